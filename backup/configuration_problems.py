@@ -1,0 +1,128 @@
+"""What is wrong with a configuration, in words: which file, which field, what is wrong there and what would be right.
+
+A configuration is where people paste a key by mistake, so no value is ever repeated unless it has the shape of a name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+# Keys of the service are 32 hexadecimal digits, newer ones 84 letters and digits. Names that people choose are shorter or hyphenated.
+_LOOKS_LIKE_A_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Za-z+/=_]{40,}")
+_LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend. ``field`` is a path such as ``resources.forms-eastus.region``, or empty for the file as a whole."""
+
+    field: str
+    wrong: str
+    right: str
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        return f"{where}{self.wrong}; {self.right}"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. ``str()`` names the file and every problem in it, and shows no value that may be secret."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{file}: {problem}" for problem in self.problems))
+
+
+def looks_like_a_key(value: str) -> bool:
+    """Tell whether ``value`` has the shape of one of the service's keys."""
+    return _LOOKS_LIKE_A_KEY.search(value) is not None
+
+
+def shown(value: object) -> str:
+    """Return ``value`` quoted, where it can only be a name; otherwise words that stand for it."""
+    if isinstance(value, str) and _LOOKS_LIKE_A_NAME.fullmatch(value) and not looks_like_a_key(value):
+        return f'"{value}"'
+    return "the value"
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """Return what would have been right in place of the unknown name ``value``: the closest of ``known``, and all of them."""
+    names = sorted(known)
+    if not names:
+        return "nothing of that kind is configured"
+    closest = difflib.get_close_matches(value, names, n=1)
+    hint = f'did you mean "{closest[0]}"? ' if closest else ""
+    return f"{hint}use one of: {', '.join(names)}"
+
+
+def refusal(*problems: Problem) -> PydanticCustomError:
+    """Return the exception by which a validator refuses a value. Fields are relative to what is being validated."""
+    return PydanticCustomError("configuration", "refused", {"problems": problems})
+
+
+def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
+    """Put pydantic's errors into words of ours."""
+    return tuple(problem for error in errors for problem in _problems_of_one(error))
+
+
+def _problems_of_one(error: ErrorDetails) -> list[Problem]:
+    field = _path(error["loc"])
+    context: Mapping[str, Any] = error.get("ctx", {})
+    if error["type"] == "configuration":
+        found: Sequence[Problem] = context["problems"]
+        return [Problem(".".join(filter(None, (field, one.field))), one.wrong, one.right) for one in found]
+    if error["type"] == "string_pattern_mismatch" and error["loc"] and error["loc"][-1] == "[key]":
+        return [Problem(field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, not at the ends a hyphen")]
+    if error["type"] == "extra_forbidden":
+        return [Problem(field, "there is no such field", _instead_of(error["loc"]))]
+    wrong, right = _WORDS.get(error["type"], ("this value cannot be used", "see docs/configuration.md"))
+    return [Problem(field, wrong, right.format_map(context))]
+
+
+# pydantic's error types that our fields can give, and what to do about each; {…} is pydantic's own context, never the input
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": ("missing", "add it"),
+    "string_type": ("not a text", "put it in double quotes"),
+    "int_type": ("not a whole number", "write a whole number without quotes"),
+    "float_type": ("not a number", "write a number without quotes, or null where that is allowed"),
+    "bool_type": ("not a yes or no", "write true or false without quotes"),
+    "dict_type": ("not an object", "write {{ … }}"),
+    "model_type": ("not an object", "write {{ … }}"),
+    "model_attributes_type": ("not an object", "write {{ … }}"),
+    "tuple_type": ("not a list", "write [ … ]"),
+    "enum": ("not one of the possible values", "use one of: {expected}"),
+    "too_short": ("too few entries", "list at least {min_length}"),
+    "too_long": ("too many entries", "list at most {max_length}"),
+    "string_too_short": ("empty", "write at least {min_length} characters"),
+    "string_too_long": ("too long", "write at most {max_length} characters"),
+    "string_pattern_mismatch": ("not of the right form", "it must match {pattern}"),
+    "greater_than": ("too small", "use more than {gt}"),
+    "greater_than_equal": ("too small", "use at least {ge}"),
+    "less_than": ("too large", "use less than {lt}"),
+    "less_than_equal": ("too large", "use at most {le}"),
+    "finite_number": ("not a finite number", "write a number without quotes"),
+}
+
+
+def _path(location: Sequence[int | str]) -> str:
+    parts: list[str] = []
+    for part in location:
+        if isinstance(part, int):
+            parts.append(str(part))
+        elif part != "[key]":
+            parts.append(part if shown(part) != "the value" else "(a name that is not shown)")
+    return ".".join(parts)
+
+
+def _instead_of(location: Sequence[int | str]) -> str:
+    name = str(location[-1]).lower()
+    if any(word in name for word in ("key", "secret", "password", "token")):
+        return "no secret belongs in this file: name the app setting that holds the key in keySetting, or use managedIdentity"
+    return "remove it or correct its spelling (docs/configuration.md lists the fields)"
