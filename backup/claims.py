@@ -1,0 +1,168 @@
+"""The claim: our right to work on one copy, as a pure record with its legal moves.
+
+Why it exists: the platform runs an activity at least once, and on Azure Storage even minutes after its result was used. So every
+effect is announced in the claim before it happens, fenced by owner and attempt, and looked at before it is repeated.
+docs/decisions/0002-claims.md explains the protocol.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from pydantic import Field
+
+from backup.codes import Code
+from backup.document_models import Kind
+from backup.messages import CopyOrder, Failure, Message, StepInput
+from backup.pacing import lease_until
+from backup.states import CLAIM_MOVES, ClaimState
+
+
+class IllegalMove(RuntimeError):
+    """A claim was asked to change into a state that does not follow from its present one: a defect of the app."""
+
+
+class Superseded(Message):
+    """A target id that we got from authorize and gave up before its fate was known."""
+
+    target_model_id: str
+    given_up_at: datetime
+
+
+class Claim(Message):
+    """One copy: who works on it, under which attempt, how far it is, and all that is needed to go on with it."""
+
+    target: str
+    kind: Kind
+    source: str
+    model_id: str
+    owner: str
+    run_id: str
+    row: int
+    attempt: int
+    state: ClaimState
+    lease_until: datetime
+    not_before: datetime | None = None
+    fingerprint: str = ""
+    digest: str = ""
+    """Digest of the source's content as inspected: what the copy must equal."""
+    source_api_version: str = ""
+    """The version that the copy is made with; source and target use the same one."""
+    description: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    expires_at: datetime | None = None
+    """When the source model expires; its copy expires with it."""
+    target_model_id: str | None = None
+    authorization: str | None = None
+    """The authorization, sealed."""
+    authorization_expires: datetime | None = None
+    operation: str | None = None
+    announced_at: datetime | None = None
+    """When the effect of the present state was announced."""
+    operation_lost_at: datetime | None = None
+    """Since when we have no operation to ask about and go by the target's own state."""
+    look_page: str | None = None
+    """Where a look through the target's list of models goes on."""
+    superseded: list[Superseded] = Field(default_factory=list)
+    verified_at: datetime | None = None
+    polls: int = 0
+    outcome_code: str | None = None
+    outcome_message: str | None = None
+
+    def is_held_by(self, step: StepInput) -> bool:
+        """Tell whether ``step`` may act on this claim: same owner, same attempt, not released."""
+        return self.owner == step.owner and self.attempt == step.attempt and self.state is not ClaimState.RELEASED
+
+    def is_live(self, now: datetime) -> bool:
+        """Tell whether somebody holds this claim at ``now``."""
+        return self.state is not ClaimState.RELEASED and now < self.lease_until
+
+    def refusal(self, step: StepInput) -> Failure:
+        """Return the envelope for a step that this claim does not belong to."""
+        if self.owner == step.owner and self.state is not ClaimState.RELEASED:
+            return Failure.of(Code.CLAIM_MOVED, f"attempt {step.attempt} is over; attempt {self.attempt} is under way")
+        if self.owner == step.owner:
+            return Failure.of(Code.CLAIM_LOST, "this copy has ended already")
+        return Failure.of(Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over")
+
+    def move(self, state: ClaimState, **changes: Any) -> Self:
+        """Return this claim in ``state``, with other fields changed along. Raises ``IllegalMove``."""
+        if state not in CLAIM_MOVES[self.state]:
+            raise IllegalMove(f"a claim does not go from {self.state} to {state}")
+        return self.model_copy(update={"state": state, **changes})
+
+    def renewed(self, now: datetime, step: StepInput, wait: float = 0.0) -> Self:
+        """Return this claim with a lease that outlives the orchestrator's next wake."""
+        until = lease_until(now, max(step.next_wake_seconds, wait))
+        return self.model_copy(update={"lease_until": until, "polls": max(self.polls, step.polls)})
+
+    def next_attempt(self) -> Self:
+        """Return this claim under a new attempt, without what belonged to the old one."""
+        return self.model_copy(
+            update={
+                "attempt": self.attempt + 1,
+                "target_model_id": None,
+                "authorization": None,
+                "authorization_expires": None,
+                "operation": None,
+                "announced_at": None,
+                "operation_lost_at": None,
+                "look_page": None,
+                "verified_at": None,
+            }
+        )
+
+    def giving_up(self, now: datetime) -> list[Superseded]:
+        """Return the list of superseded ids with the present one added."""
+        known = {entry.target_model_id for entry in self.superseded}
+        if self.target_model_id is None or self.target_model_id in known:
+            return self.superseded
+        return [*self.superseded, Superseded(target_model_id=self.target_model_id, given_up_at=now)]
+
+    def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
+        """Return this lapsed claim under a new owner, who goes on where the old one stopped."""
+        return self.model_copy(
+            update={
+                "owner": owner,
+                "run_id": order.run_id,
+                "row": order.row,
+                "attempt": self.attempt + 1,
+                "lease_until": lease_until(now, 0.0),
+            }
+        )
+
+    def released(self, code: str | None = None, message: str | None = None) -> Self:
+        """Return this claim given back. The sealed authorization is dropped: nobody needs it any more."""
+        return self.move(
+            ClaimState.RELEASED,
+            authorization=None,
+            outcome_code=code,
+            outcome_message=message,
+        )
+
+    def parked(self, now: datetime) -> Self:
+        """Return this claim with its lease ended: whoever asks next takes it over and goes on."""
+        return self.model_copy(update={"lease_until": now - timedelta(seconds=1)})
+
+
+def new_claim(order: CopyOrder, model_id: str, owner: str, now: datetime, previous: Claim | None, **facts: Any) -> Claim:
+    """Return a fresh claim for ``order``.
+
+    ``previous`` is the released claim that it replaces, if there is one: attempts go on counting, and superseded ids are not
+    forgotten.
+    """
+    return Claim(
+        target=order.target,
+        kind=order.kind,
+        source=order.source,
+        model_id=model_id,
+        owner=owner,
+        run_id=order.run_id,
+        row=order.row,
+        attempt=previous.attempt + 1 if previous else 1,
+        state=ClaimState.CLAIMED,
+        lease_until=lease_until(now, 0.0),
+        superseded=previous.superseded if previous else [],
+        **facts,
+    )

@@ -1,0 +1,48 @@
+"""The names of functions, and the ids of runs: shared by those who define them and those who call them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from backup.document_models import Kind
+
+COPY_MODEL = "copy_model"
+LANE = "lane"
+COPY_BATCH = "copy_batch"
+
+INSPECT_MODELS = "inspect_models"
+AUTHORIZE_COPY = "authorize_copy"
+START_COPY = "start_copy"
+CHECK_COPY = "check_copy"
+VERIFY_COPY = "verify_copy"
+RECORD_REPLICA = "record_replica"
+DISCARD_TARGET = "discard_target"
+PARK_CLAIM = "park_claim"
+OPEN_RUN = "open_run"
+TAKE_ROW = "take_row"
+CLOSE_RUN = "close_run"
+
+MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{1,63}")
+"""The ids that v3 and later accept; v2 ids are UUIDs and match as well (published API description)."""
+
+V2_MODEL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""v2 ids are chosen by the service and are UUIDs."""
+
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+"""Run ids double as instance ids and storage keys, so they keep to characters that are safe in both."""
+
+
+def copies_run_id(now: datetime, random_part: str) -> str:
+    """Return the id of a run that was asked for over HTTP: the time to the minute (UTC) and a random part."""
+    return f"copies-{now:%Y%m%dt%H%M}-{random_part}"
+
+
+def claim_key(kind: Kind, source: str, model_id: str) -> str:
+    """Return the key of a claim within its target."""
+    return f"{kind}|{source}|{model_id}"
+
+
+def replica_partition(source: str, kind: Kind, model_id: str) -> str:
+    """Return the partition that holds every replica of one source model, so that one query finds them all."""
+    return f"{source}|{kind}|{model_id}"
