@@ -1,0 +1,97 @@
+"""What the catalogue remembers: replicas, runs and their rows, suspects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from backup.document_models import Kind
+from backup.messages import CopyOrder, CopyOutcome, Message
+from backup.states import CopyStatus, ReplicaState, RunStatus
+
+
+class Replica(Message):
+    """The verified copy of one source model in one target."""
+
+    source: str
+    kind: Kind
+    model_id: str
+    target: str
+    target_model_id: str
+    api_version: str
+    fingerprint: str
+    """The version of the source model that was copied."""
+    digest: str
+    """Digest of the content that was verified."""
+    state: ReplicaState
+    verified_at: datetime
+    expires_at: datetime | None = None
+    run_id: str
+
+
+class RunRow(Message):
+    """One copy of a run, from asked for to ended."""
+
+    row: int
+    source: str
+    target: str
+    kind: Kind
+    model_id: str
+    requested_target_model_id: str | None = None
+    status: CopyStatus = CopyStatus.PENDING
+    started_at: datetime | None = None
+    outcome: CopyOutcome | None = None
+
+
+class LanePosition(Message):
+    """The row that a lane took last, and under which number: a redelivered taking gets the same row again."""
+
+    sequence: int
+    row: int | None
+
+
+class RunRecord(Message):
+    """One run: what was asked for, how far it is, and whether somebody asked to stop it."""
+
+    run_id: str
+    kind: str
+    status: RunStatus = RunStatus.PENDING
+    started_at: datetime
+    ended_at: datetime | None = None
+    total: int | None = None
+    """How many rows it has; ``None`` until they are written."""
+    next_row: int = 0
+    lanes: dict[str, LanePosition] = Field(default_factory=dict)
+    done: int = 0
+    deadline_seconds: float = 0
+    patience_seconds: float = 0
+    cancel_requested: bool = False
+
+    def order(self, row: RunRow) -> CopyOrder:
+        """Return what the orchestration of ``row`` is told."""
+        return CopyOrder(
+            run_id=self.run_id,
+            row=row.row,
+            source=row.source,
+            target=row.target,
+            kind=row.kind,
+            model_id=row.model_id,
+            target_model_id=row.requested_target_model_id,
+            deadline_seconds=self.deadline_seconds,
+            patience_seconds=self.patience_seconds,
+        )
+
+
+class Suspect(Message):
+    """A v2 model that is ``creating`` in a target, appeared after an authorization whose answer was lost, and belongs to no claim.
+
+    It may be the placeholder of that lost authorization, or somebody's training: only time tells.
+    """
+
+    target: str
+    model_id: str
+    seen_at: datetime
+    run_id: str
+    source: str
+    source_model_id: str

@@ -1,0 +1,24 @@
+"""The catalogue: all its tables, over one store."""
+
+from __future__ import annotations
+
+from catalog.claims import ClaimTable
+from catalog.reachability import ReachabilityTable
+from catalog.replicas import ReplicaTable
+from catalog.runs import RunTable
+from catalog.slots import SlotTable
+from catalog.store import Store
+from catalog.suspects import SuspectTable
+
+
+class Catalogue:
+    """What the app remembers between runs, and while the source region is down."""
+
+    def __init__(self, store: Store) -> None:
+        """Put every table over ``store``."""
+        self.claims = ClaimTable(store)
+        self.replicas = ReplicaTable(store)
+        self.runs = RunTable(store)
+        self.slots = SlotTable(store)
+        self.suspects = SuspectTable(store)
+        self.reachability = ReachabilityTable(store)

@@ -1,0 +1,56 @@
+"""Claims in the catalogue: every change is a compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backup.claims import Claim
+from backup.document_models import Kind
+from backup.names import claim_key
+from catalog.store import Row, Store, Table
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """A claim together with the row that it was read from."""
+
+    claim: Claim
+    row: Row
+
+
+class ClaimTable:
+    """The claims of all targets, one partition a target."""
+
+    def __init__(self, store: Store) -> None:
+        """Keep claims in ``store``."""
+        self._store = store
+
+    def get(self, target: str, kind: Kind, source: str, model_id: str) -> HeldClaim | None:
+        """Return a claim as it is now, or ``None``."""
+        row = self._store.get(Table.CLAIMS, target, claim_key(kind, source, model_id))
+        return None if row is None else HeldClaim(Claim.parse(row.data), row)
+
+    def insert(self, claim: Claim) -> HeldClaim:
+        """Write a claim that is new. Raises ``RowExists`` where somebody was faster."""
+        key = claim_key(claim.kind, claim.source, claim.model_id)
+        return HeldClaim(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
+
+    def save(self, held: HeldClaim, claim: Claim) -> HeldClaim:
+        """Change a claim that still is as it was read. Raises ``RowChanged``."""
+        return HeldClaim(claim, self._store.replace(held.row, claim.to_json()))
+
+    def delete(self, held: HeldClaim) -> None:
+        """Forget a claim that still is as it was read. Raises ``RowChanged``."""
+        self._store.delete(held.row)
+
+    def of_target(self, target: str) -> Iterator[Claim]:
+        """Go through every claim on ``target``, released ones included."""
+        after = None
+        while True:
+            page = self._store.scan(Table.CLAIMS, partition=target, after=after)
+            for row in page.rows:
+                yield Claim.parse(row.data)
+            after = page.after
+            if after is None:
+                return

@@ -1,0 +1,64 @@
+"""Replicas in the catalogue: which copy stands for which model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backup.document_models import Kind
+from backup.names import replica_partition
+from backup.records import Replica
+from catalog.store import Row, Store, Table
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReplica:
+    """A replica together with the row that it was read from."""
+
+    replica: Replica
+    row: Row
+
+
+class ReplicaTable:
+    """The replicas of all models, one partition a source model: one query finds every place where it can be used."""
+
+    def __init__(self, store: Store) -> None:
+        """Keep replicas in ``store``."""
+        self._store = store
+
+    def get(self, source: str, kind: Kind, model_id: str, target: str, target_model_id: str) -> KnownReplica | None:
+        """Return one replica, or ``None``."""
+        row = self._store.get(
+            Table.REPLICAS, replica_partition(source, kind, model_id), f"{target}|{target_model_id}"
+        )
+        return None if row is None else KnownReplica(Replica.parse(row.data), row)
+
+    def of_model(self, source: str, kind: Kind, model_id: str, target: str | None = None) -> list[KnownReplica]:
+        """Return the replicas of a model, in ``target`` or everywhere."""
+        page = self._store.scan(
+            Table.REPLICAS,
+            partition=replica_partition(source, kind, model_id),
+            key_prefix=f"{target}|" if target else None,
+        )
+        return [KnownReplica(Replica.parse(row.data), row) for row in page.rows]
+
+    def put(self, replica: Replica, known: KnownReplica | None) -> None:
+        """Write a replica over what was read as ``known``. Raises ``RowExists`` or ``RowChanged`` where somebody was faster."""
+        if known is not None:
+            self._store.replace(known.row, replica.to_json())
+            return
+        partition = replica_partition(replica.source, replica.kind, replica.model_id)
+        self._store.insert(
+            Table.REPLICAS, partition, f"{replica.target}|{replica.target_model_id}", replica.to_json()
+        )
+
+    def all(self) -> Iterator[Replica]:
+        """Go through every replica."""
+        after = None
+        while True:
+            page = self._store.scan(Table.REPLICAS, after=after)
+            for row in page.rows:
+                yield Replica.parse(row.data)
+            after = page.after
+            if after is None:
+                return

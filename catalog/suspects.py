@@ -1,0 +1,32 @@
+"""Suspects in the catalogue: placeholders in a target that may be ours."""
+
+from __future__ import annotations
+
+from backup.records import Suspect
+from catalog.store import RowExists, Store, Table
+
+
+class SuspectTable:
+    """The suspects of all targets, one partition a target."""
+
+    def __init__(self, store: Store) -> None:
+        """Keep suspects in ``store``."""
+        self._store = store
+
+    def add(self, suspect: Suspect) -> bool:
+        """Remember a suspect; return whether it was new."""
+        try:
+            self._store.insert(Table.SUSPECTS, suspect.target, suspect.model_id, suspect.to_json())
+        except RowExists:
+            return False
+        return True
+
+    def of_target(self, target: str) -> list[Suspect]:
+        """Return what is suspected in ``target``, at most 1000 of them."""
+        return [Suspect.parse(row.data) for row in self._store.scan(Table.SUSPECTS, partition=target).rows]
+
+    def forget(self, target: str, model_id: str) -> None:
+        """Forget a suspect that turned out to be something else, or is gone."""
+        row = self._store.get(Table.SUSPECTS, target, model_id)
+        if row is not None:
+            self._store.delete(row)
