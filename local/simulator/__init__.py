@@ -1,0 +1,56 @@
+"""A stand-in for the Form Recognizer / Document Intelligence service, one port per resource, in memory, on loopback.
+
+It behaves as the service was recorded, quirks included, and knows nothing of the app. What belongs here: the wire
+contract of every API version, faults on demand, and the admin routes to steer both. What does not: anything that the
+app imports.
+
+Admin routes, on every port (``/_sim/…`` is the port's own resource, ``/_sim/resources/{name}/…`` any one) and on an
+admin port, which is the place to reach a resource that is down. They need no key and are not in the journal;
+docs/simulator.md shows them at work::
+
+    GET, DELETE       /_sim/requests[?operation=]       the journal
+    GET               /_sim/models[?kind=classifier]    everything there is, placeholders included
+    GET, PUT, DELETE  /_sim/models/{id}[?kind=]         one model; PUT again to train it anew
+    GET, PUT          /_sim/limits                      {"preset": "S0"|"F0"|"none", "copyIntervalSeconds": 60, …};
+    null is no limit GET, PUT          /_sim/durations                   {"copySeconds": [min, max]}
+    GET, PUT          /_sim/behaviour                   {"placeholderDelete": "frees"|"notFound", "listNeedsOp",
+    "showRunning"} GET, POST, DELETE /_sim/faults                      {"operation", "kind", "count", "skip",
+    "probability", …} GET, PUT          /_sim/down                        {"down": true}: refuse connections
+    GET               /_sim/resources                   names, endpoints, regions
+    GET, POST         /_sim/clock, /_sim/clock/advance  {"seconds"}, where the clock is a manual one
+"""
+
+from __future__ import annotations
+
+from local.simulator.clock import Clock, ManualClock, SystemClock
+from local.simulator.handle import SimulatedResource
+from local.simulator.models import (
+    StoredModel,
+    classifier,
+    v2_composed_model,
+    v2_model,
+    v3_model,
+    v4_composed_model,
+    v4_model,
+)
+from local.simulator.resource import Behaviour, ResourceSpec
+from local.simulator.server import Simulator
+from local.simulator.versions import ALL_VERSIONS
+
+__all__ = [
+    "ALL_VERSIONS",
+    "Behaviour",
+    "Clock",
+    "ManualClock",
+    "ResourceSpec",
+    "SimulatedResource",
+    "Simulator",
+    "StoredModel",
+    "SystemClock",
+    "classifier",
+    "v2_composed_model",
+    "v2_model",
+    "v3_model",
+    "v4_composed_model",
+    "v4_model",
+]

@@ -1,0 +1,233 @@
+"""The admin routes under ``/_sim/``: no key, loopback only, never in the journal. The package's docstring lists
+them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from local.simulator.answers import Answer, json_answer
+from local.simulator.copying import World
+from local.simulator.limits import Limits
+from local.simulator.model_json import model_from_json, model_to_json
+from local.simulator.resource import ResourceState
+from local.simulator.versions import Kind
+
+PREFIX = "/_sim/"
+
+
+class AdminError(Exception):
+    """A request to an admin route that makes no sense; the text says what would."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(slots=True)
+class AdminCall:
+    """One admin request; ``parts`` is the path below the resource."""
+
+    method: str
+    parts: list[str]
+    query: dict[str, str]
+    body: bytes
+
+    def json_object(self) -> dict[str, Any]:
+        """Read the body as a JSON object."""
+        try:
+            value = json.loads(self.body or b"{}")
+        except ValueError as wrong:
+            raise AdminError("the body is not valid JSON") from wrong
+        if not isinstance(value, dict):
+            raise AdminError("the body must be a JSON object")
+        return value
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of model meant by the query."""
+        return "classifier" if self.query.get("kind") == "classifier" else "model"
+
+
+class Admin:
+    """Answers admin requests for every resource of a simulator."""
+
+    def __init__(
+        self,
+        world: World,
+        endpoints: Mapping[str, str],
+        set_down: Callable[[str, bool], Awaitable[None]],
+    ) -> None:
+        self._world = world
+        self._endpoints = endpoints
+        self._set_down = set_down
+
+    async def answer(
+        self, here: ResourceState | None, method: str, path: str, query: dict[str, str], body: bytes
+    ) -> Answer:
+        """Answer one request that came in on the port of ``here`` (``None``: the admin port)."""
+        parts = [unquote(part) for part in path[len(PREFIX) :].split("/")]
+        try:
+            return await self._route(here, AdminCall(method, parts, query, body))
+        except AdminError as wrong:
+            return json_answer({"error": str(wrong)}, wrong.status)
+        except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+            return json_answer({"error": f"{type(wrong).__name__}: {wrong}"}, 400)
+
+    async def _route(self, here: ResourceState | None, call: AdminCall) -> Answer:
+        head = call.parts[0]
+        if head == "resources":
+            if len(call.parts) == 1:
+                return json_answer({"resources": self._resources()})
+            here = self._world.resources.get(call.parts[1])
+            if here is None:
+                raise AdminError(f"no resource is called {call.parts[1]!r}", 404)
+            call.parts = call.parts[2:] or [""]
+            head = call.parts[0]
+        if head == "clock":
+            return self._clock(call)
+        if here is None:
+            raise AdminError("this is the admin port: name a resource, as in /_sim/resources/{name}/requests", 404)
+        if head == "down":
+            return await self._down(here, call)
+        handler = _HANDLERS.get(head)
+        if handler is None:
+            raise AdminError(
+                f"no admin route {head!r}; there are {', '.join(sorted(_HANDLERS))}, resources, clock, down", 404
+            )
+        with self._world.lock:
+            self._world.settle(self._world.clock.now())
+            return handler(here, call)
+
+    def _resources(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": state.spec.name,
+                "endpoint": self._endpoints[state.spec.name],
+                "region": state.spec.region,
+                "resourceId": state.spec.resource_id,
+                "apiVersions": list(state.spec.api_versions),
+                "encrypted": state.spec.encrypted,
+                "down": state.is_down,
+            }
+            for state in self._world.resources.values()
+        ]
+
+    def _clock(self, call: AdminCall) -> Answer:
+        clock = self._world.clock
+        if call.method == "POST" and call.parts[1:] == ["advance"]:
+            advance = getattr(clock, "advance", None)
+            if advance is None:
+                raise AdminError("this simulator runs on the machine's clock: start it with a manual one", 409)
+            advance(float(call.json_object()["seconds"]))
+        elif call.method != "GET" or len(call.parts) > 1:
+            raise AdminError("GET /_sim/clock, or POST /_sim/clock/advance", 405)
+        return json_answer({"now": clock.now().isoformat().replace("+00:00", "Z")})
+
+    async def _down(self, here: ResourceState, call: AdminCall) -> Answer:
+        if call.method == "PUT":
+            down = call.json_object().get("down")
+            if not isinstance(down, bool):
+                raise AdminError('the body must be {"down": true} or {"down": false}')
+            await self._set_down(here.spec.name, down)
+        elif call.method != "GET":
+            raise AdminError("GET or PUT", 405)
+        return json_answer({"down": here.is_down})
+
+
+def _requests(here: ResourceState, call: AdminCall) -> Answer:
+    if call.method == "DELETE":
+        here.journal.clear()
+        return Answer(204)
+    _only(call, "GET")
+    return json_answer({"requests": [entry.as_json() for entry in here.journal.entries(call.query.get("operation"))]})
+
+
+def _models(here: ResourceState, call: AdminCall) -> Answer:
+    if len(call.parts) == 1:
+        _only(call, "GET")
+        kinds: list[Kind] = [call.kind] if "kind" in call.query else ["model", "classifier"]
+        return json_answer({"models": [model_to_json(model) for kind in kinds for model in here.table(kind).all()]})
+    model_id, table = call.parts[1], here.table(call.kind)
+    if call.method == "PUT":
+        model = model_from_json(model_id, call.json_object(), "classifier" if call.kind == "classifier" else None)
+        here.table(model.kind).put(model)
+        return json_answer(model_to_json(model))
+    found = table.get(model_id)
+    if found is None:
+        raise AdminError(f"no {call.kind} {model_id!r} here", 404)
+    if call.method == "DELETE":
+        table.remove(model_id)
+        return Answer(204)
+    _only(call, "GET")
+    return json_answer(model_to_json(found))
+
+
+def _limits(here: ResourceState, call: AdminCall) -> Answer:
+    if call.method == "PUT":
+        here.limits = Limits.from_json(call.json_object(), here.limits)
+        here.throttle.reset()
+    else:
+        _only(call, "GET")
+    return json_answer(here.limits.as_json())
+
+
+def _durations(here: ResourceState, call: AdminCall) -> Answer:
+    if call.method == "PUT":
+        here.copy_seconds = read_range(call.json_object()["copySeconds"])
+    else:
+        _only(call, "GET")
+    return json_answer({"copySeconds": list(here.copy_seconds)})
+
+
+def read_range(value: Any) -> tuple[float, float]:
+    """Read a range of seconds: ``[min, max]``, neither negative."""
+    low, high = (float(item) for item in value)
+    if not 0 <= low <= high:
+        raise ValueError("copySeconds must be [min, max] with 0 <= min <= max")
+    return low, high
+
+
+def _faults(here: ResourceState, call: AdminCall) -> Answer:
+    if call.method == "POST":
+        given = call.json_object()
+        names = {"modelId": "model_id"}
+        fault = here.faults.add(**{names.get(name, name): value for name, value in given.items() if name != "id"})
+        return json_answer({"id": fault.id}, 201)
+    if call.method == "DELETE":
+        here.faults.clear()
+        return Answer(204)
+    _only(call, "GET")
+    return json_answer({"faults": [fault.as_json() for fault in here.faults.list()]})
+
+
+_BEHAVIOUR = {"placeholderDelete": "placeholder_delete", "listNeedsOp": "list_needs_op", "showRunning": "show_running"}
+
+
+def _behaviour(here: ResourceState, call: AdminCall) -> Answer:
+    if call.method == "PUT":
+        here.behaviour = replace(
+            here.behaviour, **{_BEHAVIOUR[name]: value for name, value in call.json_object().items()}
+        )
+    else:
+        _only(call, "GET")
+    values = asdict(here.behaviour)
+    return json_answer({name: values[member] for name, member in _BEHAVIOUR.items()})
+
+
+def _only(call: AdminCall, method: str) -> None:
+    if call.method != method:
+        raise AdminError(f"{call.method} is not known here", 405)
+
+
+_HANDLERS: dict[str, Callable[[ResourceState, AdminCall], Answer]] = {
+    "requests": _requests,
+    "models": _models,
+    "limits": _limits,
+    "durations": _durations,
+    "faults": _faults,
+    "behaviour": _behaviour,
+}

@@ -1,0 +1,38 @@
+"""One request as the operations see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local.simulator.copying import World
+from local.simulator.resource import ResourceState
+from local.simulator.routing import Route
+
+
+@dataclass(slots=True)
+class Call:
+    """A routed request to one resource. ``base`` is scheme and host of every address in the answer."""
+
+    world: World
+    resource: ResourceState
+    route: Route
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base: str
+    now: datetime
+    model_id: str | None = None
+
+    def json_body(self) -> Any:
+        """Read the body; ``ValueError`` where it is no JSON."""
+        return json.loads(self.body)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the caller declares a JSON body."""
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return kind == "application/json" or kind.endswith("+json")

@@ -1,0 +1,119 @@
+"""The configuration of ``python -m local.simulator``, read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.simulator.admin import read_range
+from local.simulator.clock import Clock, ManualClock, SystemClock
+from local.simulator.limits import Limits
+from local.simulator.resource import ResourceSpec
+from local.simulator.seeds import SEEDS
+from local.simulator.server import Simulator
+from local.simulator.versions import ALL_VERSIONS
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says where and what would be right. It never contains a key."""
+
+
+@dataclass(slots=True)
+class SimulatorConfig:
+    """A checked configuration."""
+
+    resources: list[ResourceSpec]
+    limits: Limits = field(default_factory=Limits)
+    copy_seconds: tuple[float, float] | None = None
+    seed_models: str = "none"
+    seed: int = 1
+    admin_port: int = 0
+    manual_clock: bool = False
+
+    def simulator(self) -> Simulator:
+        """Make the simulator, filled and set, not yet started."""
+        clock: Clock = ManualClock() if self.manual_clock else SystemClock()
+        simulator = Simulator(self.resources, clock, self.seed, admin_port=self.admin_port)
+        for spec in self.resources:
+            resource = simulator.resource(spec.name)
+            resource.set_limits(**{name: getattr(self.limits, name) for name in Limits.__dataclass_fields__})
+            if self.copy_seconds is not None:
+                resource.set_durations(self.copy_seconds)
+        first = simulator.resource(self.resources[0].name)
+        for model in SEEDS[self.seed_models]():
+            first.put_model(model)
+        return simulator
+
+
+_MEMBERS = {"resources", "limits", "durations", "seedModels", "seed", "adminPort", "clock"}
+
+
+def read_config(text: str) -> SimulatorConfig:
+    """Read the JSON configuration; ``ConfigError`` where it is wrong."""
+    try:
+        body = json.loads(text)
+    except ValueError as wrong:
+        raise ConfigError(f"the configuration is not valid JSON: {wrong}") from wrong
+    if not isinstance(body, dict):
+        raise ConfigError("the configuration must be a JSON object")
+    _known(body, _MEMBERS, "")
+    given = body.get("resources")
+    if not isinstance(given, list) or not given:
+        raise ConfigError("resources must be a list of at least one resource")
+    config = SimulatorConfig([_resource(item, f"resources[{index}]") for index, item in enumerate(given)])
+    try:
+        config.limits = Limits.from_json(body.get("limits") or {})
+        if body.get("durations"):
+            _known(body["durations"], {"copySeconds"}, "durations")
+            config.copy_seconds = read_range(body["durations"]["copySeconds"])
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise ConfigError(f"limits or durations: {wrong}") from wrong
+    config.seed_models = body.get("seedModels", "none")
+    if config.seed_models not in SEEDS:
+        raise ConfigError(f"seedModels must be one of {', '.join(SEEDS)}, not {config.seed_models!r}")
+    config.seed = _integer(body, "seed", 1)
+    config.admin_port = _integer(body, "adminPort", 0)
+    if body.get("clock", "system") not in ("system", "manual"):
+        raise ConfigError("clock must be system or manual")
+    config.manual_clock = body.get("clock") == "manual"
+    return config
+
+
+def _resource(item: Any, where: str) -> ResourceSpec:
+    if not isinstance(item, dict):
+        raise ConfigError(f"{where} must be an object")
+    _known(item, {"name", "region", "resourceId", "key", "port", "apiVersions", "encrypted"}, where)
+    for name in ("name", "region", "resourceId", "key"):
+        if not isinstance(item.get(name), str) or not item[name]:
+            raise ConfigError(f"{where}.{name} is missing or empty")
+    versions = item.get("apiVersions", list(ALL_VERSIONS))
+    if not isinstance(versions, list) or not set(versions) <= set(ALL_VERSIONS):
+        raise ConfigError(f"{where}.apiVersions must be a list of some of {', '.join(ALL_VERSIONS)}")
+    return ResourceSpec(
+        item["name"],
+        item["region"],
+        item["resourceId"],
+        item["key"],
+        _integer(item, "port", 0, where),
+        tuple(versions),
+        bool(item.get("encrypted", False)),
+    )
+
+
+def _integer(body: Mapping[str, Any], name: str, default: int, where: str = "") -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"{where}{'.' if where else ''}{name} must be a whole number, not negative")
+    return value
+
+
+def _known(body: Any, known: set[str], where: str) -> None:
+    if not isinstance(body, dict):
+        raise ConfigError(f"{where} must be an object")
+    unknown = sorted(set(body) - known)
+    if unknown:
+        raise ConfigError(
+            f"{where or 'the configuration'} has an unknown member {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        )

@@ -1,0 +1,82 @@
+"""The front door of a resource: what every request has to pass before an operation sees it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from local.simulator import v2
+from local.simulator.answers import Answer, ServiceError, access_denied, resource_not_found, version_retired
+from local.simulator.call import Call
+from local.simulator.copying import World
+from local.simulator.resource import ResourceState
+from local.simulator.routing import Route
+from local.simulator.versions import ALL_VERSIONS, RETIRED_VERSIONS, generation_of
+
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+
+
+def answer(call: Call) -> Answer:
+    """Answer one routed request: credentials, version, rate, then the operation itself."""
+    try:
+        _check_key(call.resource, call.headers)
+        _check_version(call.resource, call.route)
+        call.resource.throttle.check(
+            call.resource.limits, call.route.operation, call.route.generation, call.now, call.route.version
+        )
+        operation = v2.OPERATIONS.get(call.route.operation) if call.route.generation == "v2" else None
+        if operation is None:
+            raise resource_not_found()
+        return operation(call)
+    except ServiceError as refused:
+        return refused.answer
+
+
+def unrouted(resource: ResourceState, headers: Mapping[str, str]) -> Answer:
+    """Answer a path that no route has; credentials come first there too."""
+    try:
+        _check_key(resource, headers)
+    except ServiceError as refused:
+        return refused.answer
+    return resource_not_found().answer
+
+
+def dress(resource: ResourceState, reply: Answer) -> Answer:
+    """Add the headers that every answer of the service has."""
+    reply.headers["apim-request-id"] = resource.new_id()
+    reply.headers["x-envoy-upstream-service-time"] = "12"
+    reply.headers["x-ms-region"] = resource.spec.region
+    reply.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains; preload"
+    reply.headers["X-Content-Type-Options"] = "nosniff"
+    return reply
+
+
+def make_call(
+    world: World,
+    resource: ResourceState,
+    route: Route,
+    query: dict[str, str],
+    headers: Mapping[str, str],
+    body: bytes,
+    base: str,
+    now: datetime,
+) -> Call:
+    """Put a call together, the passing of time settled first."""
+    world.settle(now)
+    return Call(world, resource, route, query, headers, body, base, now, model_id=route.model_id)
+
+
+def _check_key(resource: ResourceState, headers: Mapping[str, str]) -> None:
+    key = headers.get(KEY_HEADER, "")
+    if not hmac.compare_digest(key.encode(), resource.spec.key.encode()):
+        raise access_denied()
+
+
+def _check_version(resource: ResourceState, route: Route) -> None:
+    version = route.version
+    if version in RETIRED_VERSIONS or (version in ALL_VERSIONS and version not in resource.spec.api_versions):
+        raise version_retired()
+    # Each base path knows its own versions only.
+    if version not in ALL_VERSIONS or generation_of(version) != route.generation:
+        raise resource_not_found()
