@@ -41,7 +41,8 @@ class CopyTarget:
 
 
 class ModelService(Protocol):
-    """Custom models (or classifiers) of one resource, through one API version. Every method makes exactly one HTTP call.
+    """Custom models (or classifiers) of one resource, through one API version. Every method makes exactly one HTTP
+    call.
 
     All methods raise the errors of :mod:`form_recognizer.errors`, and nothing else of the network or of JSON.
     """
@@ -85,16 +86,20 @@ class ModelService(Protocol):
     ) -> str:
         """Start copying ``model_id`` of this (source) resource; return the operation's id.
 
-        ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call that fails
-        with a ``Look`` error may have started the copy all the same: it must not be repeated blindly. ``OperationUnknown``
-        (a ``Look``) means that the copy was accepted and the answer did not name an operation that can be trusted.
+        ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call
+        that fails with a ``Look`` error may have started the copy all the same: it must not be repeated blindly.
+        ``OperationUnknown`` (a ``Look``) means that the copy was accepted and the answer did not name an operation that
+        can be trusted.
         """
 
     def get_copy(self, model_id: str, operation: str) -> CopyOperation:
-        """Check on the copy of ``model_id`` that :meth:`start_copy` called ``operation``. Raises ``OperationNotFound``."""
+        """Check on the copy of ``model_id`` that :meth:`start_copy` called ``operation``. Raises
+        ``OperationNotFound``.
+        """
 
     def find_copy(self, target_model_id: str, since: datetime) -> str | None:
-        """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or ``None``.
+        """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
+        ``None``.
 
         The service lists its operations from v3 on; on v2 this always returns ``None`` and makes no call.
         """

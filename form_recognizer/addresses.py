@@ -1,0 +1,111 @@
+"""Addresses that the service puts into its answers: which of them may be followed, and what is kept of the others."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\uffff\\]")
+
+MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,63}", re.ASCII)
+"""What an id of a model or classifier looks like in every generation (v2: a UUID; v3 and later: 2 to 64 characters)."""
+
+OPERATION_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,127}", re.ASCII)
+"""What the last segment of an operation's address may be. v2 sends a UUID, v3 and later ``31505674123_a49bbdd6-…``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a resource is: scheme, host, port, and the path before the API's own (mostly empty)."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    @classmethod
+    def parse(cls, address: str) -> Endpoint:
+        """Read a configured endpoint. Raises ``ValueError``; plain ``http`` is for this machine's
+        own addresses only.
+        """
+        parts = _split(address)
+        if parts is None or parts.scheme not in _DEFAULT_PORTS or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(
+                "an endpoint is written https://NAME.cognitiveservices.azure.com, without user, query or fragment"
+            )
+        host = parts.hostname or ""
+        if parts.scheme == "http" and not _is_loopback(host):
+            raise ValueError(f"the endpoint on {host} must be https: keys and models do not travel in clear text")
+        return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/"))
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and, where it is not the usual one, port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    def address(self, path: str, query: dict[str, str] | None = None) -> str:
+        """Return the absolute address of ``path``, which begins with a slash."""
+        return self.origin + self.prefix + path + ("?" + urlencode(query) if query else "")
+
+    def resolve(self, address: str, base: str) -> str | None:
+        """Return ``address`` as an absolute one if it leads to this endpoint and below ``base``; otherwise ``None``.
+
+        ``base`` is the API's first path segment, such as ``/formrecognizer``. The version segment is not looked at: in
+        October 2020 calls to v2.1-preview.2 were answered with addresses of v2.1-preview.1.
+        """
+        if _UNSAFE.search(address):
+            return None
+        try:
+            parts = _split(urljoin(self.origin + "/", address))
+        except ValueError:
+            return None
+        if parts is None or "@" in parts.netloc or parts.scheme not in _DEFAULT_PORTS:
+            return None
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        if (parts.scheme, parts.hostname, port) != (self.scheme, self.host, self.port):
+            return None
+        segments = unquote(parts.path).replace("\\", "/").split("/")
+        if ".." in segments or "." in segments or not parts.path.startswith(f"{self.prefix}{base}/"):
+            return None
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, parts.query, ""))
+
+
+def last_segment(address: str) -> str:
+    """Return the last segment of an address' path, decoded; empty where there is none."""
+    parts = _split(address)
+    return unquote(parts.path.rstrip("/").rpartition("/")[2]) if parts else ""
+
+
+def with_query(address: str, name: str, value: str) -> str:
+    """Return ``address`` with the query parameter ``name`` set to ``value``, and the other parameters as they are."""
+    parts = urlsplit(address)
+    query = [(key, text) for key, text in parse_qsl(parts.query, keep_blank_values=True) if key != name]
+    return urlunsplit(parts._replace(query=urlencode([(name, value), *query], safe="!")))
+
+
+def path_segment(text: str) -> str:
+    """Return ``text`` as one segment of a path."""
+    return quote(text, safe="~")
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises where the port is not a number in range
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

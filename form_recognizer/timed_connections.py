@@ -1,0 +1,155 @@
+"""Connections that keep to the deadline of the call they serve, and that know when its request went on its way.
+
+``requests`` knows a time-out per socket operation, no limit for a whole call: a server that sends one byte every few
+seconds would hold a worker for ever. And of many failures it cannot tell whether anything was sent, which decides
+whether a call may be repeated. Both are known only at the socket, so both are noted there.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import urllib3
+import urllib3.connection
+from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class CallProgress:
+    """One call as the socket sees it. ``deadline`` is in seconds of ``time.monotonic``."""
+
+    __slots__ = ("deadline", "on_its_way")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.on_its_way = False
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; raise ``TimeoutError`` where none are."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the call's deadline has passed")
+        return left
+
+
+class _Current(threading.local):
+    progress: CallProgress | None = None
+
+
+_current = _Current()
+
+
+@contextmanager
+def following(progress: CallProgress) -> Iterator[None]:
+    """Let every connection that this thread uses inside the block follow ``progress``."""
+    _current.progress = progress
+    try:
+        yield
+    finally:
+        _current.progress = None
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket, each time with what is left of the deadline as the time-out."""
+
+    def __init__(self, sock: socket.socket, progress: CallProgress) -> None:
+        self._sock = sock
+        self._progress = progress
+        self._read_timeout = sock.gettimeout()
+        self._inner = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        left = self._progress.remaining()
+        self._sock.settimeout(left if self._read_timeout is None else min(left, self._read_timeout))
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class _TimedSocket:
+    """Stands in for a socket where ``http.client`` asks it for a file to read from."""
+
+    def __init__(self, sock: socket.socket, progress: CallProgress) -> None:
+        self._sock = sock
+        self._progress = progress
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        assert mode == "rb"
+        return io.BufferedReader(_TimedReader(self._sock, self._progress))
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        if progress := _current.progress:
+            sock = _TimedSocket(sock, progress)
+        super().__init__(sock, *args, **kwargs)
+
+
+class _TimedConnection(http.client.HTTPConnection):
+    response_class = _TimedResponse
+    _opening = False
+
+    def connect(self) -> None:
+        self._opening = True
+        try:
+            super().connect()
+        finally:
+            self._opening = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        # What is sent while the connection is being opened is a proxy's CONNECT, not the request.
+        if _current.progress and not self._opening:
+            _current.progress.on_its_way = True
+        super().send(data)
+
+
+class _HTTPConnection(_TimedConnection, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(_TimedConnection, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HTTPConnectionPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class TimedAdapter(HTTPAdapter):
+    """An adapter whose connections follow the call's deadline. It never repeats a request by itself."""
+
+    _pool_classes: ClassVar[dict[str, Any]] = {"http": _HTTPConnectionPool, "https": _HTTPSConnectionPool}
+
+    def __init__(self, pool_size: int) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=pool_size, max_retries=0, pool_block=False)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the pool of connections through a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
