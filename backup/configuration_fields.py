@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from backup.api_versions import generation_of
 from backup.configuration_problems import Problem, looks_like_a_key, refusal, shown
@@ -86,7 +86,7 @@ def _setting(value: str) -> str:
             Problem(
                 "",
                 "this looks like a key itself",
-                "put the key in an app setting, write that setting's name here, and regenerate the key: it is now in a file",
+                "write the name of an app setting here, and regenerate the key: it must not stay in a file",
             )
         )
     if not _SETTING.fullmatch(value):
@@ -98,7 +98,9 @@ def _scope(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme != "https" or not parts.hostname or parts.path != "/.default" or parts.query or parts.username:
         raise refusal(
-            Problem("", "not a scope", 'write the audience and "/.default": https://cognitiveservices.azure.com/.default')
+            Problem(
+                "", "not a scope", 'write the audience and "/.default": https://cognitiveservices.azure.com/.default'
+            )
         )
     return value
 
@@ -123,10 +125,11 @@ def _api_version(value: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that we give: of a resource or a plan. It becomes part of addresses and run ids."""
 
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-Region = Annotated[str, AfterValidator(_region)]
-ResourceId = Annotated[str, AfterValidator(_resource_id)]
-Setting = Annotated[str, AfterValidator(_setting)]
+# The patterns below are for editors, by way of the JSON Schema; the functions above decide, and say more.
+Endpoint = Annotated[str, AfterValidator(_endpoint), Field(json_schema_extra={"pattern": "^https?://[^/?#@\\s]+/?$"})]
+Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": "^[A-Za-z0-9]{1,24}$"})]
+ResourceId = Annotated[str, AfterValidator(_resource_id), Field(json_schema_extra={"pattern": RESOURCE_ID_PATTERN})]
+Setting = Annotated[str, AfterValidator(_setting), Field(json_schema_extra={"pattern": f"^{_SETTING.pattern}$"})]
 Scope = Annotated[str, AfterValidator(_scope)]
 ClientId = Annotated[str, AfterValidator(_client_id)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]

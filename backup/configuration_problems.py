@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-# Keys of the service are 32 hexadecimal digits, newer ones 84 letters and digits. Names that people choose are shorter or hyphenated.
+# The service's keys are 32 hexadecimal digits, newer ones 84 letters and digits; names that people choose are not.
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Za-z+/=_]{40,}")
-_LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._-]{1,63}")
+_LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._ -]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend. ``field`` is a path such as ``resources.forms-eastus.region``, or empty for the file as a whole."""
+    """One thing to mend. ``field`` is a path such as ``resources.forms-eastus.region``, empty for the whole file."""
 
     field: str
     wrong: str
@@ -32,7 +32,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used. ``str()`` names the file and every problem in it, and shows no value that may be secret."""
+    """The configuration cannot be used. ``str()`` names the file and every problem; no value that may be secret."""
 
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
         self.file = file
@@ -53,7 +53,7 @@ def shown(value: object) -> str:
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:
-    """Return what would have been right in place of the unknown name ``value``: the closest of ``known``, and all of them."""
+    """Return what would be right in place of the unknown name ``value``: the closest of ``known``, and all of them."""
     names = sorted(known)
     if not names:
         return "nothing of that kind is configured"
@@ -69,7 +69,11 @@ def refusal(*problems: Problem) -> PydanticCustomError:
 
 def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
     """Put pydantic's errors into words of ours."""
-    return tuple(problem for error in errors for problem in _problems_of_one(error))
+    found = list(errors)
+    # A list that lost its wrong entries is reported as too short as well: only the entries are of interest.
+    parents = {error["loc"][:-1] for error in found if error["loc"]}
+    worth_telling = (error for error in found if error["type"] != "too_short" or error["loc"] not in parents)
+    return tuple(problem for error in worth_telling for problem in _problems_of_one(error))
 
 
 def _problems_of_one(error: ErrorDetails) -> list[Problem]:
@@ -86,7 +90,7 @@ def _problems_of_one(error: ErrorDetails) -> list[Problem]:
     return [Problem(field, wrong, right.format_map(context))]
 
 
-# pydantic's error types that our fields can give, and what to do about each; {…} is pydantic's own context, never the input
+# What to do about each of pydantic's errors that our fields can give. {…} comes from its context, never from the input.
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "add it"),
     "string_type": ("not a text", "put it in double quotes"),
@@ -124,5 +128,5 @@ def _path(location: Sequence[int | str]) -> str:
 def _instead_of(location: Sequence[int | str]) -> str:
     name = str(location[-1]).lower()
     if any(word in name for word in ("key", "secret", "password", "token")):
-        return "no secret belongs in this file: name the app setting that holds the key in keySetting, or use managedIdentity"
+        return "no secret belongs here: name the app setting that holds the key in keySetting, or use managedIdentity"
     return "remove it or correct its spelling (docs/configuration.md lists the fields)"

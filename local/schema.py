@@ -1,0 +1,33 @@
+"""Writes the JSON Schema of ``backup.json`` to standard output: ``make schema`` keeps ``backup.schema.json`` by it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from backup.configuration import Configuration
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Untitled(GenerateJsonSchema):
+    """Leaves out the titles that would repeat the name of each field."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  every field is treated alike
+        return False
+
+
+def configuration_schema() -> str:
+    """Return the schema as the text of ``backup.schema.json``."""
+    schema = Configuration.model_json_schema(schema_generator=_Untitled)
+    for field in schema["properties"].values():
+        if "patternProperties" in field:
+            field["additionalProperties"] = False  # pydantic says how names look, not that others are refused
+    return json.dumps({"$schema": _DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(configuration_schema())
