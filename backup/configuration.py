@@ -159,6 +159,6 @@ def parse_configuration(text: str, file: str) -> Configuration:
 
 
 def _json_advice(message: str) -> str:
-    if "property name" in message or "Expecting value" in message:
+    if any(sign in message for sign in ("property name", "Expecting value", "trailing comma")):
         return f"{message}: JSON has no comments and no comma after the last entry"
     return message

@@ -1,0 +1,71 @@
+# Every chore is one word. `make help` lists them. PYTHON chooses the interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+# Where the embedded host listens, and the first of the simulator's ports (make serve).
+PORT ?= 7071
+SIM_PORT ?= 7081
+# S0: the simulator throttles as an S0 resource does. none: it does not.
+LIMITS ?= none
+# A resource to take down before `make run` copies to it, such as forms-northeurope.
+DOWN ?=
+export PORT SIM_PORT LIMITS DOWN
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV := .venv/$(VERSION)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := $(wildcard function_app.py activities backup bench catalog form_recognizer http_start local orchestrator tests timer_start wiring)
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test lint format bench schema clean environment python
+
+help: ## Show this list
+	@echo "make <chore> [PYTHON=python3.13]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: environment ## Copy one model before your eyes, on this machine alone (DOWN=forms-northeurope: with that resource down)
+	@$(BIN)/python -m local.run
+
+serve: environment ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
+	@$(BIN)/python -m local.serve
+
+test: environment ## Run the tests
+	@$(BIN)/python -m pytest
+
+lint: environment ## Check style, formatting, types and imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --no-logo
+
+format: environment ## Format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: environment ## Measure (docs/performance.md holds the numbers)
+	@$(BIN)/python -m bench
+
+schema: environment ## Write backup.schema.json from the configuration's models
+	@$(BIN)/python -m local.schema > backup.schema.json.new
+	@mv backup.schema.json.new backup.schema.json
+
+clean: ## Remove the environments and everything that runs have left
+	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment: $(READY)
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or later is needed, and $(PYTHON) is $(if $(VERSION),$(VERSION),not to be found). Name one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; \
+	  exit 1; }
+
+# The file is written last: an installation that was cut off is done again. The interpreter is checked before, not a reason to reinstall.
+$(READY): requirements.txt requirements-dev.txt | python
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	  exit 1; }
+	@echo "Preparing $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,148 @@
+"""What the import rules cannot say: no sleeping, no I/O where there must be none, and names that exist."""
+
+import ast
+import configparser
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backup import names
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"bench", "tests"})
+APP = [name for name in PACKAGES if name != "local"]
+PURE = ["backup", "orchestrator"]
+
+FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
+FORBIDDEN_METHODS = {
+    "now": "reads the clock",
+    "utcnow": "reads the clock",
+    "today": "reads the clock",
+    "getenv": "reads the environment",
+    "read_text": "reads a file",
+    "write_text": "writes a file",
+    "uuid4": "draws at random",
+    "getLogger": "writes a log, at every replay again",
+}
+
+
+def sources(rooms: list[str]) -> Iterator[Path]:
+    for room in rooms:
+        yield from sorted((ROOT / room).rglob("*.py"))
+    yield ROOT / "function_app.py"
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def called_name(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def where(path: Path, node: ast.expr) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_nothing_sleeps_in_the_app() -> None:
+    found = [where(path, call) for path in sources(APP) for call in calls(path) if called_name(call) == "sleep"]
+    assert found == [], "waits belong to the orchestrators, as durable timers"
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_no_input_or_output_and_no_clock(room: str) -> None:
+    found = []
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for call in calls(path):
+            name = called_name(call)
+            if isinstance(call.func, ast.Name) and name in FORBIDDEN_CALLS:
+                found.append(f"{where(path, call)}: {name}()")
+            elif isinstance(call.func, ast.Attribute) and name in FORBIDDEN_METHODS:
+                found.append(f"{where(path, call)}: .{name}() {FORBIDDEN_METHODS[name]}")
+    assert found == []
+
+
+def test_orchestrators_are_generators_not_coroutines() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "orchestrator").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.AsyncFunctionDef | ast.Await)
+    ]
+    assert found == [], "the SDK cannot run coroutines as orchestrators"
+
+
+def functions_by_trigger() -> dict[str, set[str]]:
+    app = importlib.import_module("function_app").app
+    found: dict[str, set[str]] = {}
+    for function in app.get_functions():
+        document = json.loads(str(function))
+        trigger = next(binding["type"] for binding in document["bindings"] if binding["type"].endswith("Trigger"))
+        found.setdefault(trigger, set()).add(document["name"])
+    return found
+
+
+def constants_given_to(method: str) -> dict[str, str]:
+    """Names in ``backup.names`` that orchestrators hand to ``method``, directly or through ``call`` and ``attempt``."""
+    found = {}
+    for path in (ROOT / "orchestrator").rglob("*.py"):
+        for call in calls(path):
+            through = {"call", "attempt", "_persist", "_attempt", "_step"} if method == "call_activity" else set()
+            if called_name(call) not in {method, *through}:
+                continue
+            for argument in call.args:
+                if isinstance(argument, ast.Name) and argument.id.isupper():
+                    found[argument.id] = where(path, argument)
+                assert not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)), where(path, call)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "trigger"),
+    [("call_activity", "activityTrigger"), ("call_sub_orchestrator", "orchestrationTrigger")],
+)
+def test_what_orchestrators_call_by_name_exists(method: str, trigger: str) -> None:
+    called = constants_given_to(method)
+    assert called, f"no {method} with a name of backup.names was found in orchestrator/"
+    known = functions_by_trigger()[trigger]
+    missing = {f"{place}: {name}" for name, place in called.items() if getattr(names, name) not in known}
+    assert missing == set()
+
+
+def test_every_name_that_is_shared_belongs_to_a_function() -> None:
+    shared = {
+        value
+        for name, value in vars(names).items()
+        if name.isupper() and isinstance(value, str) and re.fullmatch("[a-z_]+", value)
+    }
+    functions = functions_by_trigger()
+    assert shared == functions["activityTrigger"] | functions["orchestrationTrigger"]
+
+
+def test_the_import_rules_know_every_room() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    assert contracts["importlinter"]["root_packages"].split() == PACKAGES
+
+
+def test_every_room_says_what_belongs_in_it() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for room in PACKAGES
+        for path in (ROOT / room).rglob("*.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+def test_only_the_app_is_deployed() -> None:
+    ignored = {line.strip("/") for line in (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()}
+    assert {"local", "tests", "bench", "docs", "infra", "local.settings.json"} <= ignored
+    assert ignored.isdisjoint({*APP, "function_app.py", "host.json", "requirements.txt", "backup.json"})
