@@ -11,11 +11,11 @@ docs/simulator.md shows them at work::
     GET, DELETE       /_sim/requests[?operation=]       the journal
     GET               /_sim/models[?kind=classifier]    everything there is, placeholders included
     GET, PUT, DELETE  /_sim/models/{id}[?kind=]         one model; PUT again to train it anew
-    GET, PUT          /_sim/limits                      {"preset": "S0"|"F0"|"none", "copyIntervalSeconds": 60, …};
-    null is no limit GET, PUT          /_sim/durations                   {"copySeconds": [min, max]}
-    GET, PUT          /_sim/behaviour                   {"placeholderDelete": "frees"|"notFound", "listNeedsOp",
-    "showRunning"} GET, POST, DELETE /_sim/faults                      {"operation", "kind", "count", "skip",
-    "probability", …} GET, PUT          /_sim/down                        {"down": true}: refuse connections
+    GET, PUT          /_sim/limits                      {"preset": "S0", "copyIntervalSeconds": 60, …}; null: no limit
+    GET, PUT          /_sim/durations                   {"copySeconds": [min, max]}
+    GET, PUT          /_sim/behaviour                   {"placeholderDelete", "listNeedsOp", "showRunning"}
+    GET, POST, DELETE /_sim/faults                      {"operation", "kind", "count", "skip", "probability", …}
+    GET, PUT          /_sim/down                        {"down": true}: refuse connections
     GET               /_sim/resources                   names, endpoints, regions
     GET, POST         /_sim/clock, /_sim/clock/advance  {"seconds"}, where the clock is a manual one
 """

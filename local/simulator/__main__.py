@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and give its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m local.simulator",
-        description="A stand-in for the Form Recognizer / Document Intelligence service, one loopback port per resource.",
+        description="A stand-in for the Form Recognizer service, one loopback port per resource.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -204,7 +204,12 @@ def _faults(here: ResourceState, call: AdminCall) -> Answer:
     return json_answer({"faults": [fault.as_json() for fault in here.faults.list()]})
 
 
-_BEHAVIOUR = {"placeholderDelete": "placeholder_delete", "listNeedsOp": "list_needs_op", "showRunning": "show_running"}
+_BEHAVIOUR = {
+    "placeholderDelete": "placeholder_delete",
+    "listNeedsOp": "list_needs_op",
+    "showRunning": "show_running",
+    "composedNeedsParts": "composed_needs_parts",
+}
 
 
 def _behaviour(here: ResourceState, call: AdminCall) -> Answer:

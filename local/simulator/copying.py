@@ -21,7 +21,7 @@ TOKEN_HOURS: dict[Generation, int] = {"v2": 24, "v3": 1, "v4": 1}
 
 OPERATION_RETENTION = timedelta(hours=24)
 
-Failure = Literal["authorization", "resolver", "downgrade"]
+Failure = Literal["authorization", "resolver", "downgrade", "parts"]
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class Authorization:
     model_id: str
     api_version: str
     expires: datetime
+    placeholder: StoredModel
     description: str | None = None
     tags: dict[str, str] | None = None
     used: bool = False
@@ -65,6 +66,7 @@ class Operation:
     finishes: datetime
     result: StoredModel
     request: CopyRequest | None = None
+    grant: Authorization | None = None
     tags: dict[str, str] | None = None
     failure: Failure | None = None
     ended: datetime | None = None
@@ -106,13 +108,15 @@ class World:
         """Reserve an id in a target and give the permission to fill it."""
         now = self.clock.now()
         lifetime = timedelta(hours=TOKEN_HOURS[generation_of(api_version)])
+        place = StoredModel(
+            model_id, api_version, {}, kind, "placeholder", now, now, description=description, tags=tags
+        )
+        token = target.new_token()
         grant = Authorization(
-            target.new_token(), target, kind, model_id, api_version, now + lifetime, description, tags
+            token, target, kind, model_id, api_version, now + lifetime, place, description=description, tags=tags
         )
-        self._authorizations[grant.token] = grant
-        target.table(kind).put(
-            StoredModel(model_id, api_version, {}, kind, "placeholder", now, now, description=description, tags=tags)
-        )
+        self._authorizations[token] = grant
+        target.table(kind).put(place)
         target.last_change = now
         return grant
 
@@ -150,6 +154,7 @@ class World:
             now + timedelta(seconds=source.rng.uniform(*source.copy_seconds)),
             model.snapshot(),
             request,
+            grant,
             grant.tags if grant else None,
             self._verdict(source, model, api_version, request, grant, now),
         )
@@ -246,15 +251,29 @@ class World:
     def _land(self, operation: Operation, target: ResourceState) -> None:
         """Put the copy in the place of its placeholder, unless somebody deleted that meanwhile."""
         table = target.table(operation.result.kind)
-        place = table.get(operation.target_id)
-        if place is None or place.state != "placeholder":
+        assert operation.grant is not None
+        place = operation.grant.placeholder
+        if table.get(operation.target_id) is not place:
             operation.failure = "authorization"
+            return
+        if target.behaviour.composed_needs_parts and not _has_parts(target, operation.result):
+            operation.failure = "parts"
             return
         result = as_copied(operation.result, place, operation.finishes)
         result.copy_of = f"{operation.owner.spec.name}/{operation.source_id}"
         operation.result = result
         table.put(result)
         target.last_change = operation.finishes
+
+
+def _has_parts(target: ResourceState, model: StoredModel) -> bool:
+    """Say whether everything that a composed v4 model names is ready in the target; other models name nothing."""
+    named: list[tuple[Kind, str]] = []
+    if "classifierId" in model.content:
+        named.append(("classifier", model.content["classifierId"]))
+        named += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
+    found = [target.table(kind).get(model_id) for kind, model_id in named]
+    return all(part is not None and part.state == "ready" for part in found)
 
 
 def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> StoredModel:

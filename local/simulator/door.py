@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from local.simulator import v2
+from local.simulator import v2, v3, v3_copying
 from local.simulator.answers import Answer, ServiceError, access_denied, resource_not_found, version_retired
 from local.simulator.call import Call
 from local.simulator.copying import World
 from local.simulator.resource import ResourceState
 from local.simulator.routing import Route
 from local.simulator.versions import ALL_VERSIONS, RETIRED_VERSIONS, generation_of
+
+V3_OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
+    "listModels": v3.list_models,
+    "getModel": v3.get_model,
+    "deleteModel": v3.delete_model,
+    "composeModel": v3.compose_model,
+    "getInfo": v3.info,
+    "authorizeCopy": v3_copying.authorize_copy,
+    "startCopy": v3_copying.start_copy,
+    "getOperation": v3_copying.get_operation,
+    "listOperations": v3_copying.list_operations,
+    "listClassifiers": v3.list_models,
+    "getClassifier": v3.get_model,
+    "deleteClassifier": v3.delete_model,
+    "authorizeClassifierCopy": v3_copying.authorize_copy,
+    "startClassifierCopy": v3_copying.start_copy,
+}
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
@@ -25,10 +42,8 @@ def answer(call: Call) -> Answer:
         call.resource.throttle.check(
             call.resource.limits, call.route.operation, call.route.generation, call.now, call.route.version
         )
-        operation = v2.OPERATIONS.get(call.route.operation) if call.route.generation == "v2" else None
-        if operation is None:
-            raise resource_not_found()
-        return operation(call)
+        operations = v2.OPERATIONS if call.route.generation == "v2" else V3_OPERATIONS
+        return operations[call.route.operation](call)
     except ServiceError as refused:
         return refused.answer
 

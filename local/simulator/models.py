@@ -76,12 +76,18 @@ def v2_model(
     documents: Sequence[str] = DEFAULT_DOCUMENTS,
     trained: datetime = DEFAULT_TRAINED,
     state: ModelState = "ready",
+    clusters: Mapping[str, Sequence[str]] | None = None,
 ) -> StoredModel:
-    """Make a model trained with labels under v2.0-preview, v2.0 or v2.1; ``fields`` maps a field to its accuracy (0
-    to 1)."""
+    """Make a model of v2.0-preview, v2.0 or v2.1, trained with labels: ``fields`` maps a field to its accuracy.
+
+    ``clusters`` (cluster → keys) makes it one that was trained without labels: it has keys, and no fields.
+    """
     content: dict[str, Any] = {}
     if state == "ready":
         content["trainResult"] = _train_result(fields, documents)
+        if clusters is not None:
+            content["keys"] = {"clusters": {name: list(keys) for name, keys in clusters.items()}}
+            del content["trainResult"]["fields"], content["trainResult"]["averageModelAccuracy"]
     elif state == "invalid":
         content["trainResult"] = _train_result({}, ())
         content["trainResult"]["errors"] = [

@@ -44,12 +44,15 @@ class Behaviour:
     ``placeholder_delete``: ``frees`` deletes a v3+ placeholder with 204, ``notFound`` answers 404 and keeps the id
     taken.
     ``list_needs_op``: a v2 list without ``op=full`` (a nextLink followed as it is) is refused.
-    ``show_running``: copies under way say ``running`` in their second half; recordings only ever saw ``notStarted``.
+    ``composed_needs_parts``: a copy of a composed v4 model fails where the target has not its classifier and component
+    models under the same ids.
+    ``show_running``: v2 copies under way say ``running`` in their second half; recordings only ever saw ``notStarted``.
     """
 
     placeholder_delete: str = "frees"
     list_needs_op: bool = True
     show_running: bool = False
+    composed_needs_parts: bool = True
 
 
 class ModelTable:

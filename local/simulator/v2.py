@@ -83,8 +83,8 @@ def get_model(call: Call) -> Answer:
     model = _find(call)
     content = model.content
     body: Json = {"modelInfo": _model_info(model, call.route.version)}
-    if call.query.get("includeKeys", "").lower() == "true" and model.state == "ready":
-        body["keys"] = content.get("keys", {"clusters": {}})
+    if call.query.get("includeKeys", "").lower() == "true" and "keys" in content:
+        body["keys"] = content["keys"]  # only training without labels finds keys
     for name in ("trainResult", "composedTrainResults"):
         if name in content:
             body[name] = content[name]
