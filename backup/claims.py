@@ -146,7 +146,9 @@ class Claim(Message):
         return self.model_copy(update={"lease_until": now - timedelta(seconds=1)})
 
 
-def new_claim(order: CopyOrder, model_id: str, owner: str, now: datetime, previous: Claim | None, **facts: Any) -> Claim:
+def new_claim(
+    order: CopyOrder, model_id: str, owner: str, now: datetime, previous: Claim | None, **facts: Any
+) -> Claim:
     """Return a fresh claim for ``order``.
 
     ``previous`` is the released claim that it replaces, if there is one: attempts go on counting, and superseded ids are not

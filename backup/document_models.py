@@ -25,6 +25,11 @@ class Generation(StrEnum):
     V3 = "v3"
     V4 = "v4"
 
+    @property
+    def shows_placeholders(self) -> bool:
+        """Whether a model that was only authorized can be seen: v2 lists it as ``creating``, later generations hide it."""
+        return self is Generation.V2
+
 
 class ModelState(StrEnum):
     """Whether a model can be used. v3 and later list ready models only and send no status, so those are always ``READY``."""

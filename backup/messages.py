@@ -91,7 +91,9 @@ class Failure(Message):
     request_id: str | None = None
 
     @classmethod
-    def of(cls, code: Code, message: str, *, retry_after: float | None = None, request_id: str | None = None) -> Failure:
+    def of(
+        cls, code: Code, message: str, *, retry_after: float | None = None, request_id: str | None = None
+    ) -> Failure:
         """Return the envelope for ``code``, retryable where its remedy is to wait."""
         return cls(
             code=code,

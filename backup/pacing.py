@@ -70,11 +70,11 @@ def next_wait(step: Step, failure: Failure, *, tries: int, waited: float, patien
 
     The copy's deadline is not looked at here.
     """
-    under_way = step in {Step.CHECK_COPY, Step.VERIFY, Step.RECORD, Step.DISCARD}
+    under_way = step in {Step.CHECK_COPY, Step.VERIFY, Step.RECORD}
     if failure.code == Code.ACCESS_DENIED and not under_way:
-        # Before the start nothing is lost by ending at once with a clear message. An authorization that we hold already is
-        # worth a few tries: keys get rotated and roles take minutes to arrive.
-        limit = ACCESS_TRIES if step is Step.START_COPY else 1
+        # Before anything is authorized nothing is lost by ending at once with a clear message. What we hold in the target
+        # already is worth a few tries: keys get rotated, and roles take minutes to arrive.
+        limit = ACCESS_TRIES if step in {Step.START_COPY, Step.DISCARD} else 1
         if tries >= limit:
             return None
         return spread(max(30.0, failure.retry_after or 0.0), who, tries)

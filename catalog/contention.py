@@ -18,6 +18,6 @@ def until_it_holds(attempt: Callable[[], T], *also: type[Exception]) -> T:
     for _ in range(TRIES):
         try:
             return attempt()
-        except (RowChanged, *also):
+        except (RowChanged, *also):  # type: ignore[misc]  # mypy does not see through an unpacked tuple of types
             continue
     raise CatalogueUnavailable("a row changes faster than it can be written")

@@ -28,9 +28,7 @@ class ReplicaTable:
 
     def get(self, source: str, kind: Kind, model_id: str, target: str, target_model_id: str) -> KnownReplica | None:
         """Return one replica, or ``None``."""
-        row = self._store.get(
-            Table.REPLICAS, replica_partition(source, kind, model_id), f"{target}|{target_model_id}"
-        )
+        row = self._store.get(Table.REPLICAS, replica_partition(source, kind, model_id), f"{target}|{target_model_id}")
         return None if row is None else KnownReplica(Replica.parse(row.data), row)
 
     def of_model(self, source: str, kind: Kind, model_id: str, target: str | None = None) -> list[KnownReplica]:
@@ -48,9 +46,7 @@ class ReplicaTable:
             self._store.replace(known.row, replica.to_json())
             return
         partition = replica_partition(replica.source, replica.kind, replica.model_id)
-        self._store.insert(
-            Table.REPLICAS, partition, f"{replica.target}|{replica.target_model_id}", replica.to_json()
-        )
+        self._store.insert(Table.REPLICAS, partition, f"{replica.target}|{replica.target_model_id}", replica.to_json())
 
     def all(self) -> Iterator[Replica]:
         """Go through every replica."""

@@ -86,7 +86,9 @@ class RunTable:
 
         return until_it_holds(attempt, RowExists)
 
-    def take(self, run_id: str, lane: int, sequence: int, finished: CopyOutcome | None, now: datetime) -> CopyOrder | None:
+    def take(
+        self, run_id: str, lane: int, sequence: int, finished: CopyOutcome | None, now: datetime
+    ) -> CopyOrder | None:
         """Write how the lane's last row ended and take the run's next one, or ``None`` at the end.
 
         ``sequence`` counts the lane's takings from 0: asking again for the same number gives the same row, and asking for an
@@ -186,7 +188,7 @@ class RunTable:
     def _finish(self, run_id: str, index: int, outcome: CopyOutcome) -> None:
         row = self._store.get(Table.RUNS, run_id, _row_key(index))
         if row is None or RunRow.parse(row.data).status not in UNFINISHED:
-            return
+            return None
         ended = RunRow.parse(row.data).model_copy(update={"status": outcome.status, "outcome": outcome})
         try:
             self._store.replace(row, ended.to_json())

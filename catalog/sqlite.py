@@ -115,7 +115,9 @@ class SqliteStore:
             where.append("(partition, key) > (?, ?)")
             values += [after[0], after[1]]
         limit = min(limit, 1000)
-        query = f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only column names of ours
+        query = (
+            f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only column names of ours
+        )
         with self._connection() as connection:
             found = connection.execute(query, (*values, limit + 1)).fetchall()
         rows = tuple(Row(table, p, k, json.loads(data), etag) for p, k, data, etag in found[:limit])

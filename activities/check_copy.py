@@ -1,0 +1,94 @@
+"""Step 4: ask the source how far the copy is. Where the operation is lost, the target model's own state answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer, fields
+from activities.fence import held_claim, save
+from backup.codes import Code, copy_failure_code
+from backup.document_models import CopyOperation, CopyState, ModelState
+from backup.messages import Checked, Failure, Message, StepInput
+from backup.names import CHECK_COPY
+from backup.states import ClaimState
+from catalog.claims import HeldClaim
+from form_recognizer import ModelNotFound, OperationNotFound
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(CHECK_COPY)
+@blueprint.activity_trigger(input_name="step")
+def check_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Check on the copy, once. ``StepInput`` in, ``Checked`` out."""
+    return answer(CHECK_COPY, StepInput, _check, step)
+
+
+def _check(services: Services, step: StepInput) -> Message:
+    held = held_claim(services, step)
+    claim = held.claim
+    if claim.state is ClaimState.VERIFYING:
+        return Checked(done=True)
+    if claim.state is not ClaimState.COPYING:
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: no copy is under way")
+    if claim.operation is None:
+        return _ask_the_target(services, held, step)
+    source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
+    try:
+        operation = source.get_copy(step.order.model_id, claim.operation)
+    except OperationNotFound:
+        lost = claim.model_copy(update={"operation": None, "operation_lost_at": services.now()})
+        return _ask_the_target(services, save(services, held, lost, step), step)
+    return _told(services, held, step, operation)
+
+
+def _told(services: Services, held: HeldClaim, step: StepInput, operation: CopyOperation) -> Message:
+    claim, now = held.claim, services.now()
+    emit(Event.CHECKED, state=operation.state, percent=operation.percent, polls=step.polls, **fields(step))
+    if operation.state is CopyState.FAILED:
+        save(services, held, claim.move(ClaimState.DISCARDING).renewed(now, step), step)
+        code = copy_failure_code(operation.error_code, operation.error_message)
+        said = ": ".join(part for part in (operation.error_code, operation.error_message) if part)
+        return Failure.of(code, f'"{step.order.source}" failed the copy: {said or "no reason given"}')
+    if operation.state is CopyState.SUCCEEDED:
+        save(services, held, claim.move(ClaimState.VERIFYING).renewed(now, step), step)
+        return Checked(done=True, percent=operation.percent)
+    save(services, held, claim.renewed(now, step), step)
+    return Checked(done=False, percent=operation.percent)
+
+
+def _ask_the_target(services: Services, held: HeldClaim, step: StepInput) -> Message:
+    """Go by the target model's own state, for as long as the configured window; then the copy counts as lost."""
+    claim, now = held.claim, services.now()
+    assert claim.target_model_id is not None, "a copy under way has a target id"
+    since = claim.operation_lost_at or now
+    source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
+    target = services.model_service(step.order.target, claim.source_api_version, step.order.kind)
+    operation = source.find_copy(claim.target_model_id, (claim.announced_at or since) - timedelta(seconds=5))
+    if operation is not None:
+        found_again = claim.model_copy(update={"operation": operation, "operation_lost_at": None})
+        save(services, held, found_again.renewed(now, step), step)
+        return Checked(done=False)
+    try:
+        model = target.get_model(claim.target_model_id)
+    except ModelNotFound:
+        state = None
+    else:
+        state = model.summary.state
+    if state is ModelState.READY:
+        save(services, held, claim.move(ClaimState.VERIFYING).renewed(now, step), step)
+        return Checked(done=True)
+    gone = state is None and target.generation.shows_placeholders
+    window = timedelta(seconds=services.configuration.copies.ambiguity_window_seconds)
+    if gone or state is ModelState.INVALID or now >= since + window:
+        emit(Event.SUPERSEDED, targetModel=claim.target_model_id, **fields(step))
+        return Failure.of(
+            Code.COPY_FAILED, f"the source forgot the operation, and the target model is {state or 'not there'}"
+        )
+    save(services, held, claim.renewed(now, step), step)
+    return Checked(done=False)

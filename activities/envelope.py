@@ -1,0 +1,82 @@
+"""The envelope: every activity returns ``{"ok": true, …}`` or ``{"ok": false, "code", "message", "retryable", …}``.
+
+Expected failures are answers and not exceptions, because an exception reaches an orchestrator as text without a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from backup.codes import Code
+from backup.messages import Failure, LaneInput, Message, RunRequest, StepInput
+from catalog.store import CatalogueUnavailable
+from form_recognizer import ServiceError
+from wiring.events import Event, emit
+from wiring.sealing import SealingKeyUnknown
+from wiring.services import ConfigurationInvalid, Services, services
+
+Input = TypeVar("Input", bound=Message)
+
+
+class Refused(Exception):
+    """The step must not act, or cannot: ``failure`` is what it answers."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Carry the envelope out of the depth of a step."""
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Message], data: object) -> dict[str, Any]:
+    """Run ``step`` on the input ``data`` and return its envelope as JSON. Logs one event for a failure."""
+    message = kind.parse(data)
+    try:
+        result = step(services(), message)
+    except Refused as refused:
+        result = refused.failure
+    except ServiceError as error:
+        result = failure_of(error)
+    except CatalogueUnavailable as error:
+        result = Failure.of(Code.CATALOGUE_UNAVAILABLE, str(error))
+    except SealingKeyUnknown as error:
+        result = Failure.of(Code.SEALING_KEY_UNKNOWN, str(error))
+    except (ConfigurationInvalid, LookupError) as error:
+        result = Failure.of(Code.CONFIGURATION_INVALID, str(error))
+    if isinstance(result, Failure):
+        emit(
+            Event.STEP_FAILED,
+            step=name,
+            code=result.code,
+            message=result.message,
+            retryable=result.retryable,
+            retryAfter=result.retry_after,
+            requestId=result.request_id,
+            **fields(message),
+        )
+    return result.to_json()
+
+
+def failure_of(error: ServiceError, code: Code | None = None) -> Failure:
+    """Return the envelope for a failed call to the service, under its own code or under ``code``."""
+    return Failure.of(
+        code or Code(error.code), error.message, retry_after=error.retry_after, request_id=error.request_id
+    )
+
+
+def fields(message: Message) -> dict[str, Any]:
+    """Return what an event should say about whose work it belongs to."""
+    if isinstance(message, StepInput):
+        order = message.order
+        return {
+            "run": order.run_id,
+            "source": order.source,
+            "target": order.target,
+            "kind": order.kind,
+            "model": order.model_id,
+            "instance": message.owner,
+            "attempt": message.attempt,
+        }
+    if isinstance(message, LaneInput | RunRequest):
+        return {"run": message.run_id}
+    return {}

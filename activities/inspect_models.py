@@ -1,0 +1,197 @@
+"""Step 1: look at source and target, take the claim, and reserve a moment within the service's limits. Writes nothing to the service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import Refused, answer, fields
+from activities.fence import find_claim, has_ended, is_cancelled, save, why_changed
+from activities.sources import SourceModel, find_source
+from backup.api_versions import generation_of
+from backup.claims import Claim, new_claim
+from backup.codes import Code
+from backup.document_models import Generation, ModelState
+from backup.messages import Failure, Inspected, Message, StepInput
+from backup.names import INSPECT_MODELS
+from backup.pacing import SLOT_SHARE
+from backup.states import ClaimState, ReplicaState
+from catalog.claims import HeldClaim
+from catalog.store import RowExists
+from form_recognizer import ModelNotFound, Throttled
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(INSPECT_MODELS)
+@blueprint.activity_trigger(input_name="step")
+def inspect_models(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Find out whether and how the copy can be made, and claim it. ``StepInput`` in, ``Inspected`` out."""
+    return answer(INSPECT_MODELS, StepInput, _inspect, step)
+
+
+def _inspect(services: Services, step: StepInput) -> Message:
+    order = step.order
+    now = services.now()
+    if has_ended(services, order):
+        return Failure.of(Code.CLAIM_LOST, "this copy has ended already")
+    found = find_claim(services, order)
+    if found is not None:
+        resumed = _resume(services, step, found, now)
+        if resumed is not None:
+            return resumed
+    if is_cancelled(services, order):
+        return Failure.of(Code.CANCELLED, "the run was cancelled before this copy was authorized")
+    source = find_source(services, order)
+    _require_usable(source, services, step)
+    if _is_already_there(services, step, source):
+        return Inspected(
+            already_there=True,
+            target_model_id=_known_replica_id(services, step, source),
+            api_version=source.api_version,
+        )
+    _require_room(services, step, source)
+    held = _take(services, step, found, source, now)
+    emit(Event.CLAIM_TAKEN, apiVersion=source.api_version, **fields(step))
+    return _with_slot(services, step, held, now)
+
+
+def _resume(services: Services, step: StepInput, found: HeldClaim, now: datetime) -> Message | None:
+    """Go on with a claim that is there already; ``None`` where it is released and a new one may be taken."""
+    claim = found.claim
+    if claim.state is ClaimState.RELEASED:
+        return claim.refusal(step) if claim.owner == step.owner else None
+    if claim.owner != step.owner:
+        if claim.is_live(now):
+            return Failure.of(
+                Code.COPY_IN_PROGRESS,
+                f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"',
+            )
+        found = save(services, found, claim.taken_over(step.order, step.owner, now), step)
+        emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **fields(step))
+    return _with_slot(services, step, found, now)
+
+
+def _require_usable(source: SourceModel, services: Services, step: StepInput) -> None:
+    summary = source.details.summary
+    if summary.model_id != step.order.model_id:
+        raise Refused(
+            Failure.of(
+                Code.SOURCE_MODEL_NOT_FOUND,
+                f"the model is called {summary.model_id}, not {step.order.model_id}: ask for it under its own id",
+            )
+        )
+    if summary.state is not ModelState.READY:
+        raise Refused(
+            Failure.of(
+                Code.SOURCE_MODEL_NOT_READY,
+                f'{step.order.kind} {summary.model_id} in "{step.order.source}" is {summary.state}, and only ready ones can be copied',
+            )
+        )
+    if summary.expires is not None and summary.expires <= services.now():
+        raise Refused(
+            Failure.of(
+                Code.SOURCE_MODEL_EXPIRED,
+                f'{step.order.kind} {summary.model_id} in "{step.order.source}" expired at {summary.expires.isoformat()}; '
+                "copying does not extend its life: train it again",
+            )
+        )
+
+
+def _known_replica_id(services: Services, step: StepInput, source: SourceModel) -> str | None:
+    order = step.order
+    fingerprint = source.details.summary.fingerprint()
+    for known in services.catalogue.replicas.of_model(order.source, order.kind, order.model_id, order.target):
+        replica = known.replica
+        if replica.state is ReplicaState.READY and replica.fingerprint == fingerprint:
+            return replica.target_model_id
+    return None
+
+
+def _is_already_there(services: Services, step: StepInput, source: SourceModel) -> bool:
+    """Tell whether the target still holds the copy that the catalogue knows of this very version."""
+    target_model_id = _known_replica_id(services, step, source)
+    if target_model_id is None:
+        return False
+    target = services.model_service(step.order.target, source.api_version, step.order.kind)
+    try:
+        copy = target.get_model(target_model_id)
+    except ModelNotFound:
+        return False
+    return copy.summary.state is ModelState.READY and copy.digest() == source.details.digest()
+
+
+def _require_room(services: Services, step: StepInput, source: SourceModel) -> None:
+    target = services.model_service(step.order.target, source.api_version, step.order.kind)
+    try:
+        limits = target.account_limits()
+    except Throttled:
+        # v2 reads the count from its list of models, which allows ten calls a minute; the authorization will tell if there is no room
+        return
+    if limits.count >= limits.limit:
+        raise Refused(
+            Failure.of(
+                Code.MODEL_LIMIT_REACHED,
+                f'"{step.order.target}" holds {limits.count} custom models and may hold {limits.limit}: delete some there, or ask for '
+                "a higher limit",
+            )
+        )
+
+
+def _take(
+    services: Services, step: StepInput, found: HeldClaim | None, source: SourceModel, now: datetime
+) -> HeldClaim:
+    summary = source.details.summary
+    claim = new_claim(
+        step.order,
+        summary.model_id,
+        step.owner,
+        now,
+        found.claim if found else None,
+        fingerprint=summary.fingerprint(),
+        digest=source.details.digest(),
+        source_api_version=source.api_version,
+        description=summary.description,
+        tags={name: str(value) for name, value in summary.tags.items()},
+        expires_at=summary.expires,
+    )
+    if found is not None:
+        return save(services, found, claim, step)
+    try:
+        return services.catalogue.claims.insert(claim)
+    except RowExists:
+        raise Refused(why_changed(services, step)) from None
+
+
+def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: datetime) -> Inspected:
+    claim = held.claim
+    if claim.state is ClaimState.CLAIMED and claim.not_before is None:
+        claim = claim.model_copy(update={"not_before": _reserve(services, claim, now)})
+    wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
+    held = save(services, held, claim.renewed(now, step, wait), step)
+    return Inspected(
+        attempt=claim.attempt,
+        state=claim.state,
+        not_before=claim.not_before if claim.state is ClaimState.CLAIMED else None,
+        target_model_id=claim.target_model_id,
+        api_version=claim.source_api_version,
+    )
+
+
+def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
+    """Reserve the moment at which this copy may be authorized and started: the later one of what both resources allow."""
+    if generation_of(claim.source_api_version) is Generation.V2:
+        per_minute = services.configuration.resource(claim.source).rate_limits.v2_copies_per_minute
+        if per_minute is None:
+            return now
+        return services.catalogue.slots.reserve(claim.source, "v2Copy", 60 / (per_minute * SLOT_SHARE), now)
+    moments = [now]
+    for resource in (claim.source, claim.target):
+        per_second = services.configuration.resource(resource).rate_limits.manage_per_second
+        if per_second is not None:
+            moments.append(services.catalogue.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), now))
+    return max(moments)

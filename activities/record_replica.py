@@ -1,0 +1,113 @@
+"""Step 6: write the replica into the catalogue, sweep what earlier attempts left behind, and give the claim back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer, fields
+from activities.fence import find_claim, held_claim, save
+from activities.leftovers import sweep
+from backup.claims import Claim
+from backup.codes import Code
+from backup.messages import Failure, Message, Recorded, StepInput
+from backup.names import RECORD_REPLICA
+from backup.records import Replica
+from backup.states import ClaimState, ReplicaState
+from catalog.claims import HeldClaim
+from catalog.store import RowChanged, RowExists
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(RECORD_REPLICA)
+@blueprint.activity_trigger(input_name="step")
+def record_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Record the replica and release the claim. ``StepInput`` in, ``Recorded`` out."""
+    return answer(RECORD_REPLICA, StepInput, _record, step)
+
+
+def _record(services: Services, step: StepInput) -> Message:
+    finished = _recorded_before(services, step)
+    if finished is not None:
+        return finished
+    order = step.order
+    held = held_claim(services, step)
+    claim = held.claim
+    if claim.state is not ClaimState.VERIFYING or claim.verified_at is None or claim.target_model_id is None:
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is nothing verified to record")
+    # The row is read before the fence is looked at again: whoever changes it after that makes our write fail.
+    known = services.catalogue.replicas.get(
+        order.source, order.kind, order.model_id, order.target, claim.target_model_id
+    )
+    held = held_claim(services, step)
+    replica = _replica(held.claim, step)
+    if known is None or known.replica != replica:
+        try:
+            services.catalogue.replicas.put(replica, known)
+        except (RowExists, RowChanged):
+            return Failure.of(Code.LOOKING, "another delivery of this step is at work", retry_after=1.0)
+    _retire_others(services, step, replica)
+    held = save(services, held, sweep(services, held.claim), step)
+    save(services, held, held.claim.released(), step)
+    emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, **fields(step))
+    return _result(replica)
+
+
+def _recorded_before(services: Services, step: StepInput) -> Recorded | None:
+    """Return the result again where this very owner and attempt has recorded already, and the answer was lost."""
+    found = find_claim(services, step.order)
+    if found is None:
+        return None
+    claim = found.claim
+    ours = claim.owner == step.owner and claim.attempt == step.attempt and claim.state is ClaimState.RELEASED
+    if not ours or claim.verified_at is None or claim.target_model_id is None or claim.outcome_code is not None:
+        return None
+    return _result(_replica(claim, step))
+
+
+def _replica(claim: Claim, step: StepInput) -> Replica:
+    assert claim.target_model_id is not None, "only what has an id is recorded"
+    assert claim.verified_at is not None, "only what was verified is recorded"
+    return Replica(
+        source=claim.source,
+        kind=claim.kind,
+        model_id=claim.model_id,
+        target=claim.target,
+        target_model_id=claim.target_model_id,
+        api_version=claim.source_api_version,
+        fingerprint=claim.fingerprint,
+        digest=claim.digest,
+        state=ReplicaState.READY,
+        verified_at=claim.verified_at,
+        expires_at=claim.expires_at,
+        run_id=step.order.run_id,
+    )
+
+
+def _retire_others(services: Services, step: StepInput, replica: Replica) -> None:
+    """Mark older replicas of this model in this target as missing: a new one was made because they are gone or outdated."""
+    order = step.order
+    for known in services.catalogue.replicas.of_model(order.source, order.kind, order.model_id, order.target):
+        other = known.replica
+        if other.target_model_id == replica.target_model_id or other.state is not ReplicaState.READY:
+            continue
+        try:
+            services.catalogue.replicas.put(other.model_copy(update={"state": ReplicaState.MISSING}), known)
+        except RowChanged:
+            continue
+
+
+def _result(replica: Replica) -> Recorded:
+    return Recorded(
+        target_model_id=replica.target_model_id, verified_at=replica.verified_at, api_version=replica.api_version
+    )
+
+
+def release(services: Services, held: HeldClaim, step: StepInput, code: str, message: str) -> HeldClaim:
+    """Give the claim of a copy that failed back, with the reason, after sweeping what it left behind."""
+    held = save(services, held, sweep(services, held.claim), step)
+    return save(services, held, held.claim.released(code, message), step)

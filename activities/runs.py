@@ -1,0 +1,53 @@
+"""The bookkeeping of a run: write its rows, hand them out to lanes, write how it ended. No service calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer
+from backup.messages import LaneInput, Message, RunClosed, RunOpened, RunRequest, TakenRow
+from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(OPEN_RUN)
+@blueprint.activity_trigger(input_name="request")
+def open_run(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Write the run's rows. ``RunRequest`` in, ``RunOpened`` out."""
+    return answer(OPEN_RUN, RunRequest, _open, request)
+
+
+@blueprint.function_name(TAKE_ROW)
+@blueprint.activity_trigger(input_name="lane")
+def take_row(lane: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """Write how the lane's last row ended, and take the next one. ``LaneInput`` in, ``TakenRow`` out."""
+    return answer(TAKE_ROW, LaneInput, _take, lane)
+
+
+@blueprint.function_name(CLOSE_RUN)
+@blueprint.activity_trigger(input_name="request")
+def close_run(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """Write how the run ended. ``RunRequest`` in, ``RunClosed`` out."""
+    return answer(CLOSE_RUN, RunRequest, _close, request)
+
+
+def _open(services: Services, request: RunRequest) -> Message:
+    record = services.catalogue.runs.open(request, services.now())
+    emit(Event.RUN_STARTED, run=request.run_id, source=request.source, total=record.total)
+    return RunOpened(total=record.total or 0)
+
+
+def _take(services: Services, lane: LaneInput) -> Message:
+    order = services.catalogue.runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
+    return TakenRow(order=order)
+
+
+def _close(services: Services, request: RunRequest) -> Message:
+    record = services.catalogue.runs.close(request.run_id, services.now())
+    emit(Event.RUN_ENDED, run=request.run_id, status=record.status, total=record.total)
+    return RunClosed(status=record.status, done=record.done, total=record.total or 0)

@@ -1,0 +1,92 @@
+"""Step 3: tell the source to copy, with the target's authorization. Announced first, posted once, and never posted again blindly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.authorize_copy import sealing_purpose
+from activities.envelope import answer, failure_of, fields
+from activities.fence import held_claim, save
+from activities.lost_start import look_for_lost_start
+from backup.claims import Claim
+from backup.codes import Code
+from backup.document_models import CopyAuthorization, TargetAddress
+from backup.messages import Failure, Message, Started, StepInput
+from backup.names import START_COPY
+from backup.pacing import TOKEN_RESERVE
+from backup.states import ClaimState
+from catalog.claims import HeldClaim
+from form_recognizer import GiveUp, Look, ModelNotFound, OperationUnknown, RetryAfter
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(START_COPY)
+@blueprint.activity_trigger(input_name="step")
+def start_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Start the copy, once. ``StepInput`` in, ``Started`` out."""
+    return answer(START_COPY, StepInput, _start, step)
+
+
+def _start(services: Services, step: StepInput) -> Message:
+    held = held_claim(services, step)
+    claim = held.claim
+    if claim.state is ClaimState.POSTING:
+        return look_for_lost_start(services, held, step)
+    if claim.state is ClaimState.CLAIMED or claim.state is ClaimState.AUTHORIZING:
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is no authorization to start with")
+    if claim.state is not ClaimState.AUTHORIZED:
+        return Started(attempt=claim.attempt, operation=claim.operation)
+    authorization = _unsealed(services, claim, step)
+    now = services.now()
+    if authorization.expires - now < TOKEN_RESERVE:
+        return Failure.of(Code.AUTHORIZATION_EXPIRED, f"the authorization ends at {authorization.expires.isoformat()}")
+    held = save(services, held, claim.move(ClaimState.POSTING, announced_at=now).renewed(now, step), step)
+    return _post(services, held, authorization, step)
+
+
+def _unsealed(services: Services, claim: Claim, step: StepInput) -> CopyAuthorization:
+    assert claim.authorization is not None, "an authorized claim holds its authorization"
+    assert claim.target_model_id is not None, "an authorized claim holds its target id"
+    assert claim.authorization_expires is not None, "an authorized claim holds its expiry"
+    document = services.sealer.open(claim.authorization, sealing_purpose(step, claim.target_model_id))
+    return CopyAuthorization(claim.target_model_id, claim.authorization_expires, document)
+
+
+def _post(services: Services, held: HeldClaim, authorization: CopyAuthorization, step: StepInput) -> Message:
+    order, claim = step.order, held.claim
+    service = services.model_service(order.source, claim.source_api_version, order.kind)
+    target = services.configuration.resource(order.target)
+    degrade = services.configuration.allows_encryption_downgrade(order.source, order.target)
+    try:
+        operation: str | None = service.start_copy(
+            order.model_id, authorization, TargetAddress(target.resource_id, target.region), degrade=degrade
+        )
+    except RetryAfter:
+        # the copy did not start: the authorization is still good
+        save(services, held, claim.move(ClaimState.AUTHORIZED, announced_at=None), step)
+        raise
+    except OperationUnknown as error:
+        emit(Event.UNTRUSTED_ADDRESS, message=error.message, **fields(step))
+        operation = None
+    except GiveUp as error:
+        save(services, held, claim.move(ClaimState.DISCARDING), step)
+        # the source was there when it was inspected: what it does not find now was deleted since
+        return failure_of(error, Code.SOURCE_MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else None)
+    except Look as error:
+        # it may have started: the next call finds the announcement and looks
+        return Failure.of(Code.LOOKING, error.message, retry_after=2.0, request_id=error.request_id)
+    now = services.now()
+    started = claim.move(
+        ClaimState.COPYING,
+        operation=operation,
+        operation_lost_at=None if operation else now,
+        authorization=None,
+    )
+    save(services, held, started.renewed(now, step), step)
+    emit(Event.STARTED, targetModel=claim.target_model_id, operation=operation, **fields(step))
+    return Started(attempt=claim.attempt, operation=operation)

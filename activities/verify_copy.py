@@ -1,0 +1,87 @@
+"""Step 5: look at the copy in the target, and prove that it equals its source. Only a verified copy counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer, fields
+from activities.fence import held_claim, save
+from backup.codes import Code
+from backup.document_models import ModelDetails, ModelState, first_difference
+from backup.messages import Failure, Message, StepInput, Verified
+from backup.names import VERIFY_COPY
+from backup.states import ClaimState
+from catalog.claims import HeldClaim
+from form_recognizer import ModelNotFound
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(VERIFY_COPY)
+@blueprint.activity_trigger(input_name="step")
+def verify_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Compare the copy with its source. ``StepInput`` in, ``Verified`` out."""
+    return answer(VERIFY_COPY, StepInput, _verify, step)
+
+
+def _verify(services: Services, step: StepInput) -> Message:
+    held = held_claim(services, step)
+    claim, order = held.claim, step.order
+    if claim.state is not ClaimState.VERIFYING or claim.target_model_id is None:
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is nothing to verify")
+    target = services.model_service(order.target, claim.source_api_version, order.kind)
+    try:
+        copy = target.get_model(claim.target_model_id)
+    except ModelNotFound:
+        copy = None
+    if copy is None or copy.summary.state is ModelState.CREATING:
+        # the service may say that it succeeded before the target shows it
+        save(services, held, claim.renewed(services.now(), step), step)
+        return Failure.of(
+            Code.TARGET_NOT_READY,
+            f'{order.kind} {claim.target_model_id} in "{order.target}" is not there to be verified yet',
+        )
+    if copy.summary.state is ModelState.INVALID:
+        return Failure.of(Code.COPY_FAILED, f'{order.kind} {claim.target_model_id} in "{order.target}" is invalid')
+    if copy.digest() != claim.digest:
+        return _compare_with_source(services, held, step, copy)
+    return _verified(services, held, step)
+
+
+def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, copy: ModelDetails) -> Message:
+    """Look at the source once more: it may have been retrained between our look and the copy."""
+    order, claim = step.order, held.claim
+    try:
+        source = services.model_service(order.source, claim.source_api_version, order.kind).get_model(order.model_id)
+    except ModelNotFound:
+        return Failure.of(
+            Code.CONTENT_MISMATCH,
+            f'{claim.target_model_id} in "{order.target}" is not what was inspected, and the source model is gone since',
+        )
+    if source.digest() == copy.digest():
+        retrained = claim.model_copy(
+            update={
+                "digest": source.digest(),
+                "fingerprint": source.summary.fingerprint(),
+                "expires_at": source.summary.expires,
+            }
+        )
+        return _verified(services, save(services, held, retrained, step), step)
+    difference = first_difference(source.content, copy.content)
+    return Failure.of(
+        Code.CONTENT_MISMATCH,
+        f'{claim.target_model_id} in "{order.target}" does not equal its source: {difference or "its content changes as we look"}',
+    )
+
+
+def _verified(services: Services, held: HeldClaim, step: StepInput) -> Verified:
+    claim, now = held.claim, services.now()
+    assert claim.target_model_id is not None, "what was verified has an id"
+    verified_at = claim.verified_at or now
+    save(services, held, claim.model_copy(update={"verified_at": verified_at}).renewed(now, step), step)
+    emit(Event.VERIFIED, targetModel=claim.target_model_id, **fields(step))
+    return Verified(target_model_id=claim.target_model_id, verified_at=verified_at)

@@ -1,0 +1,1 @@
+"""HTTP functions: check the request, start or read an orchestration, answer. No calls to the service are made here."""

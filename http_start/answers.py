@@ -1,0 +1,50 @@
+"""What every HTTP function has in common: JSON out, problems for what goes wrong, addresses of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from catalog.store import CatalogueUnavailable
+from http_start.problems import Problem
+from wiring.services import ConfigurationInvalid
+
+RETRY_AFTER_SECONDS = 2
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    """Return ``body`` as JSON."""
+    return func.HttpResponse(
+        json.dumps(body, ensure_ascii=False),
+        status_code=status,
+        headers=dict(headers or {}),
+        mimetype="application/json",
+    )
+
+
+async def answered(work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
+    """Do the work of a function, and turn what may go wrong into problem details."""
+    try:
+        return await work()
+    except Problem as problem:
+        return problem.response()
+    except ConfigurationInvalid as error:
+        return Problem(503, "ConfigurationInvalid", str(error), headers={"Retry-After": "60"}).response()
+    except CatalogueUnavailable as error:
+        return Problem(503, "CatalogueUnavailable", str(error), headers={"Retry-After": "10"}).response()
+
+
+def base_address(request: func.HttpRequest) -> str:
+    """Return the address of the API as the caller reached it, such as ``https://host/api``: no query, so no key in it."""
+    parts = urlsplit(request.url)
+    prefix = parts.path.strip("/").split("/")[0]
+    return f"{parts.scheme}://{parts.netloc}/{prefix}"
+
+
+def run_address(request: func.HttpRequest, run_id: str) -> str:
+    """Return the address of a run's status."""
+    return f"{base_address(request)}/runs/{run_id}"

@@ -1,0 +1,69 @@
+"""``POST /api/copies``: copy named models over routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from backup.messages import RunRequest
+from backup.names import COPY_BATCH, copies_run_id
+from http_start.answers import RETRY_AFTER_SECONDS, answered, json_response, run_address
+from http_start.copy_request import read_copy_request, run_request
+from http_start.problems import Problem
+from wiring.services import Services, services
+
+blueprint = df.Blueprint()
+
+_logger = logging.getLogger(__name__)
+
+
+@blueprint.function_name("post_copies")
+@blueprint.route("copies", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.durable_client_input(client_name="client")
+async def post_copies(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Start a run of named copies: 202 with the address of its status."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        asked = read_copy_request(req, known.configuration)
+        run_id = copies_run_id(known.now(), secrets.token_hex(4))
+        request = run_request(asked, known.configuration, run_id)
+        await asyncio.to_thread(_refuse_if_all_in_progress, known, request, req)
+        try:
+            await client.start_new(COPY_BATCH, instance_id=run_id, client_input=request.to_json())
+        except Exception as error:
+            _logger.exception("run %s could not be started", run_id)
+            raise Problem(
+                503,
+                "StartFailed",
+                "the Durable Functions runtime did not accept the run; try again",
+                headers={"Retry-After": "10"},
+            ) from error
+        address = run_address(req, run_id)
+        body = {"runId": run_id, "statusUrl": address, "cancelUrl": f"{address}/cancel"}
+        return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    return await answered(work)
+
+
+def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.HttpRequest) -> None:
+    """Answer 409 where every copy asked for is under way already; otherwise those that are end as ``CopyInProgress``."""
+    now, runs = known.now(), []
+    for target in request.targets:
+        for model_id in request.models:
+            held = known.catalogue.claims.get(target, request.kind, request.source, model_id)
+            if held is None or not held.claim.is_live(now):
+                return
+            runs.append(held.claim.run_id)
+    addresses = [run_address(req, run_id) for run_id in dict.fromkeys(runs)]
+    raise Problem(
+        409,
+        "CopyInProgress",
+        f"every model asked for is being copied by {', '.join(dict.fromkeys(runs))}: wait for it",
+        headers={"Location": addresses[0]},
+        runs=addresses,
+    )

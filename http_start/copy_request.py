@@ -1,0 +1,177 @@
+"""The body of ``POST /api/copies``: read, checked, and put into an order for the orchestrator."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from backup.api_versions import generation_of
+from backup.configuration import Configuration
+from backup.configuration_problems import problems_of
+from backup.document_models import Generation, Kind
+from backup.messages import RunRequest
+from backup.names import MODEL_ID, V2_MODEL_ID
+from http_start.problems import Problem
+
+LONGEST_BODY = 64 * 1024
+MOST_MODELS = 100
+LONGEST_DEADLINE_MINUTES = 6 * 24 * 60 - 1
+
+
+class CopyRequest(BaseModel):
+    """Which models are to be copied, from where to where."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=True)
+
+    source: str
+    targets: Annotated[list[str], Field(min_length=1, max_length=16)]
+    models: Annotated[list[str], Field(min_length=1)]
+    kind: Annotated[Kind, Field(strict=False)] = Kind.MODEL
+    target_model_id: str | None = None
+    deadline_minutes: Annotated[float | None, Field(strict=False, gt=0, le=LONGEST_DEADLINE_MINUTES)] = None
+
+
+def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyRequest:
+    """Return the request's body, checked against the configuration. Raises ``Problem`` that says what to change."""
+    asked = _parse(request.get_body())
+    _check_resources(asked, configuration)
+    _check_models(asked, configuration)
+    return asked
+
+
+def run_request(asked: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
+    """Return what the orchestrator is told."""
+    copies = configuration.copies
+    minutes = copies.deadline_minutes if asked.deadline_minutes is None else asked.deadline_minutes
+    return RunRequest(
+        run_id=run_id,
+        source=asked.source,
+        targets=asked.targets,
+        kind=asked.kind,
+        models=asked.models,
+        target_model_id=asked.target_model_id,
+        deadline_seconds=minutes * 60,
+        patience_seconds=copies.patience_seconds,
+        concurrency=copies.concurrency,
+    )
+
+
+def _parse(body: bytes) -> CopyRequest:
+    if len(body) > LONGEST_BODY:
+        raise Problem(
+            413,
+            "BodyTooLarge",
+            f"the body has {len(body)} bytes and may have {LONGEST_BODY}: ask for fewer models at once",
+        )
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Problem(
+            400, "MalformedJson", f"the body is not JSON{where}; send an object with source, targets and models"
+        ) from None
+    if (
+        isinstance(document, dict)
+        and isinstance(document.get("models"), list)
+        and len(document["models"]) > MOST_MODELS
+    ):
+        raise Problem(
+            400,
+            "TooManyModels",
+            f"{len(document['models'])} models are asked for; ask for {MOST_MODELS} at most, or back up the whole resource with a plan",
+            [{"pointer": "#/models", "detail": f"at most {MOST_MODELS}"}],
+        )
+    try:
+        return CopyRequest.model_validate(document)
+    except ValidationError as error:
+        raise _problem_of(error) from None
+
+
+def _problem_of(error: ValidationError) -> Problem:
+    details = error.errors(include_url=False, include_input=False)
+    found = problems_of(details)
+    errors = [{"pointer": "#/" + one.field.replace(".", "/"), "detail": f"{one.wrong}; {one.right}"} for one in found]
+    unknown = any(one["type"] == "extra_forbidden" for one in details)
+    if unknown:
+        fields = ", ".join(to_camel(name) for name in CopyRequest.model_fields)
+        errors = [
+            {**entry, "detail": f"there is no such field; the fields are {fields}"}
+            if one["type"] == "extra_forbidden"
+            else entry
+            for entry, one in zip(errors, details, strict=False)
+        ]
+    said = "; ".join(f"{entry['pointer'].removeprefix('#/') or 'the body'}: {entry['detail']}" for entry in errors)
+    return Problem(400, "UnknownField" if unknown else "InvalidRequest", said, errors)
+
+
+def _check_resources(asked: CopyRequest, configuration: Configuration) -> None:
+    named = [("#/source", asked.source), *((f"#/targets/{i}", name) for i, name in enumerate(asked.targets))]
+    errors = []
+    for pointer, name in named:
+        try:
+            configuration.resource(name)
+        except LookupError as error:
+            errors.append({"pointer": pointer, "detail": str(error.args[0])})
+    if errors:
+        raise Problem(400, "UnknownResource", "; ".join(entry["detail"] for entry in errors), errors)
+    if asked.source in asked.targets:
+        pointer = f"#/targets/{asked.targets.index(asked.source)}"
+        detail = f'"{asked.source}" is the source as well: name another target'
+        raise Problem(400, "SameSourceAndTarget", detail, [{"pointer": pointer, "detail": detail}])
+    _refuse_repeated("targets", asked.targets)
+
+
+def _check_models(asked: CopyRequest, configuration: Configuration) -> None:
+    _refuse_repeated("models", asked.models)
+    versions = configuration.resource(asked.source).api_versions
+    only_v2 = asked.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
+    pattern = V2_MODEL_ID if only_v2 else MODEL_ID
+    wanted = (
+        "a UUID, as every v2 model id is"
+        if only_v2
+        else "2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
+    )
+    errors: list[dict[str, str]] = []
+    for index, model_id in enumerate(asked.models):
+        if pattern.fullmatch(model_id) is None:
+            errors.append({"pointer": f"#/models/{index}", "detail": f"a model id is {wanted}"})
+        elif model_id.startswith("prebuilt-"):
+            errors.append(
+                {"pointer": f"#/models/{index}", "detail": "prebuilt models are in every region and are not copied"}
+            )
+    if asked.target_model_id is not None:
+        if MODEL_ID.fullmatch(asked.target_model_id) is None or asked.target_model_id.startswith("prebuilt-"):
+            errors.append({"pointer": "#/targetModelId", "detail": "a model id is 2 to 64 of a-z, A-Z, 0-9 and ._~-"})
+        if len(asked.models) != 1:
+            raise Problem(
+                400,
+                "InvalidRequest",
+                "targetModelId goes with exactly one model",
+                [{"pointer": "#/targetModelId", "detail": "leave it out, or ask for one model"}],
+            )
+    if errors:
+        raise Problem(
+            400, "ImpossibleModelId", "; ".join(f"{one['pointer'][2:]}: {one['detail']}" for one in errors[:5]), errors
+        )
+
+
+def _refuse_repeated(field: str, values: list[str]) -> None:
+    repeated = [
+        {"pointer": f"#/{field}/{i}", "detail": "named twice"} for i, value in enumerate(values) if value in values[:i]
+    ]
+    if repeated:
+        raise Problem(400, "InvalidRequest", f"{field} names something twice: name each once", repeated)
+
+
+def plain_query_number(request: func.HttpRequest, name: str, default: int, most: int) -> int:
+    """Return a whole number from the query. Raises ``Problem``."""
+    text: Any = request.params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or int(text[:9]) > most:
+        raise Problem(400, "InvalidRequest", f"{name} must be a whole number from 0 to {most}")
+    return int(text)

@@ -1,0 +1,37 @@
+"""``GET /api/health``: whether the app itself can work. A source that is down is not our failure."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from http_start.answers import answered, json_response
+from wiring.services import services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name("get_health")
+@blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding passes it by this name
+    """Return 200 where configuration and catalogue are usable, with the last known reachability of each resource; else 503."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        seen = await asyncio.to_thread(known.catalogue.reachability.all)
+        resources: dict[str, Any] = {
+            name: {
+                "region": resource.region,
+                "apiVersions": list(resource.api_versions),
+                "lastSeen": seen.get(name),
+            }
+            for name, resource in known.configuration.resources.items()
+        }
+        return json_response(
+            {"status": "ok", "configuration": {"status": "ok"}, "catalogue": {"status": "ok"}, "resources": resources}
+        )
+
+    return await answered(work)

@@ -1,0 +1,127 @@
+"""A run as users see it: its record and rows, joined with the claims of copies under way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from backup.messages import RunRequest
+from backup.records import RunRecord, RunRow
+from backup.states import ClaimState, CopyStatus, RunStatus, Step
+from wiring.services import Services
+
+FIRST_COPIES = 100
+
+STEP_OF_CLAIM = {
+    ClaimState.CLAIMED: Step.INSPECT,
+    ClaimState.AUTHORIZING: Step.AUTHORIZE,
+    ClaimState.AUTHORIZED: Step.AUTHORIZE,
+    ClaimState.POSTING: Step.START_COPY,
+    ClaimState.COPYING: Step.CHECK_COPY,
+    ClaimState.VERIFYING: Step.VERIFY,
+    ClaimState.DISCARDING: Step.DISCARD,
+    ClaimState.RELEASED: Step.RECORD,
+}
+"""What a copy under way is doing, given the state of its claim."""
+
+
+def copy_view(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
+    """Return one copy of a run."""
+    view = _as_asked(row)
+    outcome = row.outcome
+    if outcome is not None:
+        view.update(
+            targetModelId=outcome.target_model_id,
+            step=Step.DONE,
+            polls=outcome.polls,
+            code=outcome.code,
+            message=outcome.message,
+            apiVersion=outcome.api_version,
+            verifiedAt=_iso(outcome.verified_at),
+            endedAt=_iso(outcome.ended_at),
+        )
+    elif row.status is CopyStatus.RUNNING:
+        view.update(_under_way(services, run_id, row))
+    return view
+
+
+def _as_asked(row: RunRow) -> dict[str, Any]:
+    return {
+        "source": row.source,
+        "target": row.target,
+        "kind": row.kind,
+        "modelId": row.model_id,
+        "targetModelId": row.requested_target_model_id,
+        "status": row.status,
+        "step": None,
+        "polls": 0,
+        "code": None,
+        "message": None,
+        "apiVersion": None,
+        "verifiedAt": None,
+        "startedAt": _iso(row.started_at),
+        "endedAt": None,
+    }
+
+
+def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
+    held = services.catalogue.claims.get(row.target, row.kind, row.source, row.model_id)
+    if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
+        return {"step": Step.INSPECT}
+    claim = held.claim
+    verified = claim.state is ClaimState.VERIFYING and claim.verified_at is not None
+    return {
+        "step": Step.RECORD if verified else STEP_OF_CLAIM[claim.state],
+        "polls": claim.polls,
+        "targetModelId": claim.target_model_id,
+        "apiVersion": claim.source_api_version,
+        "verifiedAt": _iso(claim.verified_at),
+    }
+
+
+def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
+    """Return a run with its first 100 copies."""
+    copies = [
+        copy_view(services, record.run_id, row)
+        for row in services.catalogue.runs.rows(record.run_id, limit=FIRST_COPIES)
+    ]
+    return {
+        "runId": record.run_id,
+        "kind": record.kind,
+        "status": record.status,
+        "startedAt": _iso(record.started_at),
+        "endedAt": _iso(record.ended_at),
+        "cancelRequested": record.cancel_requested,
+        "progress": {"done": record.done, "total": record.total},
+        "copies": copies,
+    }
+
+
+def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[str, Any]:
+    """Return a run of which nothing is written yet: it has been accepted and waits for a worker."""
+    rows = [
+        RunRow(
+            row=0,
+            source=request.source,
+            target=target,
+            kind=request.kind,
+            model_id=model_id,
+            requested_target_model_id=request.target_model_id,
+        )
+        for target in request.targets
+        for model_id in request.models
+    ]
+    return {
+        "runId": run_id,
+        "kind": "copies",
+        "status": RunStatus.PENDING,
+        "startedAt": _iso(created),
+        "endedAt": None,
+        "cancelRequested": False,
+        "progress": {"done": 0, "total": len(rows)},
+        "copies": [_as_asked(row) for row in rows[:FIRST_COPIES]],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,141 @@
+"""``/api/runs``: how a run stands, its copies page by page, and stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from backup.messages import RunRequest
+from backup.names import RUN_ID
+from backup.states import CopyStatus, RunStatus
+from http_start.answers import RETRY_AFTER_SECONDS, answered, json_response, run_address
+from http_start.copy_request import plain_query_number
+from http_start.problems import Problem
+from http_start.run_views import copy_view, pending_view, run_view
+from wiring.events import Event, emit
+from wiring.services import Services, services
+
+blueprint = df.Blueprint()
+
+PAGE = 100
+MOST_ROWS = 1_000_000
+ENDED = {
+    df.OrchestrationRuntimeStatus.Completed,
+    df.OrchestrationRuntimeStatus.Failed,
+    df.OrchestrationRuntimeStatus.Terminated,
+    df.OrchestrationRuntimeStatus.Canceled,
+}
+
+
+@blueprint.function_name("get_run")
+@blueprint.route("runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.durable_client_input(client_name="client")
+async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Return a run: 202 while it runs, 200 once it has ended."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        run_id = _run_id(req)
+        view = await _view(known, client, run_id)
+        if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
+            headers = {"Location": run_address(req, run_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
+            return json_response(view, 202, headers)
+        return json_response(view)
+
+    return await answered(work)
+
+
+@blueprint.function_name("get_run_copies")
+@blueprint.route("runs/{id}/copies", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.durable_client_input(client_name="client")
+async def get_run_copies(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Return the copies of a run from number ``?first=`` on, a page of 100 at a time, with ``nextLink`` where there are more."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        run_id = _run_id(req)
+        first = plain_query_number(req, "first", 0, MOST_ROWS)
+        record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+        if record is None or record.total is None:
+            copies = (await _view(known, client, run_id))["copies"][first : first + PAGE]
+            return json_response({"copies": copies})
+
+        def read() -> list[dict[str, Any]]:
+            rows = itertools.islice(known.catalogue.runs.rows(run_id, first, PAGE), PAGE)
+            return [copy_view(known, run_id, row) for row in rows]
+
+        page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
+        if first + PAGE < record.total:
+            page["nextLink"] = f"{run_address(req, run_id)}/copies?first={first + PAGE}"
+        return json_response(page)
+
+    return await answered(work)
+
+
+@blueprint.function_name("cancel_run")
+@blueprint.route("runs/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.durable_client_input(client_name="client")
+async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Ask a run to stop: what is not yet authorized stops, what is under way finishes. Asking twice is fine."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        run_id = _run_id(req)
+        await _view(known, client, run_id)
+        record = await asyncio.to_thread(known.catalogue.runs.cancel, run_id, known.now())
+        address = run_address(req, run_id)
+        body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": address}
+        if record.ended_at is not None:
+            return json_response({**body, "status": record.status})
+        emit(Event.CANCEL_REQUESTED, run=run_id)
+        return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    return await answered(work)
+
+
+def _run_id(req: func.HttpRequest) -> str:
+    run_id: str = req.route_params.get("id", "")
+    if RUN_ID.fullmatch(run_id) is None:
+        raise Problem(
+            404, "UnknownRun", "a run id is 1 to 100 of a-z, 0-9 and -; POST /api/copies returns one as runId"
+        )
+    return run_id
+
+
+async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
+    """Return the run as it stands: its record, and what the platform knows of its orchestration while that goes on."""
+    record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+    if record is not None and record.ended_at is not None:
+        return await asyncio.to_thread(run_view, known, record)
+    status = await client.get_status(run_id, show_input=True)
+    if not status or status.runtime_status is None:
+        if record is not None and record.total is not None:
+            return await asyncio.to_thread(run_view, known, record)
+        raise Problem(404, "UnknownRun", f"there is no run {run_id}; POST /api/copies returns the id of a new one")
+    if record is None or record.total is None:
+        view = pending_view(run_id, RunRequest.parse(status.input_), status.created_time or known.now())
+        view["cancelRequested"] = record is not None and record.cancel_requested
+    else:
+        view = await asyncio.to_thread(run_view, known, record)
+    if status.runtime_status in ENDED:
+        # It may have ended between our two looks; otherwise somebody terminated it, or it failed before it could write so.
+        record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+        if record is not None and record.ended_at is not None:
+            return await asyncio.to_thread(run_view, known, record)
+        _mark_abandoned(view, status.runtime_status, status.last_updated_time)
+    return view
+
+
+def _mark_abandoned(view: dict[str, Any], status: df.OrchestrationRuntimeStatus, at: datetime | None) -> None:
+    message = f"the orchestration of this run ended as {status.name} without finishing it; ask again to resume what was under way"
+    view["status"] = RunStatus.FAILED
+    view["endedAt"] = (at or datetime.now(UTC)).isoformat()
+    view["message"] = message
+    for copy in view["copies"]:
+        if copy["status"] in {CopyStatus.PENDING, CopyStatus.RUNNING}:
+            copy.update(status=CopyStatus.FAILED, code="ChildLost", message=message)

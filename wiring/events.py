@@ -1,0 +1,42 @@
+"""Events: one JSON line in the log for every step worth a question, with a stable name and without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from enum import StrEnum
+from typing import Any
+
+_logger = logging.getLogger("form_recognizer_backup")
+
+
+class Event(StrEnum):
+    """The stable names; queries and alerts are built on them (docs/events.md)."""
+
+    CLAIM_TAKEN = "claimTaken"
+    CLAIM_TAKEN_OVER = "claimTakenOver"
+    AUTHORIZED = "copyAuthorized"
+    STARTED = "copyStarted"
+    CHECKED = "copyChecked"
+    VERIFIED = "copyVerified"
+    RECORDED = "replicaRecorded"
+    DISCARDED = "targetDiscarded"
+    PARKED = "claimParked"
+    STEP_FAILED = "stepFailed"
+    SUSPECT_FOUND = "suspectFound"
+    SUPERSEDED = "targetSuperseded"
+    SWEPT = "supersededSwept"
+    UNTRUSTED_ADDRESS = "untrustedAddress"
+    RUN_STARTED = "runStarted"
+    RUN_ENDED = "runEnded"
+    CANCEL_REQUESTED = "cancelRequested"
+
+
+WARNINGS = {Event.STEP_FAILED, Event.SUSPECT_FOUND, Event.SUPERSEDED, Event.UNTRUSTED_ADDRESS, Event.CLAIM_TAKEN_OVER}
+
+
+def emit(event: Event, **fields: Any) -> None:
+    """Write one event. ``fields`` hold names, ids, codes and numbers; a field that is ``None`` is left out."""
+    known = {name: value for name, value in fields.items() if value is not None}
+    level = logging.WARNING if event in WARNINGS else logging.INFO
+    _logger.log(level, "%s", json.dumps({"event": event, **known}, default=str, ensure_ascii=False))

@@ -1,0 +1,63 @@
+"""Sealing: what keeps the authorization's access token out of the orchestration's history, which is clear text.
+
+Fernet (AES-128-CBC with HMAC-SHA256) with a list of keys from the app setting ``SEALING_KEYS``: the first seals, all of them open.
+docs/sealing-keys.md says how to rotate them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+SETTING = "SEALING_KEYS"
+
+
+class SealingKeysInvalid(ValueError):
+    """The setting does not hold Fernet keys. The message does not repeat what it holds."""
+
+
+class SealingKeyUnknown(Exception):
+    """No key of ours opens this: it was sealed by a worker with a newer or an older key, or it was tampered with."""
+
+
+class Sealer:
+    """Seals small JSON objects for one purpose, and opens them again."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take the keys in order; the first one seals. Raises ``SealingKeysInvalid``."""
+        if not keys:
+            raise SealingKeysInvalid(
+                f"{SETTING} is empty; set it to a key made by "
+                'python3 -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+            )
+        fernets = []
+        for number, key in enumerate(keys, start=1):
+            try:
+                fernets.append(Fernet(key))
+            except ValueError:
+                raise SealingKeysInvalid(
+                    f"key {number} in {SETTING} is not a Fernet key: 32 bytes in URL-safe base64 are needed"
+                ) from None
+        self._fernet = MultiFernet(fernets)
+
+    @classmethod
+    def from_setting(cls, text: str) -> Sealer:
+        """Read a comma-separated list of keys."""
+        return cls([key.strip() for key in text.split(",") if key.strip()])
+
+    def seal(self, content: Any, purpose: str) -> str:
+        """Return ``content`` (JSON) sealed. ``purpose`` must be given again to open it: a seal cannot be moved elsewhere."""
+        return self._fernet.encrypt(json.dumps([purpose, content]).encode()).decode()
+
+    def open(self, sealed: str, purpose: str) -> Any:
+        """Return what :meth:`seal` was given. Raises ``SealingKeyUnknown``."""
+        try:
+            found, content = json.loads(self._fernet.decrypt(sealed.encode()))
+        except InvalidToken:
+            raise SealingKeyUnknown("no key in SEALING_KEYS opens this authorization") from None
+        if found != purpose:
+            raise SealingKeyUnknown("the authorization was sealed for another copy")
+        return content

@@ -1,0 +1,134 @@
+"""Everything that activities and HTTP functions work with, built once from files and environment."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
+from backup.document_models import Kind
+from catalog.catalogue import Catalogue
+from catalog.sqlite import SqliteStore
+from catalog.store import Store
+from form_recognizer import ApiKey, ModelService, ResourceConnection, Transport, open_service
+from wiring.sealing import Sealer, SealingKeysInvalid
+
+CONFIGURATION_SETTING = "BACKUP_CONFIG"
+CATALOG_SETTING = "CATALOG"
+SEALING_SETTING = "SEALING_KEYS"
+
+
+class ConfigurationInvalid(Exception):
+    """The app cannot work with what it was told. The message names the file or setting, what is wrong, and what would be right."""
+
+
+def utc_now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Services:
+    """What the app works with. Build it with :func:`services`; tests hand in their own with :func:`use`."""
+
+    configuration: Configuration
+    catalogue: Catalogue
+    sealer: Sealer
+    now: Callable[[], datetime] = utc_now
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _transports: dict[str, Transport] = field(default_factory=dict)
+    _services: dict[tuple[str, str, Kind], ModelService] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
+        """Return the service of ``resource`` through ``api_version``; all of one resource share one pool of connections.
+
+        Raises ``LookupError`` for a resource that is not configured, and ``ConfigurationInvalid`` where its key is missing.
+        """
+        key = (resource, api_version, kind)
+        with self._lock:
+            if key not in self._services:
+                transport = self._transports.get(resource)
+                if transport is None:
+                    transport = self._transports[resource] = self._open_transport(resource)
+                self._services[key] = open_service(ResourceConnection(resource, transport), api_version, kind)
+            return self._services[key]
+
+    def _open_transport(self, name: str) -> Transport:
+        resource = self.configuration.resource(name)
+        return Transport(resource.endpoint, self._credential(name, resource))
+
+    def _credential(self, name: str, resource: Resource) -> ApiKey:
+        setting = resource.key_setting
+        if setting is None:
+            raise ConfigurationInvalid(
+                f'resource "{name}" has no keySetting; name the app setting that holds its key in backup.json'
+            )
+        self._key(name, setting)
+        return ApiKey(lambda: self._key(name, setting))
+
+    def _key(self, name: str, setting: str) -> str:
+        key = self.environment.get(setting, "").strip()
+        if not key:
+            raise ConfigurationInvalid(f'app setting {setting} is empty; put the key of resource "{name}" there')
+        return key
+
+
+_lock = threading.Lock()
+_current: Services | None = None
+
+
+def services() -> Services:
+    """Return the services of this process, built at the first call. Raises ``ConfigurationInvalid``.
+
+    A failure is not remembered: once the file or setting is mended, the next call succeeds.
+    """
+    global _current
+    with _lock:
+        if _current is None:
+            _current = build(os.environ)
+        return _current
+
+
+def use(replacement: Services | None) -> None:
+    """Make :func:`services` return ``replacement`` from now on; ``None`` makes it build anew."""
+    global _current
+    with _lock:
+        _current = replacement
+
+
+def build(environment: Mapping[str, str]) -> Services:
+    """Build services from app settings. Raises ``ConfigurationInvalid``."""
+    path = Path(environment.get(CONFIGURATION_SETTING) or "backup.json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationInvalid(
+            f"the configuration file {path.name} cannot be read ({reason}); app setting {CONFIGURATION_SETTING} says where "
+            "it is, and backup.sample.json is a worked example"
+        ) from None
+    try:
+        configuration = parse_configuration(text, path.name)
+        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
+    except (ConfigurationError, SealingKeysInvalid) as error:
+        raise ConfigurationInvalid(str(error)) from None
+    return Services(configuration, Catalogue(open_store(environment)), sealer, environment=environment)
+
+
+def open_store(environment: Mapping[str, str]) -> Store:
+    """Open the database that the setting ``CATALOG`` names. Raises ``ConfigurationInvalid``."""
+    setting = environment.get(CATALOG_SETTING, "")
+    scheme, _, rest = setting.partition(":")
+    if scheme == "sqlite" and rest:
+        path = Path(rest)
+        if not path.parent.is_dir():
+            raise ConfigurationInvalid(f"app setting {CATALOG_SETTING} names a file in a folder that does not exist")
+        return SqliteStore(path)
+    raise ConfigurationInvalid(
+        f"app setting {CATALOG_SETTING} says {setting.partition(':')[0]!r}; write sqlite:PATH for a file on this machine"
+    )
