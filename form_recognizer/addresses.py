@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_UNSAFE = re.compile(r"[\x00-\x20\x7f-\uffff\\]")
+_UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 
 MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,63}", re.ASCII)
 """What an id of a model or classifier looks like in every generation (v2: a UUID; v3 and later: 2 to 64 characters)."""
@@ -84,8 +84,9 @@ def last_segment(address: str) -> str:
 def with_query(address: str, name: str, value: str) -> str:
     """Return ``address`` with the query parameter ``name`` set to ``value``, and the other parameters as they are."""
     parts = urlsplit(address)
-    query = [(key, text) for key, text in parse_qsl(parts.query, keep_blank_values=True) if key != name]
-    return urlunsplit(parts._replace(query=urlencode([(name, value), *query], safe="!")))
+    # Not decoded and encoded again: page tokens are the service's own business.
+    others = [pair for pair in parts.query.split("&") if pair and unquote(pair.partition("=")[0]) != name]
+    return urlunsplit(parts._replace(query="&".join([urlencode({name: value}), *others])))
 
 
 def path_segment(text: str) -> str:

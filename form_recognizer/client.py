@@ -83,8 +83,8 @@ class ServiceClient:
         location = answer.headers.get("Location", "")
         leaf = BadRequest if self._endpoint.resolve(location, "") else UntrustedAddress
         return leaf(
-            f"{self.resource} could not {attempt.what} ({answer.status}): the service redirects to another address. "
-            "That is not followed, because the key would go there too. Write the endpoint as the portal shows it, with https.",
+            f"{self.resource} could not {attempt.what} ({answer.status}): it redirects to another address. "
+            "That is not followed, because the key would go there too. Write the endpoint as the portal shows it.",
             **_about(answer),
         )
 
@@ -111,8 +111,7 @@ class ServiceClient:
         if address is None:
             raise UntrustedAddress(
                 f"{self.resource} sent an address for {what} that leads to another host or out of the API. "
-                "It is not followed. If the resource has more than one endpoint, configure the one that it names itself "
-                "(its custom subdomain).",
+                "It is not followed. If the resource has several endpoints, configure its custom subdomain.",
                 resource=self.resource,
             )
         return address
@@ -140,7 +139,7 @@ class ServiceClient:
         """Return a model's id for a path; raise ``BadRequest`` for what no model can be called."""
         if not MODEL_ID.fullmatch(model_id):
             raise BadRequest(
-                f"{model_id[:80]!r} cannot be the id of a {self._kind.value}: ids have letters, digits and . _ ~ - only. "
+                f"{model_id[:80]!r} cannot be the id of a {self._kind.value}: those are of letters, digits, ._~-. "
                 f"Nothing was sent to {self.resource}.",
                 resource=self.resource,
             )

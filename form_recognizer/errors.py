@@ -73,17 +73,17 @@ class ServiceError(Exception):
         return type(self).__name__
 
 
-class RetryAfter(ServiceError):  # noqa: N818 - says what to do, which reads better without
+class RetryAfter(ServiceError):
     """Nothing was done: wait, then repeat the call."""
 
     retryable = True
 
 
-class GiveUp(ServiceError):  # noqa: N818 - says what to do, which reads better without
+class GiveUp(ServiceError):
     """Repeating the call cannot help."""
 
 
-class Look(ServiceError):  # noqa: N818 - says what to do, which reads better without
+class Look(ServiceError):
     """The call may have had its effect: look before repeating it. A read may simply be repeated."""
 
 

@@ -173,12 +173,11 @@ class Transport:
                     break
             else:
                 response.raw.release_conn()
-        except TimeoutError:
-            flaw = _flaw(NoAnswer, f"did not end within {self._timeouts.total:g} s", response, resource)
-        except (*_NETWORK_ERRORS, zlib.error, ValueError) as error:
-            slow = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+        except (TimeoutError, urllib3.exceptions.ReadTimeoutError):
+            flaw = _flaw(NoAnswer, "did not come in time", response, resource)
+        except (*_NETWORK_ERRORS, zlib.error, ValueError):
             flaw = _flaw(
-                NoAnswer if slow else UnreadableAnswer, "stalled" if slow else "was cut short", response, resource
+                UnreadableAnswer, "was cut short, or is packed in a way that was not asked for", response, resource
             )
         finally:
             response.raw.close()
@@ -230,7 +229,9 @@ class _HeaderAuth(AuthBase):
 def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
     """Yield the body, unpacked, in pieces of bounded size: a small packed body can be a very large one."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    pieces: Iterator[bytes] = response.raw.stream(_CHUNK, decode_content=False)
+    # Of a body that says it is too large, one byte too many is enough; nobody waits for more.
+    piece_size = min(_CHUNK, limit)
+    pieces: Iterator[bytes] = response.raw.stream(piece_size, decode_content=False)
     if encoding in ("", "identity"):
         yield from pieces
         return

@@ -46,14 +46,11 @@ class V2Service(ServiceClient):
         """Return one page of models in every state. Pages may be empty, and the last one says so with ``"nextLink":
         ""``.
         """
-        # The service's nextLink lacks op=full, without which the next page may be another view of the list (recorded
-        # 2022-06).
-        address = with_query(self._trusted(page, "a page"), "op", "full") if page else self._address("", {"op": "full"})
+        address = self._page_address(page) if page else self._address("", {"op": "full"})
         answer = self._send("GET", address, Attempt("list its models"))
         body = Fields.of(answer)
         models = tuple(_summary(item) for item in body.objects("modelList"))
-        link = body.optional_text("nextLink")
-        return ModelPage(models, self._next_page(answer, with_query(link, "op", "full") if link else None, address))
+        return ModelPage(models, self._next_page(answer, body.optional_text("nextLink"), address))
 
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model with its keys. Raises ``ModelNotFound``."""
@@ -149,9 +146,14 @@ class V2Service(ServiceClient):
             error_message=fault.message,
         )
 
-    def find_copy(self, target_model_id: str, since: datetime) -> str | None:
+    def find_copy(self, target_model_id: str, since: datetime) -> None:
         """Return ``None`` without a call: v2 does not list its copies."""
         del target_model_id, since
+
+    def _page_address(self, page: str) -> str:
+        # The service's nextLink lacks op=full, without which the page may be another view of the list (recorded
+        # 2022-06).
+        return with_query(super()._page_address(page), "op", "full")
 
     def _address(self, path: str, query: dict[str, str] | None = None) -> str:
         return self._endpoint.address(f"{self.base}/{self._api_version}/custom/models{path}", query)

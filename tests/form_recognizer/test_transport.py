@@ -1,0 +1,437 @@
+"""One call to a server that does what it should not: bounds in time and size, nothing followed, nothing kept, nothing
+repeated.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+import struct
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from form_recognizer import (
+    AccessDenied,
+    ApiKey,
+    BadRequest,
+    EntraToken,
+    NoAnswer,
+    ResourceConnection,
+    ServerError,
+    ServiceError,
+    Timeouts,
+    Transport,
+    Unreachable,
+    UnreadableAnswer,
+    UntrustedAddress,
+    open_service,
+)
+from form_recognizer.addresses import Endpoint
+
+MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
+SUMMARY = {"summary": {"count": 1, "limit": 5}}
+HURRIED = Timeouts(connect=0.5, read=0.2, total=0.4)
+
+
+def drip(connection: socket.socket, head: bytes, piece: bytes) -> None:
+    """Send ``head`` and then ``piece`` again and again, often enough that no single read ever times out."""
+    connection.sendall(head)
+    stop = threading.Event()
+    while not stop.wait(0.02):
+        connection.sendall(piece)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+# --- time
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b""],
+    ids=["header", "body", "status line"],
+)
+def test_a_server_that_drips_cannot_hold_a_call_beyond_its_deadline(scripted: Any, head: bytes) -> None:
+    scripted.raw(lambda connection: drip(connection, head, b" " if head else b"H"))
+    service = open_service(scripted.connect(HURRIED), "v2.1")
+    with pytest.raises(NoAnswer, match=r"timed out|did not come in time"):
+        service.account_limits()
+
+
+def test_a_server_that_falls_silent_is_not_waited_for(scripted: Any) -> None:
+    released = threading.Event()
+    scripted.raw(lambda connection: [released.wait(5)])
+    with pytest.raises(NoAnswer, match="timed out"):
+        open_service(scripted.connect(HURRIED), "v2.1").account_limits()
+    released.set()
+
+
+def test_a_slow_error_is_still_told_by_its_status(scripted: Any) -> None:
+    scripted.raw(lambda connection: drip(connection, b"HTTP/1.1 401 No\r\nContent-Length: 100000\r\n\r\n", b" "))
+    with pytest.raises(AccessDenied):
+        open_service(scripted.connect(HURRIED), "v2.1").account_limits()
+
+
+def test_time_outs_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError):
+        Timeouts(total=0)
+
+
+# --- what was sent, and what was not
+
+
+def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(Unreachable, match="refused"):
+        _service_at(endpoint).account_limits()
+
+
+def test_an_unknown_host_proves_that_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(Unreachable, match="cannot be resolved"):
+        _service_at("https://no-such-resource.cognitiveservices.azure.com").account_limits()
+
+
+def test_a_failed_tls_handshake_proves_that_nothing_was_sent(scripted: Any) -> None:
+    def speak_plainly(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(100)
+                speak_plainly(connection)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(Unreachable, match="TLS"):
+            _service_at(f"https://127.0.0.1:{listener.getsockname()[1]}").account_limits()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("cut", [reset, lambda connection: None], ids=["reset", "closed"])
+def test_a_connection_that_is_cut_may_have_had_its_effect(scripted: Any, cut: Callable[[socket.socket], None]) -> None:
+    scripted.raw(cut)
+    with pytest.raises(NoAnswer):
+        scripted.service().delete_model(MODEL)
+    assert len(scripted.requests) == 1
+
+
+def test_a_kept_connection_that_was_cut_while_idle_is_opened_anew(scripted: Any) -> None:
+    scripted.answer(200, SUMMARY, "Connection: close")
+    scripted.answer(200, SUMMARY)
+    service = scripted.service()
+    service.account_limits()
+    service.account_limits()
+    assert scripted.connections == 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_nothing_is_repeated_behind_the_callers_back(scripted: Any, status: int) -> None:
+    scripted.answer(status, None, "Retry-After: 0")
+    scripted.answer(200, SUMMARY)
+    with pytest.raises(ServiceError):
+        scripted.service().account_limits()
+    assert len(scripted.requests) == 1
+
+
+# --- size
+
+
+def test_a_body_beyond_the_bound_is_not_read_to_its_end(scripted: Any) -> None:
+    scripted.answer(200, b" " * 2_000, length=10**12)
+    service = open_service(scripted.connect(max_body=1_000), "v2.1")
+    with pytest.raises(UnreadableAnswer, match="larger than 1000 bytes"):
+        service.account_limits()
+
+
+def test_a_packed_bomb_is_not_unpacked(scripted: Any) -> None:
+    bomb = gzip.compress(bytes(50_000_000), 9)
+    assert len(bomb) < 100_000
+    scripted.answer(200, bomb, "Content-Encoding: gzip")
+    service = open_service(scripted.connect(max_body=100_000), "v2.1")
+    with pytest.raises(UnreadableAnswer, match="larger than 100000 bytes"):
+        service.account_limits()
+
+
+def test_a_packed_body_is_unpacked(scripted: Any) -> None:
+    scripted.answer(200, gzip.compress(b'{"summary": {"count": 3, "limit": 9}}'), "Content-Encoding: gzip")
+    assert scripted.service().account_limits().count == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "length"),
+    [
+        (b'{"summary"', [], 400),
+        (gzip.compress(b"{}" * 999)[:-9], ["Content-Encoding: gzip"], None),
+        (b"not gzip at all", ["Content-Encoding: gzip"], None),
+        (b"{}", ["Content-Encoding: br"], None),
+        (b"5\r\n{}", ["Transfer-Encoding: chunked"], None),
+        (b"zz\r\n{}", ["Transfer-Encoding: chunked"], None),
+    ],
+    ids=["short", "short gzip", "no gzip", "unknown encoding", "short chunk", "no chunk"],
+)
+def test_a_body_that_is_not_whole_is_not_believed(
+    scripted: Any, body: bytes, headers: list[str], length: int | None
+) -> None:
+    scripted.answer(200, body, "Connection: close", *headers, length=length)
+    with pytest.raises(UnreadableAnswer):
+        scripted.service().account_limits()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b"[" * 100_000,
+        b'{"summary": "\\ud800"}',
+        b"1" * 5000,
+    ],
+)
+def test_what_is_not_a_json_object_is_not_believed(scripted: Any, body: bytes) -> None:
+    scripted.answer(200, body)
+    with pytest.raises(UnreadableAnswer):
+        scripted.service().account_limits()
+
+
+def test_a_body_with_a_byte_order_mark_and_without_a_type_is_read(scripted: Any) -> None:
+    scripted.answer(200, b'\xef\xbb\xbf{"summary": {"count": 3, "limit": 9}}')
+    assert scripted.service().account_limits().limit == 9
+
+
+def test_endless_headers_are_given_up(scripted: Any) -> None:
+    scripted.raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n")
+    with pytest.raises(NoAnswer):
+        scripted.service().account_limits()
+
+
+# --- redirects and cookies
+
+
+@pytest.mark.parametrize(
+    ("location", "leaf"),
+    [
+        ("https://elsewhere.example/formrecognizer/", UntrustedAddress),
+        ("{endpoint}/formrecognizer/v2.1/custom/models/", BadRequest),
+        ("", BadRequest),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(scripted: Any, status: int, location: str, leaf: type[ServiceError]) -> None:
+    scripted.answer(status, None, f"Location: {location.replace('{endpoint}', scripted.endpoint)}")
+    scripted.answer(200, SUMMARY)
+    with pytest.raises(leaf):
+        scripted.service().account_limits()
+    assert len(scripted.requests) == 1
+
+
+def test_the_body_of_a_redirect_is_bounded_too(scripted: Any) -> None:
+    scripted.answer(302, gzip.compress(bytes(50_000_000), 9), "Location: /formrecognizer/", "Content-Encoding: gzip")
+    with pytest.raises(BadRequest):
+        open_service(scripted.connect(max_body=1000), "v2.1").account_limits()
+
+
+def test_a_cookie_is_not_kept(scripted: Any) -> None:
+    scripted.answer(200, SUMMARY, "Set-Cookie: session=1; Path=/")
+    scripted.answer(200, SUMMARY)
+    service = scripted.service()
+    service.account_limits()
+    service.account_limits()
+    assert b"Cookie:" not in scripted.requests[1]
+
+
+def test_connections_are_kept_and_shared(scripted: Any) -> None:
+    connection = scripted.connect()
+    for status in (200, 404, 204, 200):
+        scripted.answer(status, SUMMARY if status == 200 else None)
+    for version in ("v2.1", "v2.0"):
+        open_service(connection, version).account_limits() if version == "v2.1" else None
+    with pytest.raises(ServiceError):
+        open_service(connection, "v2.0").get_model(MODEL)
+    open_service(connection, "v2.0").delete_model(MODEL)
+    open_service(connection, "v2.1").account_limits()
+    assert (len(scripted.requests), scripted.connections) == (4, 1)
+
+
+# --- credentials
+
+
+def test_the_key_goes_into_its_header_and_nowhere_else(scripted: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    scripted.answer(200, SUMMARY)
+    scripted.answer(400, {"error": {"code": "1002", "message": f"bad key {scripted.key} for {scripted.key}"}})
+    scripted.raw(reset)
+    scripted.raw(b"garbage\r\n\r\n")
+    connection = scripted.connect()
+    service = open_service(connection, "v2.1")
+    service.account_limits()
+    assert scripted.requests[0].count(scripted.key.encode()) == 1
+    assert f"Ocp-Apim-Subscription-Key: {scripted.key}".encode() in scripted.requests[0]
+    seen = [repr(connection), repr(connection.transport), repr(service), repr(ApiKey(lambda: scripted.key).header())]
+    for _ in range(3):
+        with pytest.raises(ServiceError) as caught:
+            service.account_limits()
+        seen += ["".join(traceback.format_exception(caught.value)), repr(vars(caught.value)), repr(caught.value.args)]
+        # requests' exceptions carry the request, headers included: none may hang on to ours
+        assert caught.value.__context__ is None
+        assert caught.value.__cause__ is None
+    assert "[redacted]" in seen[4]
+    assert scripted.key not in "".join([*seen, caplog.text])
+
+
+def test_the_key_is_not_taken_from_netrc(scripted: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    scripted.answer(200, SUMMARY)
+    scripted.service().account_limits()
+    assert b"Authorization:" not in scripted.requests[0]
+
+
+def test_a_rotated_key_is_used_by_the_next_call(scripted: Any) -> None:
+    keys = iter(["first-key", "second-key"])
+    service = open_service(scripted.connect(key=lambda: next(keys)), "v2.1")
+    for key in (b"first-key", b"second-key"):
+        scripted.answer(200, SUMMARY)
+        service.account_limits()
+        assert b"Key: " + key + b"\r\n" in scripted.requests[-1]
+
+
+def test_a_key_with_a_newline_from_a_file_is_trimmed(scripted: Any) -> None:
+    scripted.answer(200, SUMMARY)
+    open_service(scripted.connect(key=lambda: " the-key\n"), "v2.1").account_limits()
+    assert b"Key: the-key\r\n" in scripted.requests[0]
+
+
+@pytest.mark.parametrize("key", ["", "  ", "two words", "line\nbreak", "schlüssel", "nul\0"])
+def test_a_key_that_cannot_be_one_is_refused_without_showing_it(scripted: Any, key: str) -> None:
+    with pytest.raises(AccessDenied) as caught:
+        open_service(scripted.connect(key=lambda: key), "v2.1").account_limits()
+    assert scripted.requests == []
+    assert not key.strip() or key not in caught.value.message
+
+
+class _Token:
+    token = "eyJ0eXAi.secret.token"
+
+
+class _Identity:
+    """Stands in for a credential of azure-identity."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.scopes: list[tuple[str, ...]] = []
+        self._error = error
+
+    def get_token(self, *scopes: str) -> _Token:
+        self.scopes.append(scopes)
+        if self._error:
+            raise self._error
+        return _Token()
+
+
+def test_a_bearer_token_is_sent_for_the_scope_of_the_cloud(scripted: Any) -> None:
+    identity = _Identity()
+    credential = EntraToken(identity, "https://cognitiveservices.azure.us/.default")
+    scripted.answer(200, SUMMARY)
+    _service_at(scripted.endpoint, credential).account_limits()
+    assert b"Authorization: Bearer eyJ0eXAi.secret.token\r\n" in scripted.requests[0]
+    assert b"Ocp-Apim" not in scripted.requests[0]
+    assert identity.scopes == [("https://cognitiveservices.azure.us/.default",)]
+
+
+def test_an_identity_that_gets_no_token_may_be_mended(scripted: Any) -> None:
+    credential = EntraToken(_Identity(RuntimeError("token endpoint said: eyJ0eXAi.secret.token")))
+    with pytest.raises(AccessDenied, match="RuntimeError") as caught:
+        _service_at(scripted.endpoint, credential).account_limits()
+    assert "eyJ0" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_every_call_can_be_found_by_the_services_support(scripted: Any) -> None:
+    service = scripted.service()
+    for name in ("apim-request-id", "X-MS-Request-Id"):
+        scripted.answer(500, None, f"{name}: 4b1c2d3e-0000")
+        with pytest.raises(ServerError) as caught:
+            service.account_limits()
+        assert caught.value.request_id == "4b1c2d3e-0000"
+    sent = [
+        line for request in scripted.requests for line in request.split(b"\r\n") if b"x-ms-client-request-id" in line
+    ]
+    assert len(set(sent)) == 2
+    assert b"User-Agent: form-recognizer-model-backup/" in scripted.requests[0]
+
+
+def test_a_hostile_request_id_is_not_repeated(scripted: Any) -> None:
+    scripted.answer(500, None, "apim-request-id: <script>alert(1)</script>")
+    with pytest.raises(ServerError) as caught:
+        scripted.service().account_limits()
+    assert caught.value.request_id is None
+
+
+# --- endpoints
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://forms.cognitiveservices.azure.com",
+        "forms.cognitiveservices.azure.com",
+        "ftp://localhost",
+        "https://user:pass@forms.cognitiveservices.azure.com",
+        "https://forms.cognitiveservices.azure.com/?key=1",
+        "https://forms.cognitiveservices.azure.com/#a",
+        "https://:443",
+        "https://forms:99999",
+        "http://127.0.0.1.example.com",
+        "",
+    ],
+)
+def test_an_endpoint_that_would_show_the_key_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError):
+        Endpoint.parse(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address"),
+    [
+        ("https://Forms.CognitiveServices.azure.com/", "https://forms.cognitiveservices.azure.com/x"),
+        ("https://forms.example:8443", "https://forms.example:8443/x"),
+        ("https://gateway.example/forms/", "https://gateway.example/forms/x"),
+        ("http://localhost:7071", "http://localhost:7071/x"),
+        ("http://[::1]:7071", "http://[::1]:7071/x"),
+    ],
+)
+def test_an_endpoint_is_taken_as_the_portal_or_a_developer_writes_it(endpoint: str, address: str) -> None:
+    assert Endpoint.parse(endpoint).address("/x") == address
+
+
+def test_the_usual_port_may_be_written_or_left_out() -> None:
+    endpoint = Endpoint.parse("https://forms.example")
+    assert endpoint.resolve("https://FORMS.example:443/formrecognizer/a", "/formrecognizer")
+    assert endpoint.resolve("/formrecognizer/a?b=c", "/formrecognizer") == "https://forms.example/formrecognizer/a?b=c"
+    assert endpoint.resolve("http://forms.example/formrecognizer/a", "/formrecognizer") is None
+    assert endpoint.resolve("https://forms.example/formrecognizerx/a", "/formrecognizer") is None
+
+
+def _service_at(endpoint: str, credential: Any = None) -> Any:
+
+    transport = Transport(endpoint, credential or ApiKey(lambda: "k"), timeouts=HURRIED)
+    return open_service(ResourceConnection("forms-a", transport), "v2.1")
