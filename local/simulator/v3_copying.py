@@ -88,7 +88,8 @@ def start_copy(call: Call) -> Answer:
             )
         if source.generation == "v2" or not is_visible(source, call.route.version):
             needed = "2022-08-31" if source.generation == "v2" else source.api_version
-            raise v3_error(400, "InvalidRequest", "NotSupportedApiVersion", f"The requested operation requires {needed} or later.")  # fmt: skip
+            text = f"The requested operation requires {needed} or later."
+            raise v3_error(400, "InvalidRequest", "NotSupportedApiVersion", text)
     except ServiceError:
         call.world.burn(request.token)
         raise

@@ -13,7 +13,7 @@ from local.simulator import ManualClock, ResourceSpec, SimulatedResource, Simula
 
 ACCOUNTS = "/subscriptions/0000/resourceGroups/forms/providers/Microsoft.CognitiveServices/accounts/"
 SOURCE = ResourceSpec("source", "westeurope", ACCOUNTS + "source", "source-key")
-TARGET = ResourceSpec("target", "northeurope", ACCOUNTS + "target", "target-key")
+TARGET = ResourceSpec("target", "westus2", ACCOUNTS + "target", "target-key")
 TIME_OUT = 10
 
 
