@@ -1,0 +1,36 @@
+"""The embedded host: runs a function app (Python v2 model, Durable Functions 1.x) on one machine without Azure.
+
+It knows the app only through the module's name. What Azure would do and this host does not is refused with a clear message.
+"""
+
+from local.host.clock import Clock, ManualClock, SystemClock
+from local.host.errors import (
+    AppLoadError,
+    ConfigurationError,
+    HostError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    NotSupportedError,
+    StateInUseError,
+    UnknownFunctionError,
+)
+from local.host.host import Host, Idle, Status
+from local.host.store import RuntimeStatus
+
+__all__ = [
+    "AppLoadError",
+    "Clock",
+    "ConfigurationError",
+    "Host",
+    "HostError",
+    "Idle",
+    "InstanceNotFoundError",
+    "InstanceStateError",
+    "ManualClock",
+    "NotSupportedError",
+    "RuntimeStatus",
+    "StateInUseError",
+    "Status",
+    "SystemClock",
+    "UnknownFunctionError",
+]

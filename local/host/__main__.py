@@ -1,0 +1,109 @@
+"""The command line: ``python -m local.host``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local.host.errors import HostError
+from local.host.host import FUNCTION_KEY_VARIABLE, KILL_VARIABLE, SYSTEM_KEY_VARIABLE, Host
+from local.host.settings import apply_local_settings
+
+_EPILOG = f"""\
+environment:
+  {FUNCTION_KEY_VARIABLE}   key of the HTTP functions (header x-functions-key, or ?code=); a random one when absent
+  {SYSTEM_KEY_VARIABLE}     key of /runtime/webhooks/durabletask/ and of admin functions; a random one when absent
+  {KILL_VARIABLE}           kill points, as --kill
+
+When it listens it prints one line of JSON to standard output: {{"ready": true, "url": "http://127.0.0.1:7071"}}. Logs go to
+standard error. SIGINT and SIGTERM stop it cleanly; whatever stops it, the next start on the same state file goes on where it was.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.host",
+        description="Run an Azure Functions app (Python, Durable Functions 1.x) on this machine, without Azure.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--port", type=int, default=7071, help="port to listen on; 0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(".local/host.sqlite"),
+        metavar="FILE",
+        help="SQLite file with all orchestrations (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--app",
+        default="function_app",
+        metavar="MODULE",
+        help="module with the app, importable from here (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exit-with-stdin",
+        action="store_true",
+        help="stop when standard input ends, that is, when the parent process is gone",
+    )
+    parser.add_argument(
+        "--kill",
+        default=None,
+        metavar="POINTS",
+        help="kill points for tests: activity:before-call|after-call|after-record:N, ...",
+    )
+    parser.add_argument(
+        "--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="(default: %(default)s)"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the host until a signal; return the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        apply_local_settings(Path("local.settings.json"))
+        host = Host(app=options.app, state=options.state, kill=options.kill)
+    except HostError as exc:
+        print(f"local.host: {exc}", file=sys.stderr)
+        return 2
+    os.environ.pop(KILL_VARIABLE, None)
+    with host:
+        try:
+            url = host.serve(options.port, options.host)
+        except OSError as exc:
+            print(f"local.host: cannot listen on {options.host}:{options.port}: {exc.strerror}", file=sys.stderr)
+            return 2
+        print(json.dumps({"ready": True, "url": url}), flush=True)
+        if options.exit_with_stdin:
+            threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+        while not stop.wait(0.5):
+            if host.failed:
+                return 1
+    return 0
+
+
+def _watch_stdin(stop: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

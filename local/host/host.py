@@ -1,0 +1,372 @@
+"""The host as a library: an app, a state file and a clock, joined."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Literal, Self
+
+from local.host import loop
+from local.host.app_index import load_app
+from local.host.clock import Clock, ManualClock, SystemClock
+from local.host.engine import Engine
+from local.host.errors import HostError, InstanceNotFoundError
+from local.host.http_functions import HttpRouter
+from local.host.kill_points import KillPoints
+from local.host.management import Management
+from local.host.phantoms import Phantoms
+from local.host.protocol import DurableProtocolV1, Event, client_input, parse_time
+from local.host.server import Answer, Server, WebRequest
+from local.host.settings import HostSettings
+from local.host.store import Instance, RuntimeStatus, Store
+
+FUNCTION_KEY_VARIABLE = "LOCAL_HOST_FUNCTION_KEY"
+SYSTEM_KEY_VARIABLE = "LOCAL_HOST_SYSTEM_KEY"
+KILL_VARIABLE = "LOCAL_HOST_KILL"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An orchestration instance, as its starter sees it. ``input`` of a client's start is text: the SDK serializes twice."""
+
+    instance_id: str
+    name: str
+    runtime_status: RuntimeStatus
+    input: Any
+    output: Any
+    custom_status: Any
+    created: datetime
+    updated: datetime
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Why :meth:`Host.run_until_idle` stopped, and when on the host's clock."""
+
+    reason: Literal["no-work", "limit"]
+    now: datetime
+
+
+class Host:
+    """One function app on one machine.
+
+    Args:
+        app: the module's name (importable from the working directory), the module, or the ``FunctionApp`` itself.
+        state: the SQLite file with everything that must survive; made when absent, locked while the host runs.
+        clock: where time comes from.
+        host_json: path or content of host.json; the file in the working directory when absent.
+        max_activities: instead of host.json's ``maxConcurrentActivityFunctions``.
+        kill: kill points, see :mod:`local.host.kill_points`; by default what ``LOCAL_HOST_KILL`` says.
+
+    Raises:
+        AppLoadError, ConfigurationError, StateInUseError: by the constructor; nothing has started then.
+    """
+
+    def __init__(
+        self,
+        app: str | ModuleType | object = "function_app",
+        state: Path = Path("host.sqlite"),
+        clock: Clock | None = None,
+        host_json: Path | Mapping[str, Any] | None = None,
+        max_activities: int | None = None,
+        kill: str | None = None,
+    ) -> None:
+        self.clock = SystemClock() if clock is None else clock
+        self.settings = HostSettings.load(Path("host.json") if host_json is None else host_json)
+        self.index = load_app(app)
+        self._function_key = os.environ.get(FUNCTION_KEY_VARIABLE) or secrets.token_urlsafe(32)
+        self._system_key = os.environ.get(SYSTEM_KEY_VARIABLE) or secrets.token_urlsafe(32)
+        kill_points = KillPoints(os.environ.get(KILL_VARIABLE, "") if kill is None else kill)
+        self._store = Store(state)
+        self._engine = Engine(
+            self.index,
+            self._store,
+            self.clock,
+            DurableProtocolV1(),
+            max_activities=max_activities or self.settings.max_activities,
+            default_version=self.settings.default_version,
+            kill_points=kill_points,
+        )
+        self._phantoms = Phantoms(self._engine)
+        self._management = Management(self._engine, self.settings, self._phantoms)
+        self._router = HttpRouter(self.index.http, self.settings.route_prefix, self._client_binding)
+        self._server: Server | None = None
+        self._server_lock = threading.Lock()
+
+    # -- life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the engine; work that the state file holds is taken up."""
+        self._engine.start()
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Stop serving and running; activities that run get ``grace`` seconds to be recorded."""
+        if self._server is not None:
+            self._server.stop()
+        self._engine.stop(grace)
+        self._store.close()
+
+    def serve(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Serve HTTP on a thread and return the base URL, without a slash at the end.
+
+        Args:
+            port: 0 picks a free one.
+            host: the address to listen on.
+        """
+        with self._server_lock:
+            return self._serve(port, host).base_url
+
+    def _serve(self, port: int, host: str) -> Server:
+        if self._server is None:
+            self._server = Server(self.answer, host, port)
+            self._server.start()
+        return self._server
+
+    @property
+    def base_url(self) -> str:
+        """Where this host serves; it begins to, on a free loopback port, if it does not yet (clients of functions need it)."""
+        with self._server_lock:
+            return self._serve(0, "127.0.0.1").base_url
+
+    @property
+    def function_key(self) -> str:
+        """The key that opens functions of level FUNCTION. Keep it out of logs."""
+        return self._function_key
+
+    @property
+    def system_key(self) -> str:
+        """The key of the management routes, and of functions of level ADMIN. Keep it out of logs."""
+        return self._system_key
+
+    # -- orchestrations
+
+    def start_new(
+        self,
+        name: str,
+        input: object = None,  # noqa: A002 - the word of the programming model
+        instance_id: str | None = None,
+        version: str | None = None,
+    ) -> str:
+        """Start an orchestration as the SDK's client does, and return its id once that is durable.
+
+        Raises:
+            UnknownFunctionError: no orchestrator of that name.
+            InstanceStateError: the id belongs to an instance that has not ended.
+        """
+        return self._engine.create(name, client_input(input), instance_id, version).result()
+
+    def raise_event(self, instance_id: str, event_name: str, data: object = None) -> None:
+        """Send an external event, with ``data`` as a webhook sends it (a dict arrives as a dict)."""
+        self._engine.raise_event(instance_id, event_name, json.dumps(data)).result()
+
+    def terminate(self, instance_id: str, reason: str = "") -> None:
+        """Terminate an instance."""
+        self._engine.terminate(instance_id, reason).result()
+
+    def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Suspend an instance."""
+        self._engine.suspend(instance_id, reason).result()
+
+    def resume(self, instance_id: str, reason: str = "") -> None:
+        """Resume an instance."""
+        self._engine.resume(instance_id, reason).result()
+
+    def purge(self, instance_id: str) -> None:
+        """Delete an instance that has ended."""
+        self._engine.purge(instance_id).result()
+
+    def status(self, instance_id: str) -> Status:
+        """Return an instance as last committed; raises :class:`InstanceNotFoundError`."""
+        instance = self._store.read_instance(instance_id)
+        if instance is None:
+            raise InstanceNotFoundError(f"no instance has the id '{instance_id}'")
+        return _status(instance)
+
+    def instances(self, prefix: str = "") -> list[Status]:
+        """Return all instances whose ids start with ``prefix``, oldest first."""
+        return [_status(instance) for instance in self._store.query(prefix=prefix)]
+
+    def history(self, instance_id: str) -> list[Event]:
+        """Return the raw events of an instance's current generation, as they are given to the SDK."""
+        return self._store.read_history(instance_id)
+
+    def wait(self, instance_id: str, timeout: float = 30) -> Status:
+        """Wait until an instance has ended, for at most ``timeout`` real seconds.
+
+        Raises:
+            TimeoutError: it has not ended; the message says where it stands.
+            HostError: the engine has stopped.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            waiter = self._engine.ended_event(instance_id)
+            status = self.status(instance_id)
+            if status.runtime_status.is_terminal or not waiter.wait(max(0.0, deadline - time.monotonic())):
+                self._engine.forget_waiter(instance_id, waiter)
+                status = self.status(instance_id)
+                if status.runtime_status.is_terminal:
+                    return status
+                raise TimeoutError(
+                    f"instance '{instance_id}' is still {status.runtime_status.value} after {timeout} s: {status.custom_status}"
+                )
+            self._check_engine()
+
+    def run_until_idle(self, limit: timedelta | None = None, timeout: float = 60) -> Idle:
+        """Drive a manual clock: run everything that can run, jump to the next timer, again, until nothing is left.
+
+        Args:
+            limit: how far the clock may go from here; ``None`` for as far as durable timers and phantoms reach. Timer functions, which
+                would go on for ever, are jumped to only when a limit is given.
+            timeout: real seconds after which it gives up.
+
+        Raises:
+            HostError: the clock is not a manual one, or the engine has stopped.
+            TimeoutError: something keeps running for ``timeout`` real seconds.
+        """
+        clock = self.clock
+        if not isinstance(clock, ManualClock):
+            raise HostError("run_until_idle needs a host on a ManualClock")
+        end = None if limit is None else clock.now() + limit
+        deadline = time.monotonic() + timeout
+        while True:
+            if not self._engine.wait_quiet(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError(f"the host is still working after {timeout} s")
+            self._check_engine()
+            due = self._engine.next_due(background=limit is not None)
+            if due is None:
+                return Idle("no-work", clock.now())
+            if end is not None and due > end:
+                clock.set(end)
+                return Idle("limit", end)
+            clock.set(max(due, clock.now()))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine has stopped on its own; its log says why."""
+        return self._engine.failure is not None
+
+    def _check_engine(self) -> None:
+        if self._engine.failure is not None:
+            raise HostError(f"the engine has stopped: {self._engine.failure}")
+
+    # -- phantoms
+
+    @property
+    def phantoms(self) -> Phantoms:
+        """Reruns of finished activities."""
+        return self._phantoms
+
+    def rerun_activity(self, instance_id: str, task_id: int, execution_id: str | None = None) -> Any:
+        """Run a finished activity again, now and with the same input, and return what it returned; nothing is recorded.
+
+        Args:
+            instance_id: whose activity.
+            task_id: its id in the history.
+            execution_id: of which generation; the latest one that ran such a task when ``None``.
+        """
+        return self._phantoms.rerun(instance_id, task_id, execution_id)
+
+    # -- HTTP ---------------------------------------------------------------------------------------------------------------------
+
+    def call_http(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        with_key: bool = True,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Call this host without a socket.
+
+        Args:
+            method: of the request.
+            path: with query, from the root: ``/api/copies``.
+            json: a body to be serialized, with its content type.
+            body: a body as it is.
+            headers: more headers.
+            with_key: send the function key, unless a key is among the headers or in the path.
+
+        Returns:
+            Status, headers with names in lower case, body.
+        """
+        request = WebRequest.make(method, path, self.base_url, json_body=json, body=body, headers=headers or {})
+        if with_key and "x-functions-key" not in request.headers and "code" not in request.query:
+            request.headers["x-functions-key"] = self._function_key
+        answer = loop.submit(self.answer(request)).result()
+        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
+
+    async def answer(self, request: WebRequest) -> Answer:
+        """Answer a request, wherever it came from."""
+        path = request.path
+        if path.startswith("/runtime/webhooks/durabletask/"):
+            if not self._is_key(request, self._system_key):
+                return Answer.problem(
+                    401, "this route needs the system key, as 'code' in the query or in the header x-functions-key"
+                )
+            base = f"{request.origin}/runtime/webhooks/durabletask/"
+            return await self._management.answer(
+                request, path.removeprefix("/runtime/webhooks/durabletask/"), base, self._system_key
+            )
+        if path.startswith(("/durabletask/", "/_host/")):
+            if not request.is_local:
+                return Answer.problem(403, "this route is for this machine's own processes only")
+            if path.startswith("/_host/"):
+                return await self._management.answer_host(request, path.removeprefix("/_host/"))
+            return await self._management.answer(
+                request, path.removeprefix("/durabletask/"), f"{request.origin}/durabletask/", None
+            )
+        return await self._router.answer(request, self._allows)
+
+    def _allows(self, request: WebRequest, auth_level: str) -> bool:
+        if auth_level == "ANONYMOUS":
+            return True
+        if auth_level == "FUNCTION" and self._is_key(request, self._function_key):
+            return True
+        return self._is_key(request, self._system_key)
+
+    @staticmethod
+    def _is_key(request: WebRequest, key: str) -> bool:
+        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
+        return hmac.compare_digest(given.encode(), key.encode())
+
+    def _client_binding(self) -> str:
+        return self._management.client_binding(self.base_url, self._system_key)
+
+
+def _status(instance: Instance) -> Status:
+    return Status(
+        instance_id=instance.instance_id,
+        name=instance.name,
+        runtime_status=instance.status,
+        input=_parsed(instance.input),
+        output=_parsed(instance.output),
+        custom_status=_parsed(instance.custom_status),
+        created=parse_time(instance.created),
+        updated=parse_time(instance.updated),
+        version=instance.version,
+    )
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,142 @@
+"""The app's HTTP functions: which one a request is for, and calling it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import azure.functions as func
+
+from local.host.app_index import FunctionInfo, HttpFunction
+from local.host.errors import AppLoadError
+from local.host.invoke import InvocationContext
+from local.host.server import Answer, WebRequest
+
+_log = logging.getLogger("local.host.http")
+_PARAMETER = re.compile(
+    r"\{\s*(?P<star>\*{0,2})(?P<name>[A-Za-z_]\w*)(?::(?P<constraint>[^{}?=]+))?(?P<optional>\?)?\s*\}"
+)
+# The route constraints of ASP.NET that make sense without its type system.
+_CONSTRAINTS = {
+    "int": r"-?\d+",
+    "long": r"-?\d+",
+    "alpha": r"[A-Za-z]+",
+    "bool": r"(?i:true|false)",
+    "guid": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+}
+
+
+class HttpRouter:
+    """Routes requests to functions.
+
+    Args:
+        functions: the app's.
+        prefix: ``routePrefix`` of host.json.
+        client_binding: makes the text that a durable client binding is given.
+    """
+
+    def __init__(self, functions: Sequence[HttpFunction], prefix: str, client_binding: Callable[[], str]) -> None:
+        self._routes = sorted(
+            ((_pattern(prefix, f), f) for f in functions), key=lambda route: _specificity(route[1].route)
+        )
+        self._client_binding = client_binding
+
+    async def answer(self, request: WebRequest, allows: Callable[[WebRequest, str], bool]) -> Answer:
+        """Answer a request: 404 and 405 are the host's, 401 when ``allows`` says no, everything else the function's."""
+        allowed_methods: set[str] = set()
+        for pattern, function in self._routes:
+            match = pattern.fullmatch(request.path)
+            if match is None:
+                continue
+            if request.method not in function.methods:
+                allowed_methods.update(function.methods)
+                continue
+            if not allows(request, function.auth_level):
+                return Answer.problem(
+                    401, "this function needs its key, in the header x-functions-key or as 'code' in the query"
+                )
+            return await self._call(
+                request, function.info, {name: value for name, value in match.groupdict().items() if value}
+            )
+        if allowed_methods:
+            return Answer(405, headers={"Allow": ", ".join(sorted(allowed_methods))})
+        return Answer.problem(404, f"no function has a route for {request.path}")
+
+    async def _call(self, request: WebRequest, info: FunctionInfo, route_params: dict[str, str]) -> Answer:
+        http_request = func.HttpRequest(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            params=request.query,
+            route_params=route_params,
+            body=request.body,
+        )
+        arguments: dict[str, Any] = {info.parameter: http_request}
+        if info.clients:
+            binding = await asyncio.to_thread(self._client_binding)
+            arguments.update(dict.fromkeys(info.clients, binding))
+        if info.wants_context:
+            arguments["context"] = InvocationContext(info.name)
+        try:
+            result = await info.call(**arguments) if info.is_async else await asyncio.to_thread(info.call, **arguments)
+            return _answer(result)
+        except Exception:  # noqa: BLE001 - the function's failure is a 500, not the host's
+            _log.exception("function '%s' failed", info.name)
+            return Answer.problem(500, f"function '{info.name}' failed")
+
+
+def _answer(result: object) -> Answer:
+    if isinstance(result, str):
+        return Answer(200, result.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+    if not isinstance(result, func.HttpResponse):
+        raise TypeError(f"an HTTP function must return func.HttpResponse or str, not {type(result).__name__}")
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in result.headers.items():
+        if name.lower() == "set-cookie":
+            cookies.append(value)
+        else:
+            headers[name] = value
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = f"{result.mimetype}; charset={result.charset}"
+    return Answer(result.status_code, result.get_body(), headers, tuple(cookies))
+
+
+def _pattern(prefix: str, function: HttpFunction) -> re.Pattern[str]:
+    route = function.route if not prefix else f"{prefix}/{function.route}"
+    pattern, at = "", 0
+    for match in _PARAMETER.finditer(route):
+        literal = route[at : match.start()]
+        value = _constraint(match["constraint"], function) if match["constraint"] else "[^/]+"
+        if match["star"]:
+            value = ".*"
+        group = f"(?P<{match['name']}>{value})"
+        if match["optional"] and literal.endswith("/"):
+            # an optional parameter takes its slash with it: runs/{id?} matches runs
+            pattern += re.escape(literal[:-1]) + f"(?:/{group})?"
+        else:
+            pattern += re.escape(literal) + group + ("?" if match["optional"] else "")
+        at = match.end()
+    rest = route[at:]
+    if "{" in rest or "}" in rest:
+        raise AppLoadError(f"function '{function.info.name}': the route '{function.route}' cannot be read")
+    # routes match without case, as in ASP.NET
+    return re.compile(f"/{pattern}{re.escape(rest)}/?", re.IGNORECASE)
+
+
+def _constraint(text: str, function: HttpFunction) -> str:
+    found = _CONSTRAINTS.get(text.strip().lower())
+    if found is None:
+        known = ", ".join(sorted(_CONSTRAINTS))
+        raise AppLoadError(
+            f"function '{function.info.name}': the embedded host does not know the route constraint '{text}', only {known}"
+        )
+    return found
+
+
+def _specificity(route: str) -> tuple[tuple[int, str], ...]:
+    """Sort literal segments before parameters, and those before catch-alls."""
+    return tuple((2 if "{*" in segment else 1 if "{" in segment else 0, segment) for segment in route.split("/"))

@@ -1,0 +1,81 @@
+"""Calling the app's functions the way the Python worker does."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import Any
+
+import azure.functions as func
+
+from local.host import loop
+from local.host.app_index import FunctionInfo
+from local.host.protocol import decode_payload, encode_payload
+
+
+class TraceContext(func._abc.TraceContext):
+    """No distributed tracing on one machine."""
+
+    trace_state = ""
+    trace_parent = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """No attributes."""
+        return {}
+
+
+class InvocationContext(func.Context):
+    """``func.Context`` of one invocation."""
+
+    def __init__(self, function_name: str) -> None:
+        self._function_name = function_name
+        self._invocation_id = str(uuid.uuid4())
+        self._local = threading.local()
+
+    @property
+    def invocation_id(self) -> str:
+        """A new id for every invocation."""
+        return self._invocation_id
+
+    @property
+    def thread_local_storage(self) -> Any:
+        """Storage of the invocation's thread."""
+        return self._local
+
+    @property
+    def function_name(self) -> str:
+        """The function's name."""
+        return self._function_name
+
+    @property
+    def function_directory(self) -> str:
+        """The app's directory."""
+        return "."
+
+    @property
+    def trace_context(self) -> Any:
+        """The trace context, empty."""
+        return TraceContext()
+
+    @property
+    def retry_context(self) -> Any:
+        """No retry policies here."""
+        return None
+
+
+def call_activity(info: FunctionInfo, payload: str | None) -> str:
+    """Call an activity function and return its result as JSON text.
+
+    Args:
+        info: the function.
+        payload: its input as JSON text.
+
+    Raises:
+        Exception: whatever the function raises, or ``TypeError`` when its result is not JSON-able.
+    """
+    arguments: dict[str, Any] = {info.parameter: None if payload is None else decode_payload(payload)}
+    if info.wants_context:
+        arguments["context"] = InvocationContext(info.name)
+    result = loop.submit(info.call(**arguments)).result() if info.is_async else info.call(**arguments)
+    return encode_payload(result)

@@ -1,0 +1,44 @@
+"""The process's one event loop for functions and servers.
+
+azure-functions-durable keeps its HTTP session in a module global that belongs to the first loop that used it, so every
+``async`` function of every host in this process runs on the same loop, on its own thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from azure.durable_functions.models.utils import http_utils
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def function_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop; its thread starts with the first call."""
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="functions", daemon=True).start()
+            atexit.register(_close_sdk_session)
+        return _loop
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run a coroutine on the loop, from any other thread."""
+    return asyncio.run_coroutine_threadsafe(coroutine, function_loop())
+
+
+def _close_sdk_session() -> None:
+    """Close the session that the SDK never closes: aiohttp would complain on standard error as the process ends."""
+    with contextlib.suppress(Exception):
+        submit(http_utils._close_session()).result(timeout=1)

@@ -1,0 +1,276 @@
+"""Protocol 1.x: everything that azure-functions-durable 1.x and its host say to each other.
+
+The SDK's orchestrator handle takes the trigger's JSON (history included) and returns, or raises, the state's JSON. This is the only module
+that knows the shape of either; the engine deals in :class:`Action`, :class:`Decision` and history events. Shapes and numbers are those of
+the extension (``OrchestrationTriggerAttributeBindingProvider``, ``OutOfProcOrchestrationShim``) and of the SDK (``OrchestratorState``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Protocol
+
+from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
+
+Event = dict[str, Any]
+"""One history event, with the keys of the wire."""
+
+OrchestratorHandle = Callable[[str], str]
+"""What ``@orchestration_trigger`` leaves behind: trigger JSON in, state JSON out."""
+
+_OUT_OF_PROC_LABEL = "$OutOfProcData$:"
+
+
+class EventType(IntEnum):
+    """The numbers of ``HistoryEventType``."""
+
+    EXECUTION_STARTED = 0
+    EXECUTION_COMPLETED = 1
+    EXECUTION_FAILED = 2
+    EXECUTION_TERMINATED = 3
+    TASK_SCHEDULED = 4
+    TASK_COMPLETED = 5
+    TASK_FAILED = 6
+    SUB_ORCHESTRATION_CREATED = 7
+    SUB_ORCHESTRATION_COMPLETED = 8
+    SUB_ORCHESTRATION_FAILED = 9
+    TIMER_CREATED = 10
+    TIMER_FIRED = 11
+    ORCHESTRATOR_STARTED = 12
+    ORCHESTRATOR_COMPLETED = 13
+    EVENT_SENT = 14
+    EVENT_RAISED = 15
+    CONTINUE_AS_NEW = 16
+    EXECUTION_SUSPENDED = 19
+    EXECUTION_RESUMED = 20
+
+
+# The names that the management API shows; the SDK compares nothing against them.
+EVENT_NAMES = {
+    EventType.EXECUTION_STARTED: "ExecutionStarted",
+    EventType.EXECUTION_COMPLETED: "ExecutionCompleted",
+    EventType.EXECUTION_FAILED: "ExecutionFailed",
+    EventType.EXECUTION_TERMINATED: "ExecutionTerminated",
+    EventType.TASK_SCHEDULED: "TaskScheduled",
+    EventType.TASK_COMPLETED: "TaskCompleted",
+    EventType.TASK_FAILED: "TaskFailed",
+    EventType.SUB_ORCHESTRATION_CREATED: "SubOrchestrationInstanceCreated",
+    EventType.SUB_ORCHESTRATION_COMPLETED: "SubOrchestrationInstanceCompleted",
+    EventType.SUB_ORCHESTRATION_FAILED: "SubOrchestrationInstanceFailed",
+    EventType.TIMER_CREATED: "TimerCreated",
+    EventType.TIMER_FIRED: "TimerFired",
+    EventType.ORCHESTRATOR_STARTED: "OrchestratorStarted",
+    EventType.ORCHESTRATOR_COMPLETED: "OrchestratorCompleted",
+    EventType.EVENT_SENT: "EventSent",
+    EventType.EVENT_RAISED: "EventRaised",
+    EventType.CONTINUE_AS_NEW: "ContinueAsNew",
+    EventType.EXECUTION_SUSPENDED: "ExecutionSuspended",
+    EventType.EXECUTION_RESUMED: "ExecutionResumed",
+}
+
+
+class ActionKind(IntEnum):
+    """The numbers of the SDK's ``ActionType``."""
+
+    CALL_ACTIVITY = 0
+    CALL_ACTIVITY_WITH_RETRY = 1
+    CALL_SUB_ORCHESTRATOR = 2
+    CALL_SUB_ORCHESTRATOR_WITH_RETRY = 3
+    CONTINUE_AS_NEW = 4
+    CREATE_TIMER = 5
+    WAIT_FOR_EXTERNAL_EVENT = 6
+    CALL_ENTITY = 7
+    CALL_HTTP = 8
+    SIGNAL_ENTITY = 9
+    SCHEDULED_SIGNAL_ENTITY = 10
+    WHEN_ANY = 11
+    WHEN_ALL = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Retry options of a ``*_with_retry`` call, as the extension reads them."""
+
+    first_interval: timedelta
+    max_attempts: int
+    backoff: float = 1.0
+    max_interval: timedelta | None = None
+
+    def delay(self, failed_attempts: int) -> timedelta:
+        """Return the wait after ``failed_attempts`` (1 or more) failures."""
+        wait = self.first_interval * self.backoff ** (failed_attempts - 1)
+        return wait if self.max_interval is None else min(wait, self.max_interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that an orchestrator asked for. ``input`` is JSON text, as the SDK serialized it."""
+
+    kind: ActionKind
+    name: str = ""
+    input: str | None = None
+    instance_id: str | None = None
+    version: str | None = None
+    retry: RetryPolicy | None = None
+    fire_at: datetime | None = None
+    cancelled: bool = False
+    children: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an orchestrator said in one episode: all its actions so far, in order, and whether it has ended."""
+
+    done: bool
+    actions: tuple[Action, ...] = ()
+    output: str | None = None
+    """JSON text of what it returned."""
+    error: str | None = None
+    custom_status: str | None = None
+    """JSON text; ``None`` when it said nothing, which leaves the old status in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """What an orchestrator is shown in one episode. ``history`` holds JSON texts of events, the new ones at the end."""
+
+    instance_id: str
+    history: Sequence[str]
+    input: str | None
+    """Raw JSON text of the input."""
+    parent_instance_id: str | None = None
+
+
+class OrchestratorProtocol(Protocol):
+    """How the host makes an orchestrator decide. Another protocol version is another implementation of this."""
+
+    def decide(self, handle: OrchestratorHandle, episode: Episode) -> Decision:
+        """Replay ``episode`` through ``handle``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DurableProtocolV1:
+    """Protocol 1.x with schema V3, the newest that SDK 1.7 speaks."""
+
+    long_timer_interval: str = "3.00:00:00"
+    longest_short_timer: str = "6.00:00:00"
+    _tail: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        """Write the part of the trigger that never changes."""
+        # "Millseconds" is how the extension spells it.
+        tail = (
+            f',"isReplaying":false,"upperSchemaVersion":1,"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"{self.long_timer_interval}"'
+            f',"maximumShortTimerDuration":"{self.longest_short_timer}","defaultHttpAsyncRequestSleepTimeMillseconds":30000}}'
+        )
+        object.__setattr__(self, "_tail", tail)
+
+    def decide(self, handle: OrchestratorHandle, episode: Episode) -> Decision:
+        """Replay ``episode`` through ``handle``; whatever the orchestrator or the SDK raises becomes ``Decision.error``."""
+        trigger = (
+            f'{{"history":[{",".join(episode.history)}],"input":{episode.input or "null"}'
+            f',"instanceId":{json.dumps(episode.instance_id)},"parentInstanceId":{json.dumps(episode.parent_instance_id)}{self._tail}'
+        )
+        try:
+            state = handle(trigger)
+        except Exception as exc:  # noqa: BLE001 - user code raised: that is an outcome of the orchestration, not of the host
+            return _decision_from_error(exc)
+        return _decision(json.loads(state))
+
+
+def _decision(state: Mapping[str, Any]) -> Decision:
+    actions = tuple(_action(raw) for turn in state.get("actions", ()) for raw in turn)
+    output = state.get("output")
+    status = state.get("customStatus")
+    return Decision(
+        done=bool(state.get("isDone")),
+        actions=actions,
+        output=None if output is None else json.dumps(output),
+        error=state.get("error"),
+        custom_status=None if status is None else json.dumps(status),
+    )
+
+
+def _decision_from_error(exc: Exception) -> Decision:
+    text = str(exc)
+    at = text.find(_OUT_OF_PROC_LABEL)
+    while at >= 0:  # the user's own message may contain the label: the state is what parses
+        try:
+            return _decision(json.loads(text[at + len(_OUT_OF_PROC_LABEL) :]))
+        except ValueError:
+            at = text.find(_OUT_OF_PROC_LABEL, at + 1)
+    return Decision(done=False, error=text or repr(type(exc)))
+
+
+def _action(raw: Mapping[str, Any]) -> Action:
+    kind = ActionKind(raw["actionType"])
+    if kind in (ActionKind.WHEN_ALL, ActionKind.WHEN_ANY):
+        return Action(kind, children=tuple(_action(child) for child in raw["compoundActions"]))
+    if kind is ActionKind.CREATE_TIMER:
+        return Action(kind, fire_at=parse_time(raw["fireAt"]), cancelled=bool(raw["isCanceled"]))
+    if kind is ActionKind.WAIT_FOR_EXTERNAL_EVENT:
+        return Action(kind, name=raw["externalEventName"])
+    return Action(
+        kind,
+        name=raw.get("functionName", ""),
+        input=raw.get("input"),
+        instance_id=raw.get("instanceId"),
+        version=raw.get("version"),
+        retry=_retry_policy(raw["retryOptions"]) if "retryOptions" in raw else None,
+    )
+
+
+def _retry_policy(raw: Mapping[str, Any]) -> RetryPolicy:
+    longest = raw.get("maxRetryIntervalInMilliseconds")
+    return RetryPolicy(
+        first_interval=timedelta(milliseconds=raw["firstRetryIntervalInMilliseconds"]),
+        max_attempts=raw["maxNumberOfAttempts"],
+        backoff=raw.get("backoffCoefficient", 1.0),
+        max_interval=None if longest is None else timedelta(milliseconds=longest),
+    )
+
+
+def format_time(instant: datetime) -> str:
+    """Write an instant as the SDK reads it: ``2026-01-01T00:00:00.000000Z``."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read an instant that :func:`format_time` or the SDK wrote."""
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def make_event(kind: EventType, now: datetime, event_id: int = -1, **fields: object) -> Event:
+    """Make a history event. ``event_id`` is the sequence number for what an orchestrator scheduled, -1 for what came to it."""
+    return {"EventType": int(kind), "EventId": event_id, "IsPlayed": False, "Timestamp": format_time(now), **fields}
+
+
+def event_text(event: Event) -> str:
+    """Write an event as JSON text, without spaces: histories are written and read far more often than looked at."""
+    return json.dumps(event, separators=(",", ":"))
+
+
+def played(text: str) -> str:
+    """Return an event's text marked as played, as every event is from the episode after its own."""
+    return text.replace('"IsPlayed":false', '"IsPlayed":true', 1)
+
+
+def encode_payload(value: object) -> str:
+    """Serialize a value as the SDK does for inputs and results; raises ``TypeError`` when it is not JSON-able."""
+    return str(df_dumps(value))
+
+
+def decode_payload(text: str) -> Any:
+    """Read what :func:`encode_payload` wrote, as the worker does for an activity's input."""
+    return df_loads(text)
+
+
+def client_input(value: object) -> str | None:
+    """Return the raw input of an instance started by the SDK's client, which serializes twice; ``None`` stays no input."""
+    return None if value is None else json.dumps(encode_payload(value))

@@ -1,0 +1,125 @@
+"""What the host reads from host.json and local.settings.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import ConfigurationError
+
+# What the extension uses outside Azure.
+_HUB = "TestHubName"
+_PERCENT = re.compile(r"%([^%]+)%")
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """The parts of host.json that this host honours; the others are Azure's."""
+
+    route_prefix: str = "api"
+    hub_name: str = _HUB
+    default_version: str | None = None
+    max_activities: int = 10
+    """``maxConcurrentActivityFunctions``: how many activities run at the same time."""
+    function_timeout: str | None = None
+
+    @classmethod
+    def load(cls, source: Path | Mapping[str, Any] | None, environ: Mapping[str, str] | None = None) -> HostSettings:
+        """Read host.json.
+
+        Args:
+            source: its path, its parsed content, or ``None`` for the defaults. A path that does not exist means the defaults too.
+            environ: where ``%NAME%`` is looked up; the process environment by default.
+
+        Raises:
+            ConfigurationError: not JSON, or a value of the wrong kind.
+        """
+        document = _read(source)
+        env = os.environ if environ is None else environ
+        extensions = _section(document, "extensions")
+        http = _section(extensions, "http")
+        durable = _section(extensions, "durableTask")
+        # The extension's default: ten per core.
+        max_activities = durable.get("maxConcurrentActivityFunctions", 10 * (os.cpu_count() or 1))
+        if not isinstance(max_activities, int) or isinstance(max_activities, bool) or max_activities < 1:
+            raise ConfigurationError(
+                f"host.json: maxConcurrentActivityFunctions must be a whole number from 1 up, not {max_activities!r}"
+            )
+        version = durable.get("defaultVersion")
+        if version is not None and not isinstance(version, str):
+            raise ConfigurationError(f'host.json: defaultVersion must be text, for example "1.0", not {version!r}')
+        hub = durable.get("hubName", _HUB)
+        if not isinstance(hub, str):
+            raise ConfigurationError(f"host.json: hubName must be text, not {hub!r}")
+        prefix = http.get("routePrefix", "api")
+        if not isinstance(prefix, str):
+            raise ConfigurationError(f'host.json: routePrefix must be text ("" for none), not {prefix!r}')
+        return cls(
+            route_prefix=prefix.strip("/"),
+            hub_name=_PERCENT.sub(lambda name: env.get(name[1], _HUB), hub),
+            default_version=version,
+            max_activities=max_activities,
+            function_timeout=document.get("functionTimeout"),
+        )
+
+
+def resolve_setting(text: str, what: str, environ: Mapping[str, str] | None = None) -> str:
+    """Replace ``%NAME%`` in ``text`` by the environment's value; raises :class:`ConfigurationError` naming ``what`` needs it."""
+    env = os.environ if environ is None else environ
+
+    def value(match: re.Match[str]) -> str:
+        found = env.get(match[1])
+        if found is None:
+            raise ConfigurationError(f"{what} needs the setting {match[1]}, and it is not set")
+        return found
+
+    return _PERCENT.sub(value, text)
+
+
+def apply_local_settings(path: Path, environ: MutableMapping[str, str] | None = None) -> list[str]:
+    """Copy the ``Values`` of local.settings.json into the environment, as Core Tools does; what is set already wins.
+
+    Returns:
+        The names that were set; empty when the file does not exist.
+
+    Raises:
+        ConfigurationError: not JSON, or ``Values`` is not an object of texts. The message shows no value: they may be keys.
+    """
+    env = os.environ if environ is None else environ
+    if not path.exists():
+        return []
+    values = _read(path).get("Values", {})
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise ConfigurationError(f"{path.name}: Values must be an object whose values are all text")
+    names = [name for name in values if name not in env]
+    for name in names:
+        env[name] = values[name]
+    return names
+
+
+def _read(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if source is None:
+        return {}
+    if not isinstance(source, Path):
+        return source
+    if not source.exists():
+        return {}
+    try:
+        document = json.loads(source.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise ConfigurationError(f"{source.name} is not JSON: {exc}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{source.name} must hold a JSON object")
+    return document
+
+
+def _section(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = parent.get(name, {})
+    if not isinstance(section, Mapping):
+        raise ConfigurationError(f"host.json: {name} must be an object, not {type(section).__name__}")
+    return section
