@@ -48,7 +48,7 @@ class LanePosition(Message):
     """The row that a lane took last, and under which number: a redelivered taking gets the same row again."""
 
     sequence: int
-    row: int | None
+    row: int | None = None
 
 
 class RunRecord(Message):

@@ -1,0 +1,195 @@
+"""The app, the embedded host and the simulated service in one process: for tests and benchmarks.
+
+With a manual clock, hours of polling take milliseconds: host, app and service all read the same clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.fernet import Fernet
+
+from backup.configuration import parse_configuration
+from catalog.catalogue import Catalogue
+from catalog.sqlite import SqliteStore
+from catalog.store import Store
+from local.host import Clock, Host, ManualClock
+from local.simulator import ALL_VERSIONS, ResourceSpec, SimulatedResource, Simulator, StoredModel
+from wiring.sealing import Sealer
+from wiring.services import Services, use
+
+SOURCE = "forms-westeurope"
+TARGET = "forms-northeurope"
+SECOND_TARGET = "forms-eastus"
+
+REGIONS: Mapping[str, str] = {SOURCE: "westeurope", TARGET: "northeurope", SECOND_TARGET: "eastus"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to an HTTP call."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Stage:
+    """One source, two targets, and the app between them.
+
+    Args:
+        folder: where the host's and the catalogue's files go.
+        models: what the source holds.
+        clock: a manual one unless told otherwise; the simulator and the app go by it, too.
+        versions: the API versions that every resource is configured for.
+        rate_limits: the ``rateLimits`` of every resource in the configuration; by default nothing is paced.
+        copies: the ``copies`` part of the configuration.
+        copy_seconds: how long the service takes for a copy, from and to.
+        store: makes the catalogue's database; SQLite in ``folder`` by default.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        models: Iterable[StoredModel] = (),
+        *,
+        clock: Clock | None = None,
+        versions: Iterable[str] = ALL_VERSIONS,
+        rate_limits: Mapping[str, float | None] | None = None,
+        copies: Mapping[str, Any] | None = None,
+        copy_seconds: tuple[float, float] = (2.0, 2.0),
+        store: Callable[[], Store] | None = None,
+        host_json: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.clock: Clock = clock or ManualClock()
+        self.folder = folder
+        self.keys = {name: f"{number:032x}" for number, name in enumerate(REGIONS, start=0xABCDEF)}
+        self.sealing_keys = [Fernet.generate_key().decode()]
+        self.simulator = Simulator(
+            [
+                ResourceSpec(name=name, region=region, resource_id=resource_id(name), key=self.keys[name])
+                for name, region in REGIONS.items()
+            ],
+            clock=self.clock,
+            seed=1,
+        )
+        self._models = list(models)
+        self._versions = list(versions)
+        self._rate_limits = dict.fromkeys(
+            ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
+        ) | dict(rate_limits or {})
+        self._copies = dict(copies or {})
+        self._copy_seconds = copy_seconds
+        self._make_store = store or (lambda: SqliteStore(folder / "catalogue.sqlite"))
+        self._host_json = host_json
+        self.host: Host
+        self.services: Services
+
+    def __enter__(self) -> Self:
+        """Start the service, wire the app to it, start the host."""
+        self.simulator.__enter__()
+        for name in REGIONS:
+            self.resource(name).set_durations(self._copy_seconds)
+        for model in self._models:
+            self.resource(SOURCE).put_model(model)
+        self.services = Services(
+            parse_configuration(json.dumps(self.configuration()), "backup.json"),
+            Catalogue(self._make_store()),
+            Sealer(self.sealing_keys),
+            now=self.clock.now,
+            environment={setting(name): key for name, key in self.keys.items()},
+        )
+        use(self.services)
+        self.host = self.new_host()
+        self.host.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all of it."""
+        self.host.stop()
+        use(None)
+        self.simulator.__exit__(kind, exc, trace)
+
+    def new_host(self) -> Host:
+        """Return a host on this stage's state file, not started."""
+        return Host(
+            app="function_app", state=self.folder / "host.sqlite", clock=self.clock, host_json=self._host_json, kill=""
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """Return backup.json as a dict."""
+        return {
+            "resources": {
+                name: {
+                    "endpoint": self.simulator.endpoint(name),
+                    "region": region,
+                    "resourceId": resource_id(name),
+                    "apiVersions": self._versions,
+                    "keySetting": setting(name),
+                    "rateLimits": self._rate_limits,
+                }
+                for name, region in REGIONS.items()
+            },
+            "copies": self._copies,
+        }
+
+    def resource(self, name: str) -> SimulatedResource:
+        """Return one of the simulated resources."""
+        return self.simulator.resource(name)
+
+    @property
+    def source(self) -> SimulatedResource:
+        """The resource that models are copied from."""
+        return self.resource(SOURCE)
+
+    @property
+    def target(self) -> SimulatedResource:
+        """The resource that models are copied to."""
+        return self.resource(TARGET)
+
+    def http(self, method: str, path: str, body: Any = None) -> Answer:
+        """Call the app over HTTP, with its function key."""
+        status, headers, raw = self.host.call_http(method, path, json=body)
+        return Answer(status, headers, json.loads(raw) if raw else None)
+
+    def post_copies(self, models: Iterable[str], targets: Iterable[str] = (TARGET,), **more: Any) -> Answer:
+        """Ask for copies of ``models`` from the source."""
+        return self.http(
+            "POST", "/api/copies", {"source": SOURCE, "targets": list(targets), "models": list(models), **more}
+        )
+
+    def copy(self, models: Iterable[str], targets: Iterable[str] = (TARGET,), **more: Any) -> dict[str, Any]:
+        """Copy ``models`` and return the run when it has ended. Needs a manual clock."""
+        answer = self.post_copies(models, targets, **more)
+        assert answer.status == 202, answer.body
+        self.host.run_until_idle()
+        return self.run(answer.body["runId"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return a run as users see it."""
+        body: dict[str, Any] = self.http("GET", f"/api/runs/{run_id}").body
+        return body
+
+    def calls(self) -> list[str]:
+        """Return the operations that were asked of all resources, as ``resource:operation``, in the order of each resource."""
+        return [f"{name}:{entry.operation}" for name in REGIONS for entry in self.resource(name).requests()]
+
+
+def resource_id(name: str) -> str:
+    """Return the Azure resource id of a simulated resource."""
+    return (
+        "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/forms/providers/"
+        f"Microsoft.CognitiveServices/accounts/{name}"
+    )
+
+
+def setting(name: str) -> str:
+    """Return the app setting that holds a resource's key."""
+    return f"{name.upper().replace('-', '_')}_KEY"
