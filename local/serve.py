@@ -7,7 +7,6 @@ function key, and each resource's endpoint and key.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import signal
@@ -15,9 +14,8 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import IO
 
-from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, read_versions
+from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, only_one, read_versions
 
 DIRECTORY = Path(".local")
 
@@ -38,12 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     address = options.directory.parent / "serve.json"
-    options.directory.parent.mkdir(parents=True, exist_ok=True)
-    with (options.directory.parent / "serve.lock").open("w") as lock:
-        failure = 2
-        try:
-            _claim(lock)
-            address.unlink(missing_ok=True)
+    failure = 2
+    try:
+        with only_one(options.directory):
+            address.unlink(missing_ok=True)  # of a predecessor that was killed
             _require_free_ports(options)
             with Stage(options, say=_say) as stage:
                 failure = 1
@@ -54,9 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
                         stage.wait(0.2)
                 finally:
                     address.unlink(missing_ok=True)
-        except StageError as error:
-            print(f"serve: {error}", file=sys.stderr)
-            return failure
+    except StageError as error:
+        print(f"serve: {error}", file=sys.stderr)
+        return failure
     return 0
 
 
@@ -98,13 +94,6 @@ def _options(arguments: list[str] | None) -> StageOptions:
         limits=given.limits,
         api_versions=read_versions(given.api_versions),
     )
-
-
-def _claim(lock: IO[str]) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StageError("another make serve is running in this folder: stop it first") from None
 
 
 def _require_free_ports(options: StageOptions) -> None:

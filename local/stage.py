@@ -5,11 +5,13 @@ Keys are drawn afresh each time. They reach the children by environment and stan
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -273,6 +275,18 @@ class Stage:
 _NOT_PACED: dict[str, None] = dict.fromkeys(
     ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
 )
+
+
+@contextlib.contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Hold the stage's directory. Raises ``StageError`` where another program holds it; a killed one does not."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(f"make {directory.name} is running in this folder already: stop it first") from None
+        yield
 
 
 def read_versions(text: str) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+"""A small client of the app's HTTP interface, for the local programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+_TIMEOUT_SECONDS = 30.0
+
+
+class AppRefused(Exception):
+    """The app did not accept a request. The message is what it said, with the status."""
+
+
+class AppClient:
+    """Talks to one host with one function key."""
+
+    def __init__(self, url: str, function_key: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc stands between two programs of one machine
+        self._session.headers["x-functions-key"] = function_key
+
+    def start_copies(self, source: str, targets: list[str], models: list[str]) -> str:
+        """Ask for copies and return the run's id. Raises ``AppRefused``."""
+        body = {"source": source, "targets": targets, "models": models}
+        started: str = self._call("POST", "/api/copies", body)["runId"]
+        return started
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return a run as it stands. Raises ``AppRefused``."""
+        return self._call("GET", f"/api/runs/{run_id}")
+
+    def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        answer = self._session.request(method, self._url + path, json=body, timeout=_TIMEOUT_SECONDS)
+        try:
+            document: dict[str, Any] = answer.json()
+        except ValueError:
+            raise AppRefused(f"HTTP {answer.status_code}: {answer.text[:300]}") from None
+        if not answer.ok:
+            raise AppRefused(
+                f"HTTP {answer.status_code}: {document.get('detail') or document.get('title') or document}"
+            )
+        return document
