@@ -65,6 +65,15 @@ class AppIndex:
     activities: dict[str, FunctionInfo] = field(default_factory=dict)
     orchestrators: dict[str, OrchestratorHandle] = field(default_factory=dict)
 
+    def orchestrator(self, name: str) -> OrchestratorHandle:
+        """Return an orchestrator's handle; raises :class:`UnknownFunctionError`."""
+        found = self.orchestrators.get(name)
+        if found is None:
+            raise UnknownFunctionError(
+                f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
+            )
+        return found
+
     def activity(self, name: str) -> FunctionInfo:
         """Return an activity; raises :class:`UnknownFunctionError`, for example for work that an older app left behind."""
         found = self.activities.get(name)

@@ -67,6 +67,7 @@ class Host:
         host_json: path or content of host.json; the file in the working directory when absent.
         max_activities: instead of host.json's ``maxConcurrentActivityFunctions``.
         kill: kill points, see :mod:`local.host.kill_points`; by default what ``LOCAL_HOST_KILL`` says.
+        keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are gone otherwise, as on Azure.
 
     Raises:
         AppLoadError, ConfigurationError, StateInUseError: by the constructor; nothing has started then.
@@ -80,6 +81,8 @@ class Host:
         host_json: Path | Mapping[str, Any] | None = None,
         max_activities: int | None = None,
         kill: str | None = None,
+        *,
+        keep_generations: bool = False,
     ) -> None:
         self.clock = SystemClock() if clock is None else clock
         self.settings = HostSettings.load(Path("host.json") if host_json is None else host_json)
@@ -96,6 +99,7 @@ class Host:
             max_activities=max_activities or self.settings.max_activities,
             default_version=self.settings.default_version,
             kill_points=kill_points,
+            keep_generations=keep_generations,
         )
         self._phantoms = Phantoms(self._engine)
         self._management = Management(self._engine, self.settings, self._phantoms)
@@ -209,6 +213,10 @@ class Host:
         """Return the raw events of an instance's current generation, as they are given to the SDK."""
         return self._store.read_history(instance_id)
 
+    def generations(self, instance_id: str) -> list[list[Event]]:
+        """Return the histories of all generations of an instance, oldest first; needs ``keep_generations``."""
+        return [*self._store.read_generations(instance_id), self.history(instance_id)]
+
     def wait(self, instance_id: str, timeout: float = 30) -> Status:
         """Wait until an instance has ended, for at most ``timeout`` real seconds.
 
@@ -218,10 +226,10 @@ class Host:
         """
         deadline = time.monotonic() + timeout
         while True:
-            waiter = self._engine.ended_event(instance_id)
+            waiter = self._engine.progress.ended_event(instance_id)
             status = self.status(instance_id)
             if status.runtime_status.is_terminal or not waiter.wait(max(0.0, deadline - time.monotonic())):
-                self._engine.forget_waiter(instance_id, waiter)
+                self._engine.progress.forget_waiter(instance_id, waiter)
                 status = self.status(instance_id)
                 if status.runtime_status.is_terminal:
                     return status
@@ -248,7 +256,7 @@ class Host:
         end = None if limit is None else clock.now() + limit
         deadline = time.monotonic() + timeout
         while True:
-            if not self._engine.wait_quiet(max(0.0, deadline - time.monotonic())):
+            if not self._engine.progress.wait_quiet(max(0.0, deadline - time.monotonic())):
                 raise TimeoutError(f"the host is still working after {timeout} s")
             self._check_engine()
             due = self._engine.next_due(background=limit is not None)

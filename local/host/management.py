@@ -208,11 +208,11 @@ class Management:
         return self._accepted(started, base, key)
 
     def _wait(self, instance_id: str, timeout_s: float) -> bool:
-        waiter = self._engine.ended_event(instance_id)
+        waiter = self._engine.progress.ended_event(instance_id)
         try:
             return self._existing(instance_id).status.is_terminal or waiter.wait(timeout_s)
         finally:
-            self._engine.forget_waiter(instance_id, waiter)
+            self._engine.progress.forget_waiter(instance_id, waiter)
 
     def _accepted(self, instance_id: str, base: str, key: str | None) -> Answer:
         uris = _management_uris(base, quote(instance_id, safe=""), self._query(key))

@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS activities (
 CREATE TABLE IF NOT EXISTS timers (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, timer_id INTEGER NOT NULL, fire_at TEXT NOT NULL,
     PRIMARY KEY (instance_id, execution_id, timer_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS generations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, events TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS schedules (name TEXT PRIMARY KEY, status TEXT NOT NULL) WITHOUT ROWID;
 """
 _SCHEMA_VERSION = 1
@@ -227,6 +229,7 @@ class Store:
         """Drop an instance and everything about it."""
         self.clear_execution(instance_id)
         self._db.execute("DELETE FROM inbox WHERE instance_id=?", (instance_id,))
+        self._db.execute("DELETE FROM generations WHERE instance_id=?", (instance_id,))
         self._db.execute("DELETE FROM instances WHERE instance_id=?", (instance_id,))
 
     def put_messages(self, messages: Iterable[Message]) -> None:
@@ -271,6 +274,11 @@ class Store:
             (instance_id, execution_id, timer_id),
         )
 
+    def archive(self, instance: Instance) -> None:
+        """Keep the history of a generation that is over."""
+        events = f"[{','.join(instance.texts)}]"
+        self._db.execute("INSERT INTO generations (instance_id, events) VALUES (?,?)", (instance.instance_id, events))
+
     def put_schedule(self, name: str, status: dict[str, Any]) -> None:
         """Remember when a timer function last ran."""
         self._db.execute("INSERT OR REPLACE INTO schedules (name, status) VALUES (?,?)", (name, json.dumps(status)))
@@ -312,6 +320,13 @@ class Store:
             rows = self._reader.execute(
                 "SELECT event FROM history WHERE instance_id=? ORDER BY seq", (instance_id,)
             ).fetchall()
+        return [json.loads(text) for (text,) in rows]
+
+    def read_generations(self, instance_id: str) -> list[list[Event]]:
+        """Return the histories that :meth:`archive` kept of an instance, oldest first."""
+        with self._reader_lock:
+            sql = "SELECT events FROM generations WHERE instance_id=? ORDER BY seq"
+            rows = self._reader.execute(sql, (instance_id,)).fetchall()
         return [json.loads(text) for (text,) in rows]
 
     def query(

@@ -1,0 +1,97 @@
+"""Messages on their way to instances. Those that are not delivered within their transaction are written to the state file."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from local.host.protocol import Event, EventType
+from local.host.store import Instance, Message, RuntimeStatus, Store
+
+
+class Inbox:
+    """All inboxes, and the queue of instances that have something in theirs. Belongs to the engine's thread.
+
+    Args:
+        store: keeps what waits across transactions.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._messages: dict[str, list[Message]] = {}
+        self._ready: deque[str] = deque()
+        self._queued: set[str] = set()
+        self._delivered: list[int] = []
+
+    @property
+    def ready(self) -> int:
+        """How many instances have something new."""
+        return len(self._ready)
+
+    def recover(self) -> None:
+        """Take up the messages of the state file."""
+        for message in self._store.pending_messages():
+            self.deliver(message)
+
+    def deliver(self, message: Message, *, first: bool = False) -> None:
+        """Put a message into its instance's inbox, ahead of the others if it is to be ``first``."""
+        messages = self._messages.setdefault(message.instance_id, [])
+        if first:
+            messages.insert(0, message)
+        else:
+            messages.append(message)
+        if message.instance_id not in self._queued:
+            self._queued.add(message.instance_id)
+            self._ready.append(message.instance_id)
+
+    def next_ready(self) -> str:
+        """Take the next instance from the queue."""
+        instance_id = self._ready.popleft()
+        self._queued.discard(instance_id)
+        return instance_id
+
+    def take(self, instance_id: str, instance: Instance | None) -> list[Event]:
+        """Take what an instance gets now, in order; while it is suspended the rest waits."""
+        messages = self._messages.pop(instance_id, [])
+        arrivals, held = _split(instance, messages)
+        kept = {id(message) for message in held}
+        self._delivered += [message.seq for message in messages if message.seq is not None and id(message) not in kept]
+        if held:
+            self._messages[instance_id] = held
+        return arrivals
+
+    def forget(self, instance_id: str) -> None:
+        """Throw an instance's messages away."""
+        messages = self._messages.pop(instance_id, [])
+        self._delivered += [message.seq for message in messages if message.seq is not None]
+
+    def settle(self) -> None:
+        """Bring the state file up to date: delivered messages out, waiting ones in."""
+        if self._delivered:
+            self._store.delete_messages(self._delivered)
+            self._delivered = []
+        for messages in self._messages.values():
+            self._store.put_messages(message for message in messages if message.seq is None)
+
+
+def _split(instance: Instance | None, messages: list[Message]) -> tuple[list[Event], list[Message]]:
+    """Return the events that an instance gets now, and the messages that wait because it is suspended."""
+    if instance is None or instance.status.is_terminal:
+        return [], []
+    arrivals: list[Event] = []
+    held: list[Message] = []
+    suspended = instance.status is RuntimeStatus.SUSPENDED
+    for message in messages:
+        if message.execution_id not in (None, instance.execution_id):
+            continue  # meant for a generation that is over
+        kind = message.event["EventType"]
+        if kind == EventType.EXECUTION_RESUMED:
+            suspended = False
+            arrivals.append(message.event)
+            arrivals += [waiting.event for waiting in held]
+            held = []
+        elif suspended and kind not in (EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_TERMINATED):
+            held.append(message)
+        else:
+            suspended = suspended or kind == EventType.EXECUTION_SUSPENDED
+            arrivals.append(message.event)
+    return arrivals, held

@@ -1,0 +1,158 @@
+"""Replaying recorded histories against today's orchestrators, and writing histories to files for that.
+
+A history is split into its episodes; each is shown to the orchestrator as it was then, and what the orchestrator asks for now is
+compared with what the history says it asked for: kinds, names, ids, inputs, fire times, and how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import HostError
+from local.host.protocol import (
+    Action,
+    Decision,
+    DurableProtocolV1,
+    Episode,
+    Event,
+    EventType,
+    OrchestratorHandle,
+    OrchestratorProtocol,
+    event_text,
+    format_time,
+    played,
+)
+from local.host.shim import NonDeterministicError, Plan, Scheduled, UnsupportedActionError, replay_actions
+
+_SCHEDULING = {EventType.TASK_SCHEDULED, EventType.TIMER_CREATED, EventType.SUB_ORCHESTRATION_CREATED}
+_ENDING = {EventType.EXECUTION_COMPLETED, EventType.CONTINUE_AS_NEW}
+_OUTCOMES = _SCHEDULING | _ENDING | {EventType.ORCHESTRATOR_COMPLETED}
+
+
+class ReplayMismatchError(HostError):
+    """Today's code decides otherwise than the history says."""
+
+
+def orchestrator_handle(orchestrator: Any) -> OrchestratorHandle:
+    """Return the SDK's handle of a decorated orchestrator (or of a handle itself)."""
+    build = getattr(orchestrator, "build", None)
+    handle: OrchestratorHandle = orchestrator if build is None else build().get_user_function()
+    return handle
+
+
+def replay(
+    orchestrator: Any, history: Sequence[Event], protocol: OrchestratorProtocol | None = None
+) -> list[list[Action]]:
+    """Replay a recorded history and return what the orchestrator newly asked for in each episode.
+
+    Args:
+        orchestrator: the decorated function, or the SDK's handle of it.
+        history: raw events of one generation, as :meth:`local.host.Host.history` gives them.
+        protocol: protocol 1.x unless told otherwise.
+
+    Raises:
+        ReplayMismatchError: the first difference, with its episode, what the history has and what the code does.
+    """
+    handle = orchestrator_handle(orchestrator)
+    protocol = protocol or DurableProtocolV1()
+    started = next((event for event in history if event["EventType"] == EventType.EXECUTION_STARTED), None)
+    if started is None:
+        raise ReplayMismatchError("this is not a history: it has no ExecutionStarted event")
+    parent = started.get("ParentInstance")
+    decisions: list[list[Action]] = []
+    shown: list[Event] = []
+    known = 0
+    for number, turn in enumerate(_episodes(history), 1):
+        arrivals = [event for event in turn if event["EventType"] not in _OUTCOMES]
+        if any(event["EventType"] == EventType.EXECUTION_TERMINATED for event in arrivals):
+            break  # the orchestrator was not asked
+        texts = [played(event_text(event)) for event in shown] + [event_text(event) for event in arrivals]
+        episode = Episode(
+            started["OrchestrationInstance"]["InstanceId"],
+            texts,
+            started["Input"],
+            None if parent is None else parent["OrchestrationInstance"]["InstanceId"],
+        )
+        decision = protocol.decide(handle, episode)
+        try:
+            plan = replay_actions([*shown, *arrivals], decision.actions)
+        except (NonDeterministicError, UnsupportedActionError) as exc:
+            raise ReplayMismatchError(f"episode {number}: {exc}") from exc
+        _compare(number, turn, plan, decision)
+        decisions.append(list(decision.actions[known:]))
+        known = len(decision.actions)
+        shown += turn
+    return decisions
+
+
+def _episodes(history: Sequence[Event]) -> list[list[Event]]:
+    turns: list[list[Event]] = []
+    for event in history:
+        if event["EventType"] == EventType.ORCHESTRATOR_STARTED:
+            turns.append([])
+        turns[-1].append(event)
+    return turns
+
+
+def _compare(number: int, turn: Sequence[Event], plan: Plan, decision: Decision) -> None:
+    then = [_recorded(event) for event in turn if event["EventType"] in _SCHEDULING]
+    now = [_decided(work) for work in plan.new]
+    for position in range(max(len(then), len(now))):
+        expected = then[position] if position < len(then) else "nothing more"
+        found = now[position] if position < len(now) else "nothing more"
+        if expected != found:
+            raise ReplayMismatchError(f"episode {number}: the history scheduled {expected}; the code schedules {found}")
+    ended = next((event for event in turn if event["EventType"] in _ENDING), None)
+    expected_end = "goes on" if ended is None else _recorded_end(ended)
+    found_end = _decided_end(plan, decision)
+    if expected_end != found_end:
+        raise ReplayMismatchError(f"episode {number}: in the history it {expected_end}; the code {found_end}")
+
+
+def _recorded(event: Event) -> str:
+    kind = event["EventType"]
+    if kind == EventType.TIMER_CREATED:
+        return f"timer {event['EventId']} for {event['FireAt']}"
+    what = "activity" if kind == EventType.TASK_SCHEDULED else "sub-orchestration"
+    return f"{what} {event['EventId']} '{event['Name']}' with {event['Input']}"
+
+
+def _decided(work: Scheduled) -> str:
+    if work.fire_at is not None:
+        return f"timer {work.id} for {format_time(work.fire_at)}"
+    return f"{work.kind} {work.id} '{work.name}' with {work.input}"
+
+
+def _recorded_end(event: Event) -> str:
+    if event["EventType"] == EventType.CONTINUE_AS_NEW:
+        return f"continues as new with {event['Input']}"
+    if event["OrchestrationStatus"] == "Failed":
+        return "fails"  # the message may name a line of code
+    return f"returns {event['Result']}"
+
+
+def _decided_end(plan: Plan, decision: Decision) -> str:
+    if not (decision.done or decision.error) or not plan.all_awaited or plan.open_tasks:
+        return "goes on"
+    if decision.error:
+        return "fails"
+    if plan.continues:
+        return f"continues as new with {None if plan.continue_as_new is None else json.dumps(plan.continue_as_new)}"
+    return f"returns {decision.output}"
+
+
+def save_history(path: Path, orchestrator: str, history: Sequence[Event]) -> None:
+    """Write a history to a file: ``{"orchestrator": name, "history": [event, …]}``, one event a line, so that diffs can be read."""
+    lines = ",\n".join("    " + json.dumps(event, ensure_ascii=False) for event in history)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = f'{{\n  "orchestrator": {json.dumps(orchestrator)},\n  "history": [\n{lines}\n  ]\n}}\n'
+    path.write_text(text, encoding="utf-8")
+
+
+def load_history(path: Path) -> tuple[str, list[Event]]:
+    """Read what :func:`save_history` wrote: the orchestrator's name and the events."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return document["orchestrator"], document["history"]
