@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from backup.document_models import Generation, Kind
+from backup.document_models import CopyAuthorization, Generation, Kind
 from backup.json_types import JsonObject
 from form_recognizer.addresses import MODEL_ID, OPERATION_ID, last_segment, path_segment
 from form_recognizer.answers import Answer
@@ -153,6 +153,12 @@ class ServiceClient:
                 resource=self.resource,
             )
         return path_segment(operation)
+
+
+def secrets_of(authorization: CopyAuthorization) -> tuple[str, ...]:
+    """Return what must not be quoted from an answer to a call that sent ``authorization``."""
+    token = authorization.document.get("accessToken")
+    return (token,) if isinstance(token, str) else ()
 
 
 class _About(TypedDict):

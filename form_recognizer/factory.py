@@ -7,6 +7,8 @@ from backup.document_models import Generation, Kind
 from form_recognizer.service import ModelService
 from form_recognizer.transport import ResourceConnection
 from form_recognizer.v2 import V2Service
+from form_recognizer.v3 import V3Service
+from form_recognizer.v4 import V4Service
 
 
 def open_service(resource: ResourceConnection, api_version: str, kind: Kind = Kind.MODEL) -> ModelService:
@@ -21,4 +23,6 @@ def open_service(resource: ResourceConnection, api_version: str, kind: Kind = Ki
         )
     if generation is Generation.V2:
         return V2Service(resource, api_version)
-    raise ValueError(f"API version {api_version} is not available")
+    if generation is Generation.V3:
+        return V3Service(resource, api_version, kind)
+    return V4Service(resource, api_version, kind)

@@ -41,8 +41,8 @@ class CopyTarget:
 
 
 class ModelService(Protocol):
-    """Custom models (or classifiers) of one resource, through one API version. Every method makes exactly one HTTP
-    call.
+    """Custom models (or classifiers) of one resource, through one API version. Every method but
+    :meth:`find_copy` makes exactly one HTTP call.
 
     All methods raise the errors of :mod:`form_recognizer.errors`, and nothing else of the network or of JSON.
     """
@@ -101,5 +101,6 @@ class ModelService(Protocol):
         """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
         ``None``.
 
-        The service lists its operations from v3 on; on v2 this always returns ``None`` and makes no call.
+        The service lists its operations from v3 on: this makes one call for each page of that list. On v2 it always
+        returns ``None`` and makes no call.
         """

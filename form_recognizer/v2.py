@@ -22,7 +22,7 @@ from backup.document_models import (
 from backup.json_types import Json
 from form_recognizer.addresses import last_segment, with_query
 from form_recognizer.answers import Answer, Fault
-from form_recognizer.client import DEGRADE_HEADER, ServiceClient
+from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import CopyRefused, Look, ModelNotFound, OperationNotFound, UntrustedAddress
 from form_recognizer.failures import Attempt
 from form_recognizer.fields import Fields
@@ -160,12 +160,6 @@ class V2Service(ServiceClient):
 
 
 _COPY_STATES = {"succeeded": CopyState.SUCCEEDED, "failed": CopyState.FAILED}
-
-
-def secrets_of(authorization: CopyAuthorization) -> tuple[str, ...]:
-    """Return what must not be quoted from an answer to a call that sent ``authorization``."""
-    token = authorization.document.get("accessToken")
-    return (token,) if isinstance(token, str) else ()
 
 
 def _summary(info: Fields) -> ModelSummary:
