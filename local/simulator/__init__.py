@@ -34,11 +34,14 @@ from local.simulator.models import (
     v4_model,
 )
 from local.simulator.resource import Behaviour, ResourceSpec
+from local.simulator.seeds import FIRST_MODEL_ID, SEEDS
 from local.simulator.server import Simulator
 from local.simulator.versions import ALL_VERSIONS
 
 __all__ = [
     "ALL_VERSIONS",
+    "FIRST_MODEL_ID",
+    "SEEDS",
     "Behaviour",
     "Clock",
     "ManualClock",

@@ -4,10 +4,19 @@ resource."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from local.simulator.models import DEFAULT_TRAINED, StoredModel, v2_composed_model, v2_model
+from local.simulator.models import (
+    DEFAULT_TRAINED,
+    StoredModel,
+    classifier,
+    v2_composed_model,
+    v2_model,
+    v3_model,
+    v4_composed_model,
+    v4_model,
+)
 
 FIRST_MODEL_ID = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 """The model that the article copies, and that every example here copies too."""
@@ -95,9 +104,131 @@ def v2_demo() -> list[StoredModel]:
     return made
 
 
+def v3_and_v4_demo() -> list[StoredModel]:
+    """Models of 2022-08-31, 2023-07-31 and 2024-11-30, a classifier of the last, and a model composed with it."""
+    return [
+        v3_model(
+            "bank-statements",
+            api_version="2022-08-31",
+            fields=RECEIPT,
+            description="Statements of three banks",
+            tags={"owner": "finance"},
+            trained=_trained(20),
+        ),
+        v3_model(
+            "incoming-mail-2022",
+            api_version="2022-08-31",
+            doc_types={"bank-statements": RECEIPT, "reminders": INVOICE},
+            description="Statements and reminders",
+            trained=_trained(21),
+        ),
+        v3_model(
+            "rental-contracts",
+            api_version="2023-07-31",
+            fields=CONTRACT,
+            build_mode="neural",
+            description="Rental contracts, any layout",
+            tags={"owner": "legal", "stage": "production"},
+            trained=_trained(25),
+        ),
+        v4_model(
+            "invoices-v4",
+            fields=INVOICE,
+            description="Supplier invoices, fourth generation",
+            tags={"owner": "finance", "stage": "production"},
+            trained=_trained(40),
+        ),
+        v4_model("receipts-v4", fields=RECEIPT, build_mode="neural", tags={"owner": "finance"}, trained=_trained(41)),
+        classifier(
+            "mail-sorter",
+            doc_types=("invoice", "receipt"),
+            description="Tells invoices from receipts",
+            trained=_trained(42),
+        ),
+        v4_composed_model(
+            "incoming-mail-v4",
+            classifier_id="mail-sorter",
+            parts={"invoice": ("invoices-v4", INVOICE), "receipt": ("receipts-v4", RECEIPT)},
+            description="Sorted and read",
+            trained=_trained(43),
+        ),
+    ]
+
+
 def demo() -> list[StoredModel]:
-    """A handful of models of every API version."""
-    return v2_demo()
+    """A handful of models of every API version, the ready v2 ones first."""
+    return v2_demo() + v3_and_v4_demo()
 
 
-SEEDS = {"demo": demo, "none": list[StoredModel]}
+_NIGHT_V2 = (
+    "Claims north",
+    "Claims south",
+    "Orders retail",
+    "Orders wholesale",
+    "Invoices energy",
+    "Invoices transport",
+)
+_NIGHT_V3 = ("claims-2022", "orders-2022", "claims-2023", "orders-2023", "payslips-2023", "contracts-2023")
+_NIGHT_V4 = (
+    "claims", "orders", "payslips", "contracts", "delivery-notes", "customs", "lab-reports", "permits", "timesheets",
+)  # fmt: skip
+
+
+def night() -> list[StoredModel]:
+    """Twenty-four models of mixed generations: what a nightly backup finds. All are ready.
+
+    Six of v2, six of v3, nine of v4, two v4 classifiers and one model composed of those.
+    """
+    kinds = (CLAIM, ORDER, INVOICE, DELIVERY, CONTRACT, RECEIPT)
+    made: list[StoredModel] = []
+    for number, name in enumerate(_NIGHT_V2):
+        version = "v2.0" if number == 5 else "v2.1"
+        made.append(
+            v2_model(
+                model_uuid(name),
+                api_version=version,
+                name=name if version == "v2.1" else None,
+                fields=kinds[number],
+                documents=_documents(name, 5 + number),
+                trained=_trained(number),
+            )
+        )
+    for number, name in enumerate(_NIGHT_V3):
+        made.append(
+            v3_model(
+                name,
+                api_version="2022-08-31" if name.endswith("2022") else "2023-07-31",
+                fields=kinds[number],
+                description=f"Reads {name[:-5]}",
+                tags={"team": "operations"},
+                trained=_trained(10 + number),
+            )
+        )
+    for number, name in enumerate(_NIGHT_V4):
+        made.append(
+            v4_model(
+                name,
+                fields=kinds[number % len(kinds)],
+                build_mode="neural" if number % 3 == 0 else "template",
+                description=f"Reads {name}",
+                tags={"team": "operations"},
+                trained=_trained(30 + number),
+            )
+        )
+    made.append(
+        classifier("mailroom", doc_types=("claim", "order"), description="Tells mail apart", trained=_trained(50))
+    )
+    made.append(classifier("archive", doc_types=("payslip", "contract"), trained=_trained(51)))
+    made.append(
+        v4_composed_model(
+            "mailroom-reader",
+            classifier_id="mailroom",
+            parts={"claim": ("claims", CLAIM), "order": ("orders", ORDER)},
+            description="Reads what the mailroom sorts",
+            trained=_trained(52),
+        )
+    )
+    return made
+
+
+SEEDS: Mapping[str, Callable[[], list[StoredModel]]] = {"demo": demo, "night": night, "none": list}

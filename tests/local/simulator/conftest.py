@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +45,19 @@ class Service:
         return self.session.request(method, self.simulator.endpoint(name) + "/_sim/" + path, timeout=TIME_OUT, **more)
 
 
+@contextlib.contextmanager
+def simulated(*specs: ResourceSpec) -> Iterator[Service]:
+    """Run resources on a clock that stands still."""
+    clock = ManualClock()
+    with Simulator(specs, clock) as simulator, requests.Session() as session:
+        yield Service(simulator, clock, session)
+
+
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Two resources on a clock that stands still."""
-    clock = ManualClock()
-    with Simulator([SOURCE, TARGET], clock) as simulator, requests.Session() as session:
-        yield Service(simulator, clock, session)
+    with simulated(SOURCE, TARGET) as service:
+        yield service
 
 
 @pytest.fixture
