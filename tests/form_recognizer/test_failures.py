@@ -1,0 +1,236 @@
+"""What each answer means to whoever must decide: wait, give up, or look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from backup.document_models import CopyAuthorization, TargetAddress
+from form_recognizer import (
+    AccessDenied,
+    BadRequest,
+    CopyRefused,
+    CopyTarget,
+    GiveUp,
+    Look,
+    ModelExists,
+    ModelNotFound,
+    ModelNotReady,
+    ModelService,
+    NoAnswer,
+    OperationNotFound,
+    RetryAfter,
+    ServerError,
+    ServiceBusy,
+    ServiceError,
+    Throttled,
+    UnreadableAnswer,
+    VersionRetired,
+    VersionUnsupported,
+    errors,
+)
+
+MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
+AUTHORIZATION = CopyAuthorization(MODEL, datetime(2030, 1, 1, tzinfo=UTC), {"accessToken": "t" * 20})
+
+CALLS: dict[str, Callable[[ModelService], object]] = {
+    "list": lambda service: service.list_models(),
+    "get": lambda service: service.get_model(MODEL),
+    "delete": lambda service: service.delete_model(MODEL),
+    "limits": lambda service: service.account_limits(),
+    "authorize": lambda service: service.authorize_copy(CopyTarget(MODEL)),
+    "start": lambda service: service.start_copy(MODEL, AUTHORIZATION, TargetAddress("/subscriptions/s", "eastus")),
+    "poll": lambda service: service.get_copy(MODEL, MODEL),
+}
+ABOUT_A_MODEL = {"get", "delete", "start"}
+
+
+def failure(scripted: Any, call: str, version: str, status: int, body: Any = None, *headers: str) -> ServiceError:
+    scripted.answer(status, body, *headers)
+    with pytest.raises(ServiceError) as caught:
+        CALLS[call](scripted.service(version))
+    assert "forms-a" in caught.value.message
+    assert caught.value.resource == "forms-a"
+    assert caught.value.status == status
+    assert len(scripted.requests) == 1
+    return caught.value
+
+
+@pytest.mark.parametrize("version", ["v2.1", "2023-07-31", "2024-11-30"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("status", "leaf"),
+    [
+        (400, BadRequest),
+        (401, AccessDenied),
+        (403, AccessDenied),
+        (405, BadRequest),
+        (408, NoAnswer),
+        (410, VersionRetired),
+        (413, BadRequest),
+        (429, Throttled),
+        (500, ServerError),
+        (501, ServerError),
+        (502, ServerError),
+        (503, ServerError),
+        (504, ServerError),
+        (206, UnreadableAnswer),
+    ],
+)
+def test_a_status_means_the_same_to_every_call(
+    scripted: Any, call: str, version: str, status: int, leaf: type[ServiceError]
+) -> None:
+    assert type(failure(scripted, call, version, status)) is leaf
+
+
+@pytest.mark.parametrize("version", ["v2.1", "2024-11-30"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "1022", "message": "Model with 'id=…' not found."}},
+        {"error": {"code": "NotFound", "message": "Resource not found.", "innererror": {"code": "ModelNotFound"}}},
+        None,
+        b"<html>Not Found</html>",
+    ],
+    ids=["v2", "v3", "nothing", "html"],
+)
+def test_a_404_means_what_was_asked_for(scripted: Any, call: str, version: str, body: Any) -> None:
+    leaf = ModelNotFound if call in ABOUT_A_MODEL else OperationNotFound if call == "poll" else BadRequest
+    assert type(failure(scripted, call, version, 404, body)) is leaf
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_path_that_the_gateway_does_not_know_says_nothing_about_a_model(scripted: Any, call: str) -> None:
+    found = failure(scripted, call, "v2.1", 404, {"error": {"code": "404", "message": "Resource not found"}})
+    assert type(found) is BadRequest
+    assert "endpoint" in found.message
+
+
+@pytest.mark.parametrize(
+    ("call", "version", "leaf"),
+    [
+        ("authorize", "v2.1", BadRequest),
+        ("authorize", "2024-11-30", ModelExists),
+        ("start", "v2.1", CopyRefused),
+        ("start", "2024-11-30", CopyRefused),
+        ("delete", "2024-11-30", BadRequest),
+    ],
+)
+def test_a_conflict_means_what_was_tried(scripted: Any, call: str, version: str, leaf: type[ServiceError]) -> None:
+    assert type(failure(scripted, call, version, 409)) is leaf
+
+
+@pytest.mark.parametrize(
+    ("call", "leaf"), [("start", CopyRefused), ("get", ServerError), ("authorize", ServerError), ("poll", ServerError)]
+)
+@pytest.mark.parametrize("code", ["1999", 1999])
+def test_500_with_1999_is_final_for_a_copy_only(
+    scripted: Any, call: str, leaf: type[ServiceError], code: str | int
+) -> None:
+    body = {"error": {"code": code, "message": "An error occurred during model copy. Retry the operation."}}
+    assert type(failure(scripted, call, "v2.0-preview", 500, body)) is leaf
+
+
+@pytest.mark.parametrize(
+    ("inner", "leaf"),
+    [("ModelNotReady", ModelNotReady), ("NotSupportedApiVersion", VersionUnsupported), ("SomethingNew", BadRequest)],
+)
+@pytest.mark.parametrize("spelling", ["innererror", "innerError"])
+def test_the_most_specific_code_decides(scripted: Any, inner: str, spelling: str, leaf: type[ServiceError]) -> None:
+    body = {
+        "error": {"code": "InvalidRequest", "message": "Invalid request.", spelling: {"code": inner, "message": "no"}}
+    }
+    found = failure(scripted, "start", "2024-11-30", 400, body)
+    assert (type(found), found.service_code) == (leaf, inner)
+    assert found.message.endswith("The service says: Invalid request. no")
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        (["Retry-After: 48"], "", 48),
+        (["retry-after: 0"], "", 0),
+        (["Retry-After: 2.5"], "", 2.5),
+        (["Retry-After: 99999999"], "", 86_400),
+        (["Retry-After: Mon, 23 Nov 2026 12:00:30 GMT", "Date: Mon, 23 Nov 2026 12:00:00 GMT"], "", 30),
+        (["Retry-After: Mon, 23 Nov 2026 11:00:00 GMT", "Date: Mon, 23 Nov 2026 12:00:00 GMT"], "", 0),
+        (["Retry-After: Sun, 23 Nov 2036 11:00:00 GMT", "Date: Mon, 23 Nov 2026 12:00:00 GMT"], "", 86_400),
+        (["Retry-After: soon"], "", None),
+        (["Retry-After: -5"], "", None),
+        (["Retry-After: ²"], "", None),
+        ([], "Please retry after 12 seconds. To increase your rate limit …", 12),
+        (["Retry-After: soon"], "Retry after 1 second", 1),
+        (["Retry-After: 7"], "Please retry after 12 seconds.", 7),
+        ([], "slow down", None),
+    ],
+)
+def test_the_wait_that_the_service_asks_for_is_understood(
+    scripted: Any, headers: list[str], message: str, seconds: float | None
+) -> None:
+    found = failure(scripted, "start", "v2.1", 429, {"error": {"code": "429", "message": message}}, *headers)
+    assert (type(found), found.retry_after) == (Throttled, seconds)
+
+
+def test_a_wrong_date_of_ours_does_not_matter_to_a_date_of_theirs(scripted: Any) -> None:
+    found = failure(scripted, "list", "v2.1", 429, None, "Retry-After: Mon, 23 Nov 2099 12:00:30 GMT")
+    assert found.retry_after == 86_400
+
+
+def test_a_busy_service_that_names_a_time_has_done_nothing(scripted: Any) -> None:
+    found = failure(scripted, "start", "2024-11-30", 503, None, "Retry-After: 5")
+    assert (type(found), found.retry_after) == (ServiceBusy, 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ({"error": {"code": "1002", "message": "Copy request is invalid."}}, "1002", "Copy request is invalid."),
+        ({"error": {"code": 1002}}, "1002", None),
+        ({"code": "InvalidRequest", "message": "no envelope"}, "InvalidRequest", "no envelope"),
+        ({"statusCode": 400, "message": "a gateway"}, "400", "a gateway"),
+        ({"error": "text"}, None, None),
+        ({"error": {"code": True, "message": 5}}, None, None),
+        ({"error": {"code": "A", "details": [{"code": "B", "message": "deep"}]}}, "B", "deep"),
+        ({"error": {"code": "A", "details": [], "innererror": []}}, "A", None),
+        ({"error": {"code": "A", "message": "two\r\nlines\x1b[31m"}}, "A", "two lines [31m"),
+        ([1, 2], None, None),
+        (b"\xff", None, None),
+    ],
+)
+def test_the_services_own_words_are_read_in_every_shape(
+    scripted: Any, body: Any, code: str | None, said: str | None
+) -> None:
+    found = failure(scripted, "get", "v2.1", 400, body)
+    assert found.service_code == code
+    assert found.message.partition(" The service says: ")[2] == (said or "")
+
+
+def test_an_error_without_bottom_is_read_to_a_depth(scripted: Any) -> None:
+    body: dict[str, Any] = {"code": "deepest"}
+    for _ in range(200):
+        body = {"code": "level", "innererror": body}
+    assert failure(scripted, "get", "v2.1", 400, {"error": body}).service_code == "level"
+
+
+def test_a_truncated_error_is_still_told_by_its_status(scripted: Any) -> None:
+    scripted.raw(b'HTTP/1.1 404 No\r\nContent-Length: 500\r\nConnection: close\r\n\r\n{"error": {"co')
+    with pytest.raises(ModelNotFound):
+        scripted.service().get_model(MODEL)
+
+
+LEAVES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ServiceError)]
+
+
+def test_every_leaf_says_what_to_do_and_is_drawn_in_the_tree() -> None:
+    branches = (RetryAfter, GiveUp, Look)
+    for leaf in LEAVES:
+        if leaf in (ServiceError, *branches):
+            continue
+        assert sum(issubclass(leaf, branch) for branch in branches) == 1
+        assert leaf("x").code == leaf.__name__
+        assert leaf.retryable is issubclass(leaf, RetryAfter)
+        assert f"── {leaf.__name__} " in (errors.__doc__ or "")
