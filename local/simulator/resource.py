@@ -54,6 +54,14 @@ class Behaviour:
     show_running: bool = False
     composed_needs_parts: bool = True
 
+    def __post_init__(self) -> None:
+        if self.placeholder_delete not in ("frees", "notFound"):
+            raise ValueError(f"placeholderDelete must be frees or notFound, not {self.placeholder_delete!r}")
+        if not all(
+            isinstance(flag, bool) for flag in (self.list_needs_op, self.show_running, self.composed_needs_parts)
+        ):
+            raise ValueError("listNeedsOp, showRunning and composedNeedsParts must be true or false")
+
 
 class ModelTable:
     """Models of one kind by id, in the order in which lists walk over them."""
