@@ -10,6 +10,8 @@ from activities.envelope import answer, fields
 from activities.fence import held_claim, save
 from activities.placeholders import Removal, remove_unless_ready
 from activities.record_replica import release
+from backup.api_versions import generation_of
+from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelState
 from backup.messages import Discarded, DiscardInput, Message
@@ -48,11 +50,25 @@ def _discard(services: Services, step: DiscardInput) -> Message:
     if not step.go_on:
         held = release(services, _releasable(services, held, step), step, step.code, step.message)
         return Discarded(attempt=held.claim.attempt)
-    fresh = held.claim.next_attempt()
+    fresh = _fresh(services, held)
     if fresh.state is not ClaimState.CLAIMED:
         fresh = fresh.move(ClaimState.CLAIMED)
     save(services, held, fresh.renewed(services.now(), step), step.model_copy(update={"attempt": fresh.attempt}))
     return Discarded(attempt=fresh.attempt)
+
+
+def _fresh(services: Services, held: HeldClaim) -> Claim:
+    """Return the claim under its next attempt. An id that we chose is asked for again only where its fate is known."""
+    claim = held.claim
+    fresh = claim.next_attempt()
+    target_model_id = claim.target_model_id
+    if target_model_id is None or generation_of(claim.source_api_version).shows_placeholders:
+        return fresh
+    if any(entry.target_model_id == target_model_id for entry in claim.superseded):
+        services.catalogue.target_ids.burn(claim.target, claim.kind, target_model_id)
+        return fresh
+    # whether deleting a placeholder frees its id is documented nowhere: if it is still in the way, it is ours
+    return fresh.model_copy(update={"lost_id": target_model_id})
 
 
 def _announced(services: Services, held: HeldClaim, step: DiscardInput) -> HeldClaim:

@@ -7,13 +7,14 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities.components import missing_components
 from activities.envelope import Refused, answer, fields
 from activities.fence import find_claim, has_ended, is_cancelled, save, why_changed
 from activities.sources import SourceModel, find_source
-from backup.api_versions import generation_of
+from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
 from backup.claims import Claim, new_claim
 from backup.codes import Code
-from backup.document_models import Generation, ModelState
+from backup.document_models import Generation, Kind, ModelState
 from backup.messages import Failure, Inspected, Message, StepInput
 from backup.names import INSPECT_MODELS
 from backup.pacing import SLOT_SHARE
@@ -54,6 +55,10 @@ def _inspect(services: Services, step: StepInput) -> Message:
             target_model_id=_known_replica_id(services, step, source),
             api_version=source.api_version,
         )
+    _require_route(services, step)
+    missing = missing_components(services, step.order, source)
+    if missing:
+        return Inspected(missing_components=missing, api_version=source.api_version)
     _require_room(services, step, source)
     held = _take(services, step, found, source, now)
     emit(Event.CLAIM_TAKEN, apiVersion=source.api_version, **fields(step))
@@ -100,6 +105,29 @@ def _require_usable(source: SourceModel, services: Services, step: StepInput) ->
                 "copying does not extend its life: train it again",
             )
         )
+
+
+def _require_route(services: Services, step: StepInput) -> None:
+    """Refuse what the service cannot do between these two resources, in words, before anything is written."""
+    order = step.order
+    source, target = services.configuration.resource(order.source), services.configuration.resource(order.target)
+    if cloud_of(source.endpoint) != cloud_of(target.endpoint):
+        raise Refused(
+            Failure.of(
+                Code.OTHER_CLOUD,
+                f'"{order.source}" is in {cloud_of(source.endpoint)} and "{order.target}" in {cloud_of(target.endpoint)}: '
+                "the service does not copy between clouds",
+            )
+        )
+    for name, resource in ((order.source, source), (order.target, target)):
+        if order.kind is Kind.CLASSIFIER and resource.region not in CLASSIFIER_COPY_REGIONS:
+            raise Refused(
+                Failure.of(
+                    Code.KIND_UNSUPPORTED,
+                    f'"{name}" is in {resource.region}, and classifiers are copied only between '
+                    f"{', '.join(sorted(CLASSIFIER_COPY_REGIONS))}",
+                )
+            )
 
 
 def _known_replica_id(services: Services, step: StepInput, source: SourceModel) -> str | None:

@@ -25,8 +25,9 @@ PAGES_PER_CALL = 8
 def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInput) -> HeldClaim:
     """Return the claim under a new attempt, ready to authorize, after a look at what the lost call may have made.
 
-    v2 chose an id that nobody knows. Models of the target that are ``creating``, appeared since the announcement and belong to no claim
-    are remembered as suspects and reported; they are not touched, as one may be somebody's training.
+    From v3 on the id was ours to choose: it is remembered as lost, and asked for again. v2 chose an id that nobody knows: models of the
+    target that are ``creating``, appeared since the announcement and belong to no claim are remembered as suspects and reported; they
+    are not touched, as one may be somebody's training.
     """
     claim = held.claim
     announced = claim.announced_at or services.now()
@@ -44,7 +45,7 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
         else:
             save(services, held, claim.model_copy(update={"look_page": page}).renewed(services.now(), step), step)
             raise Refused(Failure.of(Code.LOOKING, "looking through the target's models", retry_after=1.0))
-    fresh = claim.next_attempt().move(ClaimState.CLAIMED)
+    fresh = claim.next_attempt().move(ClaimState.CLAIMED, lost_id=claim.announced_id or claim.lost_id)
     return save(services, held, fresh, step.model_copy(update={"attempt": fresh.attempt}))
 
 

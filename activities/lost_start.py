@@ -12,11 +12,12 @@ from backup.document_models import ModelState
 from backup.messages import Failure, Message, Started, StepInput
 from backup.states import ClaimState
 from catalog.claims import HeldClaim
-from form_recognizer import ModelNotFound
+from form_recognizer import ModelNotFound, ModelService
 from wiring.events import Event, emit
 from wiring.services import Services
 
 LOOK_EVERY_SECONDS = 5.0
+LISTED_WITHIN_SECONDS = 120.0
 
 
 def look_for_lost_start(services: Services, held: HeldClaim, step: StepInput) -> Message:
@@ -44,13 +45,19 @@ def look_for_lost_start(services: Services, held: HeldClaim, step: StepInput) ->
             return _started(services, held, step, claim.move(ClaimState.VERIFYING, authorization=None))
         if found.summary.state is ModelState.INVALID:
             return _given_up(held, step, "its placeholder is invalid")
-    window = timedelta(seconds=services.configuration.copies.ambiguity_window_seconds)
+    window = timedelta(seconds=_window_seconds(services, target))
     if now < since + window:
         save(services, held, claim.renewed(now, step, LOOK_EVERY_SECONDS), step)
         return Failure.of(
             Code.LOOKING, "the answer to the start was lost; looking whether it started", retry_after=LOOK_EVERY_SECONDS
         )
     return _given_up(held, step, f"nothing came of it within {window.total_seconds():.0f} seconds")
+
+
+def _window_seconds(services: Services, target: ModelService) -> float:
+    configured = services.configuration.copies.ambiguity_window_seconds
+    # a list of operations that does not show it after two minutes will not show it later
+    return configured if target.generation.shows_placeholders else min(configured, LISTED_WITHIN_SECONDS)
 
 
 def _started(services: Services, held: HeldClaim, step: StepInput, claim: Claim) -> Started:

@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.authorize_copy import sealing_purpose
+from activities.authorizing import sealing_purpose
 from activities.envelope import answer, failure_of, fields
 from activities.fence import held_claim, save
 from activities.lost_start import look_for_lost_start

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from urllib.parse import urlsplit
 
 from backup.document_models import Generation, Kind
 
@@ -145,3 +146,16 @@ def _day_of(api_version: str) -> date | None:
         return date.fromisoformat(dated["day"])
     except ValueError:
         return None
+
+
+_CLOUD_SUFFIXES = {".azure.us": "Azure Government", ".azure.cn": "Azure in China", ".azure.com": "public Azure"}
+
+
+def cloud_of(endpoint: str) -> str:
+    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between
+    them.
+
+    An endpoint of another form (a loopback address) counts as a cloud of its own.
+    """
+    host = urlsplit(endpoint).hostname or ""
+    return next((cloud for suffix, cloud in _CLOUD_SUFFIXES.items() if host.endswith(suffix)), "another cloud")

@@ -54,6 +54,12 @@ class Claim(Message):
     expires_at: datetime | None = None
     """When the source model expires; its copy expires with it."""
     target_model_id: str | None = None
+    announced_id: str | None = None
+    """The id that the target is being asked to authorize (v3 and later, where we choose it)."""
+    lost_id: str | None = None
+    """An id that an authorization of ours may have taken, or has: if it is in the way, its placeholder is ours to delete."""
+    taken_ids: list[str] = Field(default_factory=list)
+    """Ids that the target refused to authorize: somebody else's models or placeholders."""
     authorization: str | None = None
     """The authorization, sealed."""
     authorization_expires: datetime | None = None
@@ -103,6 +109,7 @@ class Claim(Message):
             update={
                 "attempt": self.attempt + 1,
                 "target_model_id": None,
+                "announced_id": None,
                 "authorization": None,
                 "authorization_expires": None,
                 "operation": None,
@@ -113,12 +120,12 @@ class Claim(Message):
             }
         )
 
-    def giving_up(self, now: datetime) -> list[Superseded]:
-        """Return the list of superseded ids with the present one added."""
-        known = {entry.target_model_id for entry in self.superseded}
-        if self.target_model_id is None or self.target_model_id in known:
+    def giving_up(self, now: datetime, target_model_id: str | None = None) -> list[Superseded]:
+        """Return the list of superseded ids with ``target_model_id`` added, by default the present one."""
+        given_up = target_model_id or self.target_model_id
+        if given_up is None or given_up in {entry.target_model_id for entry in self.superseded}:
             return self.superseded
-        return [*self.superseded, Superseded(target_model_id=self.target_model_id, given_up_at=now)]
+        return [*self.superseded, Superseded(target_model_id=given_up, given_up_at=now)]
 
     def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
         """Return this lapsed claim under a new owner, who goes on where the old one stopped."""

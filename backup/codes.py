@@ -35,6 +35,10 @@ class Code(StrEnum):
     VERSION_RETIRED = "VersionRetired"
     VERSION_UNSUPPORTED = "VersionUnsupported"
     UNTRUSTED_ADDRESS = "UntrustedAddress"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    MODEL_NOT_READY = "ModelNotReady"
+    OPERATION_NOT_FOUND = "OperationNotFound"
+    OPERATION_UNKNOWN = "OperationUnknown"
     # the source
     SOURCE_MODEL_NOT_FOUND = "SourceModelNotFound"
     SOURCE_MODEL_NOT_READY = "SourceModelNotReady"
@@ -43,6 +47,9 @@ class Code(StrEnum):
     # the target
     MODEL_EXISTS = "ModelExists"
     MODEL_LIMIT_REACHED = "ModelLimitReached"
+    KIND_UNSUPPORTED = "KindUnsupported"
+    OTHER_CLOUD = "OtherCloud"
+    COMPONENT_FAILED = "ComponentFailed"
     TARGET_UNRESOLVED = "TargetUnresolved"
     ENCRYPTION_DOWNGRADE = "EncryptionDowngrade"
     TARGET_NOT_READY = "TargetNotReady"
@@ -52,6 +59,7 @@ class Code(StrEnum):
     COPY_REFUSED = "CopyRefused"
     COPY_FAILED = "CopyFailed"
     START_UNKNOWN = "StartUnknown"
+    AUTHORIZATION_UNUSABLE = "AuthorizationUnusable"
     AUTHORIZATION_EXPIRED = "AuthorizationExpired"
     STILL_COPYING = "StillCopying"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -122,6 +130,16 @@ MEANINGS: dict[Code, Meaning] = {
         "an answer leads to another host, which is not followed",
         "check that the endpoint in backup.json is the resource itself; if it is, somebody may be in between",
     ),
+    Code.MODEL_NOT_FOUND: Meaning(
+        Remedy.END, "a resource does not have the model that was asked for", "check the model id and the resource"
+    ),
+    Code.MODEL_NOT_READY: Meaning(
+        Remedy.END, "the model is a placeholder that no copy has filled", "wait for it, or train it again"
+    ),
+    Code.OPERATION_NOT_FOUND: Meaning(Remedy.WAIT, "the service does not know the copy any more", "nothing: we look"),
+    Code.OPERATION_UNKNOWN: Meaning(
+        Remedy.WAIT, "the copy was accepted without a name that we can ask about", "nothing: we look at the target"
+    ),
     Code.SOURCE_MODEL_NOT_FOUND: Meaning(
         Remedy.END, "the source has no such model", "check the model id and that the source is the right resource"
     ),
@@ -143,6 +161,19 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.MODEL_LIMIT_REACHED: Meaning(
         Remedy.END, "the target holds as many custom models as it may", "delete models there, or ask for a higher limit"
+    ),
+    Code.KIND_UNSUPPORTED: Meaning(
+        Remedy.END,
+        "the service does not copy this kind of model between these regions",
+        "choose a target in a region that copies classifiers: eastus, westus2 or westeurope",
+    ),
+    Code.OTHER_CLOUD: Meaning(
+        Remedy.END, "source and target are in different Azure clouds", "choose a target in the source's own cloud"
+    ),
+    Code.COMPONENT_FAILED: Meaning(
+        Remedy.END,
+        "a model or classifier that a composed model is made of could not be brought to the target under its own id",
+        "see the message for the component, mend that, then ask again",
     ),
     Code.TARGET_UNRESOLVED: Meaning(
         Remedy.END,
@@ -171,6 +202,9 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.START_UNKNOWN: Meaning(
         Remedy.FRESH, "nobody can say whether the copy ever started, and nothing came of it", "nothing"
+    ),
+    Code.AUTHORIZATION_UNUSABLE: Meaning(
+        Remedy.FRESH, "the target's authorization came in an answer that cannot be used", "nothing, unless it goes on"
     ),
     Code.AUTHORIZATION_EXPIRED: Meaning(
         Remedy.FRESH, "the authorization ended before the copy could be started", "nothing"

@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from backup.codes import Code, Remedy, remedy
@@ -104,6 +104,13 @@ class Failure(Message):
         )
 
 
+class ComponentRef(Message):
+    """A model or classifier that a composed model is made of."""
+
+    kind: Kind
+    model_id: str
+
+
 class Inspected(Message):
     """What ``inspect_models`` found, and where the copy goes on."""
 
@@ -116,6 +123,8 @@ class Inspected(Message):
     target_model_id: str | None = None
     api_version: str | None = None
     already_there: bool = False
+    missing_components: list[ComponentRef] = Field(default_factory=list)
+    """What a composed model refers to and the target does not have: to be copied first. No claim is taken then."""
 
 
 class Authorized(Message):
@@ -124,7 +133,7 @@ class Authorized(Message):
     ok: bool = True
     attempt: int
     target_model_id: str
-    expires: datetime
+    expires: datetime | None = None
     authorization: str | None = None
     """The authorization, sealed. ``None`` where the target already holds the copy: it only needs to be verified."""
 
@@ -195,6 +204,8 @@ class CopyProgress(Message):
     checks: int = 0
     """Status checks of the present attempt: the pace of polling follows from it."""
     fresh_starts: int = 0
+    component_rounds: int = 0
+    """How often the components of a composed model were copied before it."""
     target_model_id: str | None = None
     api_version: str | None = None
     failure: Failure | None = None

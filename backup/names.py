@@ -46,3 +46,12 @@ def claim_key(kind: Kind, source: str, model_id: str) -> str:
 def replica_partition(source: str, kind: Kind, model_id: str) -> str:
     """Return the partition that holds every replica of one source model, so that one query finds them all."""
     return f"{source}|{kind}|{model_id}"
+
+
+LONGEST_MODEL_ID = 64
+
+
+def fallback_ids(wanted: str, count: int) -> list[str]:
+    """Return ``wanted`` and the ids to fall back on where it is taken: ``{id}.2``, ``{id}.3``, …, all within 64 characters."""
+    suffixes = [f".{number}" for number in range(2, count + 1)]
+    return [wanted, *(wanted[: LONGEST_MODEL_ID - len(suffix)] + suffix for suffix in suffixes)]

@@ -28,7 +28,7 @@ class ClaimState(StrEnum):
 
 CLAIM_MOVES: dict[ClaimState, frozenset[ClaimState]] = {
     # a proof that nothing was written leads back; a lost answer leads to the same state under the next attempt
-    ClaimState.CLAIMED: frozenset({ClaimState.AUTHORIZING, ClaimState.RELEASED}),
+    ClaimState.CLAIMED: frozenset({ClaimState.AUTHORIZING, ClaimState.VERIFYING, ClaimState.RELEASED}),
     ClaimState.AUTHORIZING: frozenset(
         {
             ClaimState.CLAIMED,

@@ -9,6 +9,7 @@ from catalog.runs import RunTable
 from catalog.slots import SlotTable
 from catalog.store import Store
 from catalog.suspects import SuspectTable
+from catalog.target_ids import TargetIdTable
 
 
 class Catalogue:
@@ -21,4 +22,5 @@ class Catalogue:
         self.runs = RunTable(store)
         self.slots = SlotTable(store)
         self.suspects = SuspectTable(store)
+        self.target_ids = TargetIdTable(store)
         self.reachability = ReachabilityTable(store)

@@ -12,6 +12,7 @@ from backup.codes import Code, Remedy, remedy
 from backup.messages import (
     Authorized,
     Checked,
+    ComponentRef,
     CopyOutcome,
     CopyProgress,
     Discarded,
@@ -40,6 +41,9 @@ from backup.states import RESUME_AT, CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt, call
 
 blueprint = df.Blueprint()
+
+COMPONENT_ROUNDS = 2
+COMPONENT_WAIT_SECONDS = 10.0
 
 FRESH_STARTS = 2
 """How many more authorizations a copy may cost after one came to nothing."""
@@ -104,6 +108,9 @@ class Copy:
         self._update(attempt=found.attempt, target_model_id=found.target_model_id, api_version=found.api_version)
         if found.already_there:
             return self._ended(Code.ALREADY_THERE, "the target already holds a verified copy of this version")
+        if found.missing_components:
+            failed = yield from self._copy_components(found.missing_components)
+            return self._ended_with(failed) if failed else Step.INSPECT
         assert found.state is not None, "a claim that was taken has a state"
         if found.not_before is not None and found.not_before > self._context.current_utc_datetime:
             if found.not_before >= self._deadline:
@@ -116,13 +123,44 @@ class Copy:
             yield self._context.create_timer(found.not_before)
         return RESUME_AT[found.state]
 
+    def _copy_components(self, components: list[ComponentRef]) -> Steps:
+        """Have what a composed model is made of copied first, under the same ids; return a ``Failure``, or ``None``."""
+        if self.progress.component_rounds >= COMPONENT_ROUNDS:
+            return Failure.of(
+                Code.COMPONENT_FAILED, "its components were copied and are not in the target all the same"
+            )
+        self._update(component_rounds=self.progress.component_rounds + 1)
+        for component in components:
+            order = self.progress.order.model_copy(
+                update={"kind": component.kind, "model_id": component.model_id, "target_model_id": None}
+            )
+            result = yield self._context.call_sub_orchestrator(COPY_MODEL, CopyProgress(order=order).to_json())
+            outcome = CopyOutcome.parse(result)
+            if outcome.status is CopyStatus.COPY_IN_PROGRESS:
+                yield from self._wait_for_others()
+                return None
+            if outcome.status is not CopyStatus.SUCCEEDED:
+                said = f"{component.kind} {component.model_id}: {outcome.code}: {outcome.message}"
+                return Failure.of(Code.COMPONENT_FAILED, said)
+            if outcome.target_model_id != component.model_id:
+                said = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
+                return Failure.of(Code.COMPONENT_FAILED, said)
+        return None
+
+    def _wait_for_others(self) -> Steps:
+        """Wait a little for another run that copies a component of ours; that does not count as a round."""
+        self._update(component_rounds=self.progress.component_rounds - 1)
+        self._waits.one_more()
+        yield self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=COMPONENT_WAIT_SECONDS))
+
     def _authorize(self) -> Steps:
         envelope = yield from self._attempt(AUTHORIZE_COPY)
         if not envelope["ok"]:
             return self._failed(Failure.parse(envelope))
         authorized = Authorized.parse(envelope)
         self._update(attempt=authorized.attempt, target_model_id=authorized.target_model_id)
-        return Step.START_COPY
+        # without an authorization the target holds the copy already
+        return Step.START_COPY if authorized.authorization is not None else Step.VERIFY
 
     def _start_copy(self) -> Steps:
         envelope = yield from self._attempt(START_COPY)
@@ -174,8 +212,9 @@ class Copy:
 
     def _discard(self) -> Steps:
         """Clean up after a failure; then begin afresh, or end with it."""
-        failure = self.progress.failure
-        assert failure is not None, "something is discarded for a reason"
+        failure = self.progress.failure or Failure.of(
+            Code.AUTHORIZATION_UNUSABLE, "an earlier run was clearing this placeholder away"
+        )
         go_on = (
             remedy(failure.code) is Remedy.FRESH
             and self.progress.fresh_starts < FRESH_STARTS

@@ -25,6 +25,8 @@ class Event(StrEnum):
     STEP_FAILED = "stepFailed"
     SUSPECT_FOUND = "suspectFound"
     SUPERSEDED = "targetSuperseded"
+    FALLBACK_ID = "fallbackIdUsed"
+    EXPIRES_SOON = "sourceExpiresSoon"
     SWEPT = "supersededSwept"
     UNTRUSTED_ADDRESS = "untrustedAddress"
     RUN_STARTED = "runStarted"
@@ -32,7 +34,15 @@ class Event(StrEnum):
     CANCEL_REQUESTED = "cancelRequested"
 
 
-WARNINGS = {Event.STEP_FAILED, Event.SUSPECT_FOUND, Event.SUPERSEDED, Event.UNTRUSTED_ADDRESS, Event.CLAIM_TAKEN_OVER}
+WARNINGS = {
+    Event.STEP_FAILED,
+    Event.SUSPECT_FOUND,
+    Event.SUPERSEDED,
+    Event.UNTRUSTED_ADDRESS,
+    Event.CLAIM_TAKEN_OVER,
+    Event.FALLBACK_ID,
+    Event.EXPIRES_SOON,
+}
 
 
 def emit(event: Event, **fields: Any) -> None:

@@ -1,0 +1,117 @@
+"""From v3 on the target id is ours to choose: the source's own where it is free, a fallback id where it is not.
+
+An id is taken for good by whoever authorized it first, and a placeholder cannot be seen: the only way to find out is to ask. The rules
+for what a refusal (409) means:
+
+- a ready model with the same content: it is the copy; verify and record it;
+- a ready model with other content: not ours to touch; fall back;
+- nothing to be seen, and an answer of ours was lost for this very id: our own placeholder; delete it and ask once more;
+- nothing to be seen otherwise: somebody else's placeholder; fall back.
+"""
+
+from __future__ import annotations
+
+from activities.authorizing import Attempted, what_was_authorized
+from activities.envelope import Refused, fields
+from activities.fence import find_claim, save
+from backup.claims import Claim
+from backup.codes import Code
+from backup.document_models import ModelDetails, ModelState
+from backup.messages import Failure, Message
+from backup.names import fallback_ids
+from backup.states import ClaimState
+from catalog.claims import HeldClaim
+from form_recognizer import CopyTarget, ModelExists, ModelNotFound
+from wiring.events import Event, emit
+
+CANDIDATES = 9
+"""The id asked for, and eight to fall back on."""
+
+
+def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
+    """Authorize under the first id that can be had; return ``Authorized`` or a failure."""
+    services, step = attempted.services, attempted.step
+    order = step.order
+    wanted = order.target_model_id or held.claim.model_id
+    for target_model_id in fallback_ids(wanted, CANDIDATES):
+        if not services.catalogue.target_ids.reserve(
+            order.target, order.kind, target_model_id, order.source, order.model_id
+        ):
+            continue
+        found = _authorize_one(attempted, held, target_model_id)
+        if found is not None:
+            if target_model_id != wanted:
+                emit(Event.FALLBACK_ID, wanted=wanted, targetModel=target_model_id, **fields(step))
+            return what_was_authorized(found)
+        held = _again(attempted)
+    return Failure.of(
+        Code.MODEL_EXISTS, f'"{order.target}" holds something else under {wanted} and under every fallback id for it'
+    )
+
+
+def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim | None:
+    """Try one id; return the claim with the authorization, or ready to verify, or ``None`` where the id cannot be had."""
+    target = CopyTarget(target_model_id, held.claim.description, held.claim.tags)
+    if target_model_id not in held.claim.taken_ids:
+        try:
+            return attempted.authorize(held, target)
+        except ModelExists:
+            held = _again(attempted)
+    existing = _visible(attempted, target_model_id)
+    if existing is not None:
+        return _adopted(attempted, held, existing) if _is_the_copy(held.claim, existing) else None
+    if held.claim.lost_id != target_model_id:
+        return None
+    return _reclaimed(attempted, held, target)
+
+
+def _visible(attempted: Attempted, target_model_id: str) -> ModelDetails | None:
+    try:
+        return attempted.service.get_model(target_model_id)
+    except ModelNotFound:
+        return None
+
+
+def _is_the_copy(claim: Claim, existing: ModelDetails) -> bool:
+    return existing.summary.state is ModelState.READY and existing.digest() == claim.digest
+
+
+def _adopted(attempted: Attempted, held: HeldClaim, existing: ModelDetails) -> HeldClaim:
+    """Go straight to verifying: the target holds the copy already."""
+    claim = held.claim.move(ClaimState.VERIFYING, target_model_id=existing.summary.model_id, lost_id=None)
+    return save(attempted.services, held, claim.renewed(attempted.services.now(), attempted.step), attempted.step)
+
+
+def _reclaimed(attempted: Attempted, held: HeldClaim, target: CopyTarget) -> HeldClaim | None:
+    """Delete the placeholder that a lost answer left behind, and ask once more. Whether that frees the id is documented nowhere."""
+    assert target.model_id is not None, "from v3 on the id is chosen"
+    services, step = attempted.services, attempted.step
+    try:
+        attempted.service.delete_model(target.model_id)
+    except ModelNotFound:
+        pass
+    else:
+        emit(Event.DISCARDED, targetModel=target.model_id, reason="its authorization was lost", **fields(step))
+    try:
+        return attempted.authorize(held, target)
+    except ModelExists:
+        held = _again(attempted)
+    services.catalogue.target_ids.burn(step.order.target, step.order.kind, target.model_id)
+    emit(Event.SUPERSEDED, targetModel=target.model_id, reason="the id is burned", **fields(step))
+    burned = held.claim.model_copy(
+        update={
+            "lost_id": None,
+            "taken_ids": [*held.claim.taken_ids, target.model_id],
+            "superseded": held.claim.giving_up(services.now(), target.model_id),
+        }
+    )
+    save(services, held, burned, step)
+    return None
+
+
+def _again(attempted: Attempted) -> HeldClaim:
+    """Return the claim as it is after a refusal was written into it."""
+    found = find_claim(attempted.services, attempted.step.order)
+    if found is None or not found.claim.is_held_by(attempted.step):
+        raise Refused(Failure.of(Code.CLAIM_MOVED, "the claim went on without this step"))
+    return found

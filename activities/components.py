@@ -1,0 +1,44 @@
+"""What a composed v4 model is made of: its classifier and component models must be in the target under the same ids before it."""
+
+from __future__ import annotations
+
+from activities.envelope import Refused
+from activities.sources import SourceModel
+from backup.codes import Code
+from backup.document_models import Component, ModelState
+from backup.messages import ComponentRef, CopyOrder, Failure
+from form_recognizer import ModelNotFound
+from wiring.services import Services
+
+
+def missing_components(services: Services, order: CopyOrder, source: SourceModel) -> list[ComponentRef]:
+    """Return the components that the target does not have, in the order in which they are to be copied.
+
+    Older generations copy a composed model as one unit, so there is nothing to look for. Raises ``Refused`` where the target holds
+    something else under a component's id: the copy would refer to it.
+    """
+    return [
+        ComponentRef(kind=component.kind, model_id=component.model_id)
+        for component in source.details.components
+        if not _is_there(services, order, source, component)
+    ]
+
+
+def _is_there(services: Services, order: CopyOrder, source: SourceModel, component: Component) -> bool:
+    target = services.model_service(order.target, source.api_version, component.kind)
+    try:
+        found = target.get_model(component.model_id)
+    except ModelNotFound:
+        return False
+    if found.summary.state is not ModelState.READY:
+        return False
+    original = services.model_service(order.source, source.api_version, component.kind).get_model(component.model_id)
+    if original.digest() != found.digest():
+        raise Refused(
+            Failure.of(
+                Code.COMPONENT_FAILED,
+                f'"{order.target}" holds another {component.kind} under {component.model_id}, which {order.model_id} refers to: '
+                "move it away, then ask again",
+            )
+        )
+    return True
