@@ -109,8 +109,10 @@ def _server_side(answer: Answer, fault: Fault, attempt: Attempt) -> tuple[type[S
 
 
 def _not_found(fault: Fault, attempt: Attempt) -> tuple[type[ServiceError], str]:
-    # The gateway, which knows paths and no models, answers so; the service itself sends 1022 (v2) or NotFound with an
-    # innererror.
-    if attempt.missing is BadRequest or fault.codes == ("404",):
+    # The gateway, which knows paths and no models, answers so; about a model the service itself sends 1022 (v2) or
+    # NotFound with an innererror. What it says about an operation that it forgot is not recorded: there any 404 is
+    # taken for that.
+    from_gateway = attempt.missing is ModelNotFound and fault.codes == ("404",)
+    if attempt.missing is BadRequest or from_gateway:
         return BadRequest, "nothing is at this path: check the resource's endpoint and API version"
     return attempt.missing, _CAUSES[attempt.missing]

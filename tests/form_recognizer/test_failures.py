@@ -106,8 +106,9 @@ def test_a_404_means_what_was_asked_for(scripted: Any, call: str, version: str, 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_path_that_the_gateway_does_not_know_says_nothing_about_a_model(scripted: Any, call: str) -> None:
     found = failure(scripted, call, "v2.1", 404, {"error": {"code": "404", "message": "Resource not found"}})
-    assert type(found) is BadRequest
-    assert "endpoint" in found.message
+    # nobody has recorded how the service words an operation that it forgot
+    assert type(found) is (OperationNotFound if call == "poll" else BadRequest)
+    assert call == "poll" or "endpoint" in found.message
 
 
 @pytest.mark.parametrize(
