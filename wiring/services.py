@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from azure.identity import ManagedIdentityCredential
+
 from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
 from backup.document_models import Kind
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
-from form_recognizer import ApiKey, ModelService, ResourceConnection, Transport, open_service
+from form_recognizer import (
+    ApiKey,
+    Credential,
+    EntraToken,
+    ModelService,
+    ResourceConnection,
+    Transport,
+    open_service,
+)
 from wiring.sealing import Sealer, SealingKeysInvalid
 
 CONFIGURATION_SETTING = "BACKUP_CONFIG"
@@ -62,12 +72,12 @@ class Services:
         resource = self.configuration.resource(name)
         return Transport(resource.endpoint, self._credential(name, resource))
 
-    def _credential(self, name: str, resource: Resource) -> ApiKey:
+    def _credential(self, name: str, resource: Resource) -> Credential:
+        if resource.managed_identity is not None:
+            identity = resource.managed_identity
+            return EntraToken(ManagedIdentityCredential(client_id=identity.client_id), identity.scope)
         setting = resource.key_setting
-        if setting is None:
-            raise ConfigurationInvalid(
-                f'resource "{name}" has no keySetting; name the app setting that holds its key in backup.json'
-            )
+        assert setting is not None, "the configuration names a key setting or a managed identity"
         self._key(name, setting)
         return ApiKey(lambda: self._key(name, setting))
 
