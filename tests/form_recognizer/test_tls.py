@@ -1,0 +1,137 @@
+"""Certificates are verified, bounds hold below TLS as well, and a proxy is not mistaken for the service."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from form_recognizer import (
+    ApiKey,
+    ModelService,
+    NoAnswer,
+    ResourceConnection,
+    Timeouts,
+    Transport,
+    Unreachable,
+    open_service,
+)
+from local.simulator import ResourceSpec, Simulator
+
+KEY = "5f1d7e90c3b84a6f9e2d1c0b7a865432"
+HURRIED = Timeouts(connect=2, read=0.3, total=0.6)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    path: Path
+    context: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Return a certificate for 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulated service")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    public, private = folder / "certificate.pem", folder / "key.pem"
+    public.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return Certificate(public, context)
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def simulated(certificate: Certificate) -> Iterator[str]:
+    spec = ResourceSpec("forms-a", "westeurope", "/subscriptions/s", KEY)
+    with Simulator([spec], tls=certificate.context) as simulator:
+        yield simulator.endpoint("forms-a").replace("http://", "https://")
+
+
+def service(endpoint: str, timeouts: Timeouts = HURRIED) -> ModelService:
+    transport = Transport(endpoint, ApiKey(lambda: KEY), timeouts=timeouts)
+    return open_service(ResourceConnection("forms-a", transport), "v2.1")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    simulated: str, no_proxy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    with pytest.raises(Unreachable, match="certificate is not trusted"):
+        service(simulated).account_limits()
+
+
+def test_a_bundle_of_ones_own_is_honoured(
+    simulated: str, certificate: Certificate, no_proxy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    assert service(simulated, Timeouts()).account_limits().count == 0
+
+
+def test_a_server_that_drips_below_tls_cannot_hold_a_call_either(
+    certificate: Certificate, no_proxy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with certificate.context.wrap_socket(connection, server_side=True) as wrapped:
+                wrapped.recv(65536)
+                try:
+                    wrapped.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not stop.wait(0.02):
+                        wrapped.sendall(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        with pytest.raises(NoAnswer, match="timed out"):
+            service(f"https://127.0.0.1:{listener.getsockname()[1]}").account_limits()
+        stop.set()
+        thread.join(5)
+
+
+def test_a_proxy_that_refuses_proves_that_nothing_was_sent(
+    scripted: Any, no_proxy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", scripted.endpoint.replace("http://", "http://somebody:proxy-password@"))
+    scripted.answer(407, None, "Connection: close")
+    with pytest.raises(Unreachable, match="proxy") as caught:
+        service("https://forms.example").account_limits()
+    assert scripted.requests[0].startswith(b"CONNECT forms.example:443 HTTP")
+    assert KEY.encode() not in scripted.requests[0]
+    assert "proxy-password" not in str(caught.value)
