@@ -1,0 +1,224 @@
+"""Azure's own worker library loads the app and runs every function of it once."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("azure_functions_runtime") is None,
+    reason="azure-functions-runtime, the worker library, is published for Python 3.13 and later only",
+)
+
+ROOT = Path(__file__).parents[1]
+WORKER = Path(__file__).with_name("real_worker.py")
+ROOMS = ("activities", "backup", "catalog", "form_recognizer", "http_start", "orchestrator", "timer_start", "wiring")
+MOMENT = "2026-11-23T02:00:00Z"
+
+RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts"
+CONFIGURATION = {
+    "resources": {
+        # nothing listens there: the service is not what is tested here
+        name: {
+            "endpoint": f"http://127.0.0.1:{port}",
+            "region": "westeurope",
+            "resourceId": f"{RESOURCE}/{name}",
+            "apiVersions": ["v2.1"],
+            "keySetting": "FORMS_KEY",
+        }
+        for name, port in (("west", 1), ("north", 2))
+    }
+}
+MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
+ORDER = {
+    "runId": "copies-1",
+    "row": 0,
+    "source": "west",
+    "target": "north",
+    "kind": "model",
+    "modelId": MODEL,
+    "deadlineSeconds": 60,
+    "patienceSeconds": 1,
+}
+RUN = {
+    "runId": "copies-1",
+    "source": "west",
+    "targets": ["north"],
+    "kind": "model",
+    "models": [MODEL],
+    "deadlineSeconds": 60,
+    "patienceSeconds": 1,
+    "concurrency": 1,
+}
+STEP = {"order": ORDER, "owner": "owner", "attempt": 1}
+ENDING = {**STEP, "code": "Cancelled", "message": "it was asked for", "goOn": False}
+
+
+class Runtime(BaseHTTPRequestHandler):
+    """The Durable runtime as a client sees it: takes every new orchestration, and knows none."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(202, {"id": "copies-1"})
+
+    def do_GET(self) -> None:
+        self._answer(404, None)
+
+    def _answer(self, status: int, body: Any) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def runtime() -> Iterator[str]:
+    """Where a durable client finds the runtime."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Runtime) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/durabletask/"
+        server.shutdown()
+
+
+def http(method: str, path: str, body: Any = None, **parameters: str) -> dict[str, Any]:
+    request = {"method": method, "url": f"http://127.0.0.1/api/{path}", "params": parameters}
+    return request if body is None else {**request, "body": body}
+
+
+def orchestration(name: str, given: Any) -> dict[str, Any]:
+    """What the extension sends to an orchestrator that begins."""
+    event = {"EventId": -1, "IsPlayed": False, "Timestamp": MOMENT}
+    return {
+        "history": [
+            {**event, "EventType": 12},
+            {**event, "EventType": 0, "Name": name, "Version": "1.0", "Input": json.dumps(given)},
+        ],
+        "input": given,
+        "instanceId": "owner",
+        "isReplaying": False,
+        "parentInstanceId": None,
+        "upperSchemaVersion": 1,
+        "upperSchemaVersionNew": 3,
+        "longRunningTimerIntervalDuration": "3.00:00:00",
+        "maximumShortTimerDuration": "6.00:00:00",
+        "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+    }
+
+
+INPUTS: dict[str, Any] = {
+    "post_copies": http("POST", "copies", {"source": "west", "targets": ["north"], "models": [MODEL]}),
+    "get_run": http("GET", "runs/copies-1", id="copies-1"),
+    "get_run_copies": http("GET", "runs/copies-1/copies", id="copies-1"),
+    "cancel_run": http("POST", "runs/copies-1/cancel", id="copies-1"),
+    "get_health": http("GET", "health"),
+    "copy_model": orchestration("copy_model", {"order": ORDER}),
+    "lane": orchestration("lane", {"runId": "copies-1", "lane": 0}),
+    "copy_batch": orchestration("copy_batch", RUN),
+    "inspect_models": STEP,
+    "authorize_copy": STEP,
+    "start_copy": STEP,
+    "check_copy": STEP,
+    "verify_copy": STEP,
+    "record_replica": STEP,
+    "discard_target": ENDING,
+    "park_claim": ENDING,
+    "open_run": RUN,
+    "take_row": {"runId": "copies-1", "lane": 0},
+    "close_run": RUN,
+}
+
+
+def deployed(directory: Path) -> Path:
+    """Copy what is deployed, and configure it."""
+    for room in ROOMS:
+        if (ROOT / room).exists():
+            shutil.copytree(ROOT / room, directory / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("function_app.py", "host.json"):
+        shutil.copy(ROOT / file, directory)
+    (directory / "backup.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
+    return directory
+
+
+def load_and_invoke(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> dict[str, Any]:
+    client = {"taskHubName": "FormsBackup", "creationUrls": {}, "managementUrls": {}, "rpcBaseUrl": runtime}
+    given = {"durableClient": client, **{name: [value] for name, value in inputs.items()}}
+    result = subprocess.run(
+        [sys.executable, str(WORKER)],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        cwd=app,
+        timeout=120,
+        check=False,
+        env={
+            "BACKUP_CONFIG": "backup.json",
+            "CATALOG": "sqlite:catalog.sqlite",
+            "SEALING_KEYS": Fernet.generate_key().decode(),
+            "FORMS_KEY": "made-up",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_every_function_can_be_invoked_once(tmp_path: Path, runtime: str) -> None:
+    result = load_and_invoke(deployed(tmp_path), INPUTS, runtime)
+    functions = result["functions"]
+    assert sorted(functions) == sorted(INPUTS), "give every function an input above"
+    failed = {name: calls[0]["error"] for name, calls in functions.items() if not calls[0]["ok"]}
+    assert failed == {}
+    returned = {name: calls[0]["returned"] for name, calls in functions.items()}
+    # an activity answers with its envelope, whatever became of its step
+    assert returned["open_run"] == {"ok": True, "total": 1}
+    assert returned["inspect_models"]["code"] == "Unreachable"
+    assert [name for name, value in INPUTS.items() if value is STEP and "ok" not in returned[name]] == []
+    # an orchestrator answers with what it wants done first
+    first = {name: returned[name]["actions"][0][0]["functionName"] for name in ("copy_model", "lane", "copy_batch")}
+    assert first == {"copy_model": "inspect_models", "lane": "take_row", "copy_batch": "open_run"}
+    # an HTTP function answers with a status; neither the runtime nor the catalogue knows of a run yet
+    statuses = {name: returned[name]["status"] for name, value in INPUTS.items() if "method" in value}
+    assert statuses == {
+        "post_copies": 202,
+        "get_run": 404,
+        "get_run_copies": 404,
+        "cancel_run": 404,
+        "get_health": 200,
+    }
+    assert "made-up" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("annotation", ["dict[str, Any]", "dict | None"])
+def test_an_annotation_that_the_worker_refuses_is_found(tmp_path: Path, annotation: str) -> None:
+    app = deployed(tmp_path)
+    step = app / "activities" / "start_copy.py"
+    text = step.read_text(encoding="utf-8")
+    broken, count = re.subn(r"step: dict\)", f"step: {annotation})", text)
+    assert count == 1
+    step.write_text(broken, encoding="utf-8")
+    result = load_and_invoke(app, {})
+    assert "start_copy" in result["refused"]
+    assert "annotation" in result["refused"]
+
+
+def test_two_functions_of_one_name_are_found(tmp_path: Path) -> None:
+    app = deployed(tmp_path)
+    with (app / "function_app.py").open("a", encoding="utf-8") as file:
+        file.write('\n\n@app.function_name("start_copy")\n@app.activity_trigger("step")\ndef other(step): return 1\n')
+    assert "start_copy" in load_and_invoke(app, {})["refused"]
