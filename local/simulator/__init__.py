@@ -17,12 +17,14 @@ docs/simulator.md shows them at work::
     GET, POST, DELETE /_sim/faults                      {"operation", "kind", "count", "skip", "probability", …}
     GET, PUT          /_sim/down                        {"down": true}: refuse connections
     GET               /_sim/resources                   names, endpoints, regions
+    DELETE            /_sim/tokens                      revoke every bearer token
     GET, POST         /_sim/clock, /_sim/clock/advance  {"seconds"}, where the clock is a manual one
 """
 
 from __future__ import annotations
 
 from local.simulator.clock import Clock, ManualClock, SystemClock
+from local.simulator.entra import Identity
 from local.simulator.handle import SimulatedResource
 from local.simulator.models import (
     StoredModel,
@@ -44,6 +46,7 @@ __all__ = [
     "SEEDS",
     "Behaviour",
     "Clock",
+    "Identity",
     "ManualClock",
     "ResourceSpec",
     "SimulatedResource",

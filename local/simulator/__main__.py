@@ -22,11 +22,14 @@ The configuration is JSON, for example:
 
 Only resources is required. port 0 takes a free port. limits: preset none (default), S0 or F0, single rates over it.
 seedModels (on the first resource): demo, night or none (default). clock: system (default) or manual. adminPort: 0
-takes a free one. Keys are read from the file or from standard input, never from the command line, where everybody on
+takes a free one. entra: {"identityHeader": "…", "clientId"?, "resources"?, "tokenSeconds"?, "audience"?} lets a managed identity in, with
+IDENTITY_HEADER as given and IDENTITY_ENDPOINT as printed.
+Keys are read from the file or from standard input, never from the command line, where everybody on
 the machine could see them.
 
 When all ports listen, one line goes to standard output:
-  {"ready": true, "resources": {"forms-westeurope": {"endpoint": "http://127.0.0.1:…"}}, "admin": {"endpoint": "…"}}
+  {"ready": true, "resources": {"forms-westeurope": {"endpoint": "http://127.0.0.1:…"}},
+   "admin": {"endpoint": "…"}, "entra": {"identityEndpoint": "…"}}
 After that it is silent. SIGINT and SIGTERM end it with exit code 0; a wrong configuration or a taken port with 2.
 """
 
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "ready": True,
                 "resources": {name: {"endpoint": simulator.endpoint(name)} for name in simulator.names},
                 "admin": {"endpoint": simulator.admin_endpoint},
+                "entra": {"identityEndpoint": simulator.identity_endpoint},
             }
             print(json.dumps(ready), flush=True)
             stop.wait()

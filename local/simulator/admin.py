@@ -89,6 +89,11 @@ class Admin:
             head = call.parts[0]
         if head == "clock":
             return self._clock(call)
+        if head == "tokens":
+            _only(call, "DELETE")
+            with self._world.lock:
+                self._world.issuer.revoke_all()
+            return Answer(204)
         if here is None:
             raise AdminError("this is the admin port: name a resource, as in /_sim/resources/{name}/requests", 404)
         if head == "down":

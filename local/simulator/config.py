@@ -9,6 +9,7 @@ from typing import Any
 
 from local.simulator.admin import read_range
 from local.simulator.clock import Clock, ManualClock, SystemClock
+from local.simulator.entra import AUDIENCE, Identity
 from local.simulator.limits import Limits
 from local.simulator.resource import ResourceSpec
 from local.simulator.seeds import SEEDS
@@ -31,11 +32,12 @@ class SimulatorConfig:
     seed: int = 1
     admin_port: int = 0
     manual_clock: bool = False
+    identities: tuple[Identity, ...] = ()
 
     def simulator(self) -> Simulator:
         """Make the simulator, filled and set, not yet started."""
         clock: Clock = ManualClock() if self.manual_clock else SystemClock()
-        simulator = Simulator(self.resources, clock, self.seed, admin_port=self.admin_port)
+        simulator = Simulator(self.resources, clock, self.seed, identities=self.identities, admin_port=self.admin_port)
         for spec in self.resources:
             resource = simulator.resource(spec.name)
             resource.set_limits(**{name: getattr(self.limits, name) for name in Limits.__dataclass_fields__})
@@ -47,7 +49,7 @@ class SimulatorConfig:
         return simulator
 
 
-_MEMBERS = {"resources", "limits", "durations", "seedModels", "seed", "adminPort", "clock"}
+_MEMBERS = {"resources", "limits", "durations", "seedModels", "seed", "adminPort", "clock", "entra"}
 
 
 def read_config(text: str) -> SimulatorConfig:
@@ -78,7 +80,28 @@ def read_config(text: str) -> SimulatorConfig:
     if body.get("clock", "system") not in ("system", "manual"):
         raise ConfigError("clock must be system or manual")
     config.manual_clock = body.get("clock") == "manual"
+    config.identities = _identities(body.get("entra"), {spec.name for spec in config.resources})
     return config
+
+
+def _identities(entra: Any, names: set[str]) -> tuple[Identity, ...]:
+    if entra is None:
+        return ()
+    _known(entra, {"identityHeader", "clientId", "resources", "tokenSeconds", "audience"}, "entra")
+    if not isinstance(entra.get("identityHeader"), str) or not entra["identityHeader"]:
+        raise ConfigError("entra.identityHeader is missing or empty")
+    allowed = entra.get("resources")
+    if allowed is not None and (not isinstance(allowed, list) or not set(allowed) <= names):
+        raise ConfigError("entra.resources must be a list of names of resources")
+    return (
+        Identity(
+            entra["identityHeader"],
+            entra.get("clientId"),
+            None if allowed is None else tuple(allowed),
+            _integer(entra, "tokenSeconds", 86_400, "entra"),
+            str(entra.get("audience", AUDIENCE)),
+        ),
+    )
 
 
 def _resource(item: Any, where: str) -> ResourceSpec:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from local.simulator.clock import Clock
+from local.simulator.entra import Identity, Issuer
 from local.simulator.models import StoredModel, two_years_after
 from local.simulator.resource import ResourceSpec, ResourceState
 from local.simulator.versions import Generation, Kind, generation_of
@@ -79,8 +80,11 @@ class Operation:
 class World:
     """All resources of one simulated service, and the copies between them."""
 
-    def __init__(self, specs: list[ResourceSpec], clock: Clock, seed: int) -> None:
+    def __init__(
+        self, specs: list[ResourceSpec], clock: Clock, seed: int, identities: tuple[Identity, ...] = ()
+    ) -> None:
         self.clock = clock
+        self.issuer = Issuer(clock, random.Random(f"{seed}/tokens"), identities)
         self.lock = threading.RLock()
         self.resources: dict[str, ResourceState] = {}
         for spec in specs:

@@ -37,7 +37,7 @@ KEY_HEADER = "Ocp-Apim-Subscription-Key"
 def answer(call: Call) -> Answer:
     """Answer one routed request: credentials, version, rate, then the operation itself."""
     try:
-        _check_key(call.resource, call.headers)
+        _check_credentials(call.world, call.resource, call.headers)
         _check_version(call.resource, call.route)
         call.resource.throttle.check(
             call.resource.limits, call.route.operation, call.route.generation, call.now, call.route.version
@@ -48,10 +48,10 @@ def answer(call: Call) -> Answer:
         return refused.answer
 
 
-def unrouted(resource: ResourceState, headers: Mapping[str, str]) -> Answer:
+def unrouted(world: World, resource: ResourceState, headers: Mapping[str, str]) -> Answer:
     """Answer a path that no route has; credentials come first there too."""
     try:
-        _check_key(resource, headers)
+        _check_credentials(world, resource, headers)
     except ServiceError as refused:
         return refused.answer
     return resource_not_found().answer
@@ -82,9 +82,12 @@ def make_call(
     return Call(world, resource, route, query, headers, body, base, now, model_id=route.model_id)
 
 
-def _check_key(resource: ResourceState, headers: Mapping[str, str]) -> None:
-    key = headers.get(KEY_HEADER, "")
-    if not hmac.compare_digest(key.encode(), resource.spec.key.encode()):
+def _check_credentials(world: World, resource: ResourceState, headers: Mapping[str, str]) -> None:
+    """Let in who has the key or a token; where both are sent the key counts."""
+    key = headers.get(KEY_HEADER)
+    if key is None and "Authorization" in headers:
+        world.issuer.check(headers["Authorization"], resource.spec.name)
+    elif not hmac.compare_digest((key or "").encode(), resource.spec.key.encode()):
         raise access_denied()
 
 

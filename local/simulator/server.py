@@ -17,6 +17,7 @@ from local.simulator.admin import PREFIX, Admin
 from local.simulator.answers import Answer
 from local.simulator.clock import Clock, SystemClock
 from local.simulator.copying import World
+from local.simulator.entra import IDENTITY_PATH, Identity, Issuer
 from local.simulator.faulty import Exchange, send
 from local.simulator.handle import SimulatedResource
 from local.simulator.resource import ResourceSpec, ResourceState
@@ -75,8 +76,9 @@ def _bind(port: int) -> socket.socket:
 class Simulator:
     """A simulated Form Recognizer service with one or more resources; a context manager that starts and stops it.
 
-    ``seed`` fixes ids, tokens and durations. ``clock`` needs ``now()`` only. With ``tls`` all resources answer
-    https. Ports are bound at the start of the ``with``; ``OSError`` where one is taken.
+    ``identities`` get bearer tokens at ``identity_endpoint``. ``seed`` fixes ids, tokens and durations. ``clock`` needs
+    ``now()`` only. With ``tls`` all resources answer https; the admin port stays http. Ports are bound at the start of
+    the ``with``; ``OSError`` where one is taken.
     """
 
     def __init__(
@@ -85,11 +87,12 @@ class Simulator:
         clock: Clock | None = None,
         seed: int = 1,
         *,
+        identities: Sequence[Identity] = (),
         admin_port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self._world = World(list(resources), self.clock, seed)
+        self._world = World(list(resources), self.clock, seed, tuple(identities))
         self._admin_port = admin_port
         self._tls = tls
         self._listeners: dict[str, _Listener] = {}
@@ -179,6 +182,16 @@ class Simulator:
         return f"http://{HOST}:{self._admin_listener.port}"
 
     @property
+    def identity_endpoint(self) -> str:
+        """The address for ``IDENTITY_ENDPOINT``, on the admin port; identities are given to the constructor."""
+        return self.admin_endpoint + IDENTITY_PATH
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who issues the bearer tokens."""
+        return self._world.issuer
+
+    @property
     def names(self) -> list[str]:
         """The names of the resources."""
         return list(self._world.resources)
@@ -229,7 +242,7 @@ class Simulator:
         def work(host: str) -> Answer:
             with self._world.lock:
                 if wanted is None:
-                    reply = door.unrouted(resource, request.headers)
+                    reply = door.unrouted(self._world, resource, request.headers)
                 else:
                     call = door.make_call(
                         self._world, resource, wanted, query, request.headers, body, host, self.clock.now()
@@ -253,6 +266,9 @@ class Simulator:
     async def _answer_admin_port(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query_text = request.raw_path.partition("?")
         body = await request.read() if request.can_read_body else b""
+        if path == IDENTITY_PATH:
+            with self._world.lock:
+                return send(self._world.issuer.token(request.method, parse_query(query_text), request.headers))
         if not path.startswith(PREFIX):
             return web.Response(status=404, text="this is the admin port: its routes begin with /_sim/\n")
         return send(await self._admin.answer(None, request.method, path, parse_query(query_text), body))
