@@ -77,10 +77,8 @@ class Agenda:
         """Return when the next timer or alarm is due; with ``background=False`` without those that come again for ever."""
         while self._heap and not self._is_armed(self._heap[0][2]):
             heapq.heappop(self._heap)
-        if background:
-            due = [alarm.when for alarm in self._alarms[:1]]
-        else:
-            due = [alarm.when for alarm in self._alarms if not alarm.background]
+        alarms = self._alarms[:1] if background else [alarm for alarm in self._alarms if not alarm.background]
+        due = [alarm.when for alarm in alarms]
         if self._heap:
             due.append(parse_time(self._heap[0][0]))
         return min(due, default=None)

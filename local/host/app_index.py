@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from local.host.errors import AppLoadError, UnknownFunctionError
 from local.host.protocol import OrchestratorHandle
@@ -84,6 +85,9 @@ class AppIndex:
         return found
 
 
+_indexes: WeakKeyDictionary[Any, AppIndex] = WeakKeyDictionary()
+
+
 def load_app(app: str | ModuleType | object) -> AppIndex:
     """Index an app.
 
@@ -93,7 +97,12 @@ def load_app(app: str | ModuleType | object) -> AppIndex:
     Raises:
         AppLoadError: it cannot be imported, has no functions, or uses a trigger or binding that this host does not have.
     """
-    return _index(_find_app(app))
+    found = _find_app(app)
+    # get_functions() may be called once: a second time it takes its own names for duplicates
+    index = _indexes.get(found)
+    if index is None:
+        index = _indexes[found] = _index(found)
+    return index
 
 
 def _find_app(app: str | ModuleType | object) -> Any:

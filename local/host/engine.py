@@ -127,6 +127,8 @@ class Engine:
         self._stopping = True
         self._operations.put(None)
         self._thread.join()
+        if self.failure is None:
+            self._refuse(HostError("the host was stopped"))
 
     def wake(self) -> None:
         """Have the engine look at the clock."""
@@ -248,9 +250,13 @@ class Engine:
 
     def _fail(self, exc: BaseException) -> None:
         _log.critical("the engine has stopped; the state file holds everything up to the last commit", exc_info=exc)
-        self.failure = exc
         self.store.rollback()
-        error = HostError(f"the engine has stopped: {exc}")
+        self._refuse(exc)
+
+    def _refuse(self, reason: BaseException) -> None:
+        """Answer everybody who waits or comes: nothing happens here any more."""
+        self.failure = reason
+        error = HostError(f"the engine has stopped: {reason}")
         waiting = list(self._taken)
         while not self._operations.empty():
             operation = self._operations.get()

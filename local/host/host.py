@@ -106,6 +106,7 @@ class Host:
         self._router = HttpRouter(self.index.http, self.settings.route_prefix, self._client_binding)
         self._server: Server | None = None
         self._server_lock = threading.Lock()
+        self._stopped = False
 
     # -- life
 
@@ -123,7 +124,10 @@ class Host:
         self._engine.start()
 
     def stop(self, grace: float = 5.0) -> None:
-        """Stop serving and running; activities that run get ``grace`` seconds to be recorded."""
+        """Stop serving and running; activities that run get ``grace`` seconds to be recorded. A second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
         if self._server is not None:
             self._server.stop()
         self._engine.stop(grace)

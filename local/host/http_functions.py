@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 
@@ -59,7 +60,7 @@ class HttpRouter:
                     401, "this function needs its key, in the header x-functions-key or as 'code' in the query"
                 )
             return await self._call(
-                request, function.info, {name: value for name, value in match.groupdict().items() if value}
+                request, function.info, {name: unquote(value) for name, value in match.groupdict().items() if value}
             )
         if allowed_methods:
             return Answer(405, headers={"Allow": ", ".join(sorted(allowed_methods))})

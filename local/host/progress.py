@@ -40,7 +40,7 @@ class Progress:
             self._active -= 1
             self._changed.notify_all()
 
-    def engine_works(self, works: bool) -> None:
+    def engine_works(self, *, works: bool) -> None:
         """Say whether the engine has something to do besides waiting for operations and times."""
         with self._changed:
             self._engine_works = works

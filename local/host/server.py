@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -30,6 +30,7 @@ class WebRequest:
 
     method: str
     path: str
+    """Still percent-encoded, so that an encoded slash is no separator."""
     origin: str
     """Scheme and authority that the caller used."""
     url: str
@@ -65,7 +66,7 @@ class WebRequest:
             all_headers.setdefault("Content-Type", "application/json")
         return cls(
             method.upper(),
-            unquote(split.path),
+            split.path,
             base_url,
             base_url + path,
             _query(split.query),
@@ -150,7 +151,7 @@ class Server:
         origin = f"{request.scheme}://{request.host}"
         web_request = WebRequest(
             request.method,
-            request.path,
+            request.rel_url.raw_path,
             origin,
             origin + request.raw_path,
             _query(request.query_string),

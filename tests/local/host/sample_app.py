@@ -85,3 +85,140 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="broken", auth_level=func.AuthLevel.ANONYMOUS)
 def broken(req: func.HttpRequest) -> func.HttpResponse:
     raise RuntimeError("a detail that callers must not see")
+
+
+@app.orchestration_trigger(context_name="context")
+def window(context: df.DurableOrchestrationContext):
+    """A task_any window of two that is refilled: right results, one at a time after the first (durable.md rule 4)."""
+    waiting = [context.call_activity("timed", name) for name in ("a", "b")]
+    order = []
+    for name in ("c", "d", None, None):
+        done = yield context.task_any(waiting)
+        waiting.remove(done)
+        order.append(done.result)
+        if name is not None:
+            waiting.append(context.call_activity("timed", name))
+    return order
+
+
+@app.activity_trigger(input_name="name")
+def timed(name: str) -> str:
+    calls["running"] += 1
+    calls[f"together-{name}"] = calls["running"]
+    gate.wait(20)
+    calls["running"] -= 1
+    return name
+
+
+@app.orchestration_trigger(context_name="context")
+def race(context: df.DurableOrchestrationContext):
+    """Approval or time-out; the loser timer is cancelled if the input says so."""
+    timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    approval = context.wait_for_external_event("approval")
+    winner = yield context.task_any([timer, approval])
+    if winner is timer:
+        return "timed out"
+    if context.get_input()["cancel"]:
+        timer.cancel()
+    greeting = yield context.call_activity("hello", "winner")
+    return [approval.result, greeting]
+
+
+@app.orchestration_trigger(context_name="context")
+def rounds(context: df.DurableOrchestrationContext):
+    """One activity and one timer a round, continuing as new; leaves a cancelled timer behind each time."""
+    state = context.get_input()
+    leftover = context.create_timer(context.current_utc_datetime + timedelta(seconds=90))
+    step = context.create_timer(context.current_utc_datetime + timedelta(seconds=60))
+    yield context.task_any([step, leftover])
+    leftover.cancel()
+    child = yield context.call_sub_orchestrator("one", str(state["round"]))
+    state["seen"].append([child, context.current_utc_datetime.isoformat()])
+    if state["round"] == state["rounds"]:
+        return state["seen"]
+    context.continue_as_new({**state, "round": state["round"] + 1})
+    return None
+
+
+@app.orchestration_trigger(context_name="context")
+def listener(context: df.DurableOrchestrationContext):
+    """Reads one event, then continues as new and waits for another."""
+    state = context.get_input()
+    got = yield context.wait_for_external_event("news")
+    if state["generation"] == 2:
+        return [state["first"], got]
+    yield context.create_timer(context.current_utc_datetime + timedelta(seconds=10))
+    context.continue_as_new({"generation": 2, "first": got})
+    return None
+
+
+@app.orchestration_trigger(context_name="context")
+def retried(context: df.DurableOrchestrationContext):
+    try:
+        yield context.call_activity_with_retry("fail", df.RetryOptions(1000, 3), "no luck")
+    except Exception as exc:  # noqa: BLE001 - all that the SDK raises
+        after = yield context.call_activity("hello", "after")
+        return [str(exc).split(" \n ")[0], after]
+    return None
+
+
+@app.orchestration_trigger(context_name="context")
+def failing(context: df.DurableOrchestrationContext):
+    yield context.call_activity("fail", "activity trouble")
+
+
+@app.orchestration_trigger(context_name="context")
+def family(context: df.DurableOrchestrationContext):
+    try:
+        yield context.call_sub_orchestrator("failing")
+    except Exception as exc:  # noqa: BLE001 - all that the SDK raises
+        return str(exc)
+    return None
+
+
+@app.orchestration_trigger(context_name="context")
+def statuses(context: df.DurableOrchestrationContext):
+    for status in context.get_input():
+        context.set_custom_status(status)
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+    return "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def gated_one(context: df.DurableOrchestrationContext):
+    result = yield context.call_activity("gated", context.get_input())
+    return result
+
+
+@app.orchestration_trigger(context_name="context")
+def who(context: df.DurableOrchestrationContext):
+    child = None
+    if context.get_input() == "parent":
+        child = yield context.call_sub_orchestrator("who", "child")
+    return {"version": context.version, "parent": context.parent_instance_id, "child": child}
+
+
+@app.orchestration_trigger(context_name="context")
+def nothing(context: df.DurableOrchestrationContext):
+    yield context.call_activity("missing", None)
+
+
+@app.orchestration_trigger(context_name="context")
+def asks_entity(context: df.DurableOrchestrationContext):
+    yield context.call_entity(df.EntityId("counter", "a"), "get")
+
+
+@app.orchestration_trigger(context_name="context")
+def fan(context: df.DurableOrchestrationContext):
+    tasks = [context.call_activity("gated", str(i)) for i in range(context.get_input())]
+    results = yield context.task_all(tasks)
+    return len(results)
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_for_child(context: df.DurableOrchestrationContext):
+    try:
+        yield context.call_sub_orchestrator("race", {"cancel": True})
+    except Exception as exc:  # noqa: BLE001 - all that the SDK raises
+        return str(exc)
+    return None

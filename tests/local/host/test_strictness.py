@@ -1,0 +1,182 @@
+"""Where the extension surprises people, this host must surprise them in the same way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+
+import azure.durable_functions as df
+import pytest
+
+from local.host import Host, ManualClock, RuntimeStatus, SystemClock
+
+
+def test_a_refilled_task_any_runs_one_at_a_time(make_host: Callable[..., Host], sample: ModuleType) -> None:
+    host = make_host(clock=SystemClock())
+    assert sorted(host.wait(host.start_new("window")).output) == ["a", "b", "c", "d"]
+    # c is awaited on its own before d is scheduled, although the window has room for two
+    assert sample.calls["together-c"] <= 2
+    assert sample.calls["together-d"] == 1
+
+
+def test_the_refill_waits_for_the_action_ahead_of_it(host: Host) -> None:
+    iid = host.start_new("window")
+    host.wait(iid)
+    scheduled = {
+        event["EventId"]: position for position, event in enumerate(host.history(iid)) if event["EventType"] == 4
+    }
+    ended = {
+        event["TaskScheduledId"]: position
+        for position, event in enumerate(host.history(iid))
+        if event["EventType"] == 5
+    }
+    assert scheduled[3] > ended[2]
+
+
+def changing_app(second: bool) -> df.DFApp:
+    app = df.DFApp()
+
+    @app.orchestration_trigger(context_name="context")
+    def changing(context: df.DurableOrchestrationContext):
+        yield context.call_activity("new_step" if second else "old_step", None)
+        yield context.wait_for_external_event("go")
+        return "done"
+
+    @app.activity_trigger(input_name="nothing")
+    def old_step(nothing: object) -> str:
+        return "old"
+
+    @app.activity_trigger(input_name="nothing")
+    def new_step(nothing: object) -> str:
+        return "new"
+
+    return app
+
+
+def test_changed_code_fails_a_running_instance_loudly(make_host: Callable[..., Host], tmp_path: object) -> None:
+    before = make_host(app=changing_app(second=False))
+    before.start_new("changing", instance_id="i")
+    before.run_until_idle()
+    before.stop()
+    after = make_host(app=changing_app(second=True))
+    after.raise_event("i", "go")
+    status = after.wait("i")
+    assert status.runtime_status is RuntimeStatus.FAILED
+    assert "Non-Deterministic workflow detected" in status.output
+    assert "activity 'old_step'" in status.output
+    assert "activity 'new_step'" in status.output
+    after.stop()
+
+
+def test_unread_external_events_are_dropped_at_continue_as_new(host: Host) -> None:
+    iid = host.start_new("listener", {"generation": 1})
+    host.raise_event(iid, "news", "first")
+    host.raise_event(iid, "news", "unread")
+    host.run_until_idle()
+    assert host.status(iid).runtime_status is RuntimeStatus.RUNNING
+    host.raise_event(iid, "news", "second")
+    assert host.wait(iid).output == ["first", "second"]
+
+
+def test_a_timer_that_lost_keeps_the_instance_running_until_it_fires(host: Host) -> None:
+    iid = host.start_new("race", {"cancel": False})
+    host.raise_event(iid, "approval", "yes")
+    with pytest.raises(TimeoutError):
+        host.wait(iid, timeout=0.1)
+    host.run_until_idle()
+    status = host.wait(iid)
+    assert status.output == ["yes", "Hello winner!"]
+    assert (status.updated - status.created).total_seconds() == 3600
+
+
+def test_a_cancelled_timer_does_not(host: Host) -> None:
+    iid = host.start_new("race", {"cancel": True})
+    host.raise_event(iid, "approval", "yes")
+    status = host.wait(iid)
+    assert status.output == ["yes", "Hello winner!"]
+    assert status.updated == status.created
+    assert host.run_until_idle().now == status.created
+
+
+def test_timers_of_an_old_generation_do_not_fire_in_the_new_one(host: Host) -> None:
+    iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
+    host.run_until_idle()
+    seen = host.wait(iid).output
+    assert [entry[0] for entry in seen] == ["Hello 1!", "Hello 2!", "Hello 3!"]
+    assert [entry[1][11:19] for entry in seen] == ["00:01:00", "00:02:00", "00:03:00"]
+
+
+def test_children_of_every_generation_have_ids_of_their_own(host: Host) -> None:
+    iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
+    host.run_until_idle()
+    host.wait(iid)
+    children = [status.instance_id for status in host.instances() if status.name == "one"]
+    assert len(set(children)) == 3
+
+
+def test_a_falsy_custom_status_leaves_the_old_one(host: Host) -> None:
+    iid = host.start_new("statuses", ["set", {}, "", 0, None])
+    host.run_until_idle()
+    assert host.wait(iid).custom_status == "set"
+
+
+@pytest.mark.parametrize(("size", "expected"), [(8190, RuntimeStatus.COMPLETED), (8191, RuntimeStatus.FAILED)])
+def test_a_custom_status_over_16_kb_of_utf_16_is_refused(host: Host, size: int, expected: RuntimeStatus) -> None:
+    # two quotes belong to the JSON text
+    iid = host.start_new("statuses", ["x" * size])
+    host.run_until_idle()
+    status = host.wait(iid)
+    assert status.runtime_status is expected
+    if expected is RuntimeStatus.FAILED:
+        assert "custom status is too large" in status.output
+
+
+def test_an_event_from_the_sdk_client_arrives_as_text_and_from_a_webhook_as_data(host: Host) -> None:
+    host.start_new("listener", {"generation": 2, "first": None}, instance_id="webhook")
+    host.raise_event("webhook", "news", {"a": 1})
+    assert host.wait("webhook").output == [None, {"a": 1}]
+    host.start_new("listener", {"generation": 2, "first": None}, instance_id="client")
+    host.raise_event("client", "news", json.dumps({"a": 1}))
+    assert host.wait("client").output == [None, '{"a": 1}']
+
+
+def test_suspended_instances_get_nothing_until_they_are_resumed(host: Host) -> None:
+    iid = host.start_new("race", {"cancel": True})
+    host.suspend(iid, "wait")
+    host.raise_event(iid, "approval", "yes")
+    host.run_until_idle()
+    assert host.status(iid).runtime_status is RuntimeStatus.SUSPENDED
+    host.resume(iid, "go")
+    assert host.wait(iid).output == ["yes", "Hello winner!"]
+
+
+def test_what_came_while_suspended_survives_a_restart(make_host: Callable[..., Host]) -> None:
+    first = make_host()
+    iid = first.start_new("race", {"cancel": True})
+    first.suspend(iid)
+    first.raise_event(iid, "approval", "yes")
+    first.stop()
+    second = make_host(clock=ManualClock())
+    assert second.status(iid).runtime_status is RuntimeStatus.SUSPENDED
+    second.resume(iid)
+    assert second.wait(iid).output == ["yes", "Hello winner!"]
+
+
+def test_a_suspended_instance_can_be_terminated(host: Host) -> None:
+    iid = host.start_new("race", {"cancel": True})
+    host.suspend(iid)
+    host.terminate(iid, "enough")
+    status = host.wait(iid)
+    assert status.runtime_status is RuntimeStatus.TERMINATED
+    assert status.output == "enough"
+
+
+def test_a_terminated_instance_ignores_what_still_comes(host: Host, sample: ModuleType) -> None:
+    sample.gate.clear()
+    iid = host.start_new("gated_one", "x")
+    host.terminate(iid, "enough")
+    host.wait(iid)
+    sample.gate.set()
+    host.run_until_idle()
+    assert host.status(iid).runtime_status is RuntimeStatus.TERMINATED
