@@ -214,6 +214,7 @@ _BEHAVIOUR = {
     "listNeedsOp": "list_needs_op",
     "showRunning": "show_running",
     "composedNeedsParts": "composed_needs_parts",
+    "articleBodies": "article_bodies",
 }
 
 

@@ -29,7 +29,10 @@ class Call:
 
     def json_body(self) -> Any:
         """Read the body; ``ValueError`` where it is no JSON."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError as wrong:
+            raise ValueError("nested too deeply") from wrong
 
     @property
     def is_json(self) -> bool:

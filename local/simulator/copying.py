@@ -7,9 +7,10 @@ import heapq
 import itertools
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from local.simulator.clock import Clock
 from local.simulator.entra import Identity, Issuer
@@ -22,6 +23,10 @@ TOKEN_HOURS: dict[Generation, int] = {"v2": 24, "v3": 1, "v4": 1}
 
 OPERATION_RETENTION = timedelta(hours=24)
 
+FORGOTTEN_AFTER = timedelta(days=7)
+"""How long operations and authorizations that are over are remembered at all (v2's retention is not recorded)."""
+
+Item = TypeVar("Item")
 Failure = Literal["authorization", "resolver", "downgrade", "parts"]
 
 
@@ -120,6 +125,7 @@ class World:
             token, target, kind, model_id, api_version, now + lifetime, place, description=description, tags=tags
         )
         self._authorizations[token] = grant
+        _forget(self._authorizations, lambda item: item.expires + FORGOTTEN_AFTER <= now)
         target.table(kind).put(place)
         target.last_change = now
         return grant
@@ -187,7 +193,9 @@ class World:
         return self.operations[owner.spec.name].get(operation_id)
 
     def _add(self, operation: Operation) -> None:
-        self.operations[operation.owner.spec.name][operation.id] = operation
+        known = self.operations[operation.owner.spec.name]
+        known[operation.id] = operation
+        _forget(known, lambda item: item.started + FORGOTTEN_AFTER <= operation.started)
         heapq.heappush(self._pending, (operation.finishes, next(self._order), operation))
 
     def _verdict(
@@ -278,6 +286,15 @@ def _has_parts(target: ResourceState, model: StoredModel) -> bool:
         named += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
     found = [target.table(kind).get(model_id) for kind, model_id in named]
     return all(part is not None and part.state == "ready" for part in found)
+
+
+def _forget(items: dict[str, Item], is_over: Callable[[Item], bool]) -> None:
+    """Drop what nobody can ask for any more from the old end, so that a long run does not grow for ever."""
+    while items:
+        oldest = next(iter(items))
+        if not is_over(items[oldest]):
+            return
+        del items[oldest]
 
 
 def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> StoredModel:

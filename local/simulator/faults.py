@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from local.simulator.routing import OPERATIONS
+
 FaultKind = Literal[
     "status",  # answer this status instead of working
     "delay",  # wait, then carry on
@@ -89,6 +91,8 @@ class Faults:
         """Put a fault in; ``ValueError`` says what is wrong with it."""
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        if operation != "*" and operation not in OPERATIONS:
+            raise ValueError(f"operation must be * or one of {', '.join(sorted(OPERATIONS))}, not {operation!r}")
         fault = Fault(next(self._ids), operation, kind, **options)
         if fault.count is not None and fault.count < 1:
             raise ValueError("count must be at least 1, or null for ever")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http
+import http.client
 import socket
 import struct
 from collections.abc import Callable
@@ -120,7 +120,7 @@ async def _wait(fault: Fault, seconds: float | None = None) -> None:
 
 def _as_told(fault: Fault) -> Answer:
     if fault.body is None:
-        reply = gateway_error(fault.status, http.HTTPStatus(fault.status).phrase).answer
+        reply = gateway_error(fault.status, http.client.responses.get(fault.status, "No reason")).answer
     elif isinstance(fault.body, str):
         reply = Answer(fault.status, fault.body.encode(), {"Content-Type": "text/plain"})
     else:

@@ -46,6 +46,8 @@ class Behaviour:
     ``list_needs_op``: a v2 list without ``op=full`` (a nextLink followed as it is) is refused.
     ``composed_needs_parts``: a copy of a composed v4 model fails where the target has not its classifier and component
     models under the same ids.
+    ``article_bodies``: v2 answers look like the samples of the article of 2020 instead of like the service: an expiry in
+    .NET ticks, and an empty copyResult.
     ``show_running``: v2 copies under way say ``running`` in their second half; recordings only ever saw ``notStarted``.
     """
 
@@ -53,14 +55,14 @@ class Behaviour:
     list_needs_op: bool = True
     show_running: bool = False
     composed_needs_parts: bool = True
+    article_bodies: bool = False
 
     def __post_init__(self) -> None:
         if self.placeholder_delete not in ("frees", "notFound"):
             raise ValueError(f"placeholderDelete must be frees or notFound, not {self.placeholder_delete!r}")
-        if not all(
-            isinstance(flag, bool) for flag in (self.list_needs_op, self.show_running, self.composed_needs_parts)
-        ):
-            raise ValueError("listNeedsOp, showRunning and composedNeedsParts must be true or false")
+        flags = (self.list_needs_op, self.show_running, self.composed_needs_parts, self.article_bodies)
+        if not all(isinstance(flag, bool) for flag in flags):
+            raise ValueError("listNeedsOp, showRunning, composedNeedsParts and articleBodies must be true or false")
 
 
 class ModelTable:

@@ -93,6 +93,10 @@ _NAMES = {
 }
 
 
+OPERATIONS = frozenset(_NAMES.values()) | {"getCopyResult", "getOperation", "listOperations", "getInfo", UNKNOWN}
+"""The names that the journal uses and that faults can be for."""
+
+
 def _v3(method: str, generation: Generation, parts: list[str], query: dict[str, str]) -> Route | None:
     version = query.get("api-version", "")
     if parts[0].lower() == "info" and len(parts) == 1 and method == "GET":

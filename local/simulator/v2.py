@@ -108,12 +108,18 @@ def authorize_copy(call: Call) -> Answer:
     model_id = call.resource.new_id()
     call.model_id = model_id
     grant = call.world.authorize(call.resource, "model", model_id, call.route.version)
+    article, expires = call.resource.behaviour.article_bodies, int(grant.expires.timestamp())
     body = {
         "modelId": model_id,
         "accessToken": grant.token,
-        "expirationDateTimeTicks": int(grant.expires.timestamp()),
+        "expirationDateTimeTicks": _dotnet_ticks(expires) if article else expires,
     }
     return json_answer(body, 201, Location=f"{_models_url(call)}/{model_id}")
+
+
+def _dotnet_ticks(unix_seconds: int) -> int:
+    """Give a moment in units of 100 ns since the year 1, as the article's sample has it."""
+    return (unix_seconds + 62_135_596_800) * 10_000_000
 
 
 def start_copy(call: Call) -> Answer:
@@ -175,9 +181,10 @@ def get_copy_result(call: Call) -> Answer:
         running = call.resource.behaviour.show_running and operation.is_running(call.now)
         started = seconds(operation.started)
         status = "running" if running else "notStarted"
-        return json_answer({"status": status, "createdDateTime": started, "lastUpdatedDateTime": started})
+        early: Json = {"status": status, "createdDateTime": started, "lastUpdatedDateTime": started}
+        return json_answer(early | ({"copyResult": {}} if call.resource.behaviour.article_bodies else {}))
     ended = seven_digits(operation.ended)
-    result: Json = {"modelId": operation.target_id}
+    result: Json = {} if call.resource.behaviour.article_bodies else {"modelId": operation.target_id}
     answer_headers: dict[str, str] = {}
     if operation.failure is not None:
         code, message = failure_text(operation.failure, operation)

@@ -184,6 +184,8 @@ def test_a_fault_comes_before_the_key_is_looked_at(service: Service) -> None:
     [
         {"operation": "*", "kind": "meltdown"},
         {"operation": "*"},
+        {"operation": "copyStart", "kind": "reset"},
+        {"operation": ["*"], "kind": "reset"},
         {"operation": "*", "kind": "status", "count": 0},
         {"operation": "*", "kind": "status", "probability": 2},
         {"operation": "*", "kind": "status", "status": 7},

@@ -83,6 +83,18 @@ def test_a_configuration_file_is_read(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+def test_it_issues_tokens_to_the_identity_of_its_configuration() -> None:
+    with start(CONFIG | {"entra": {"identityHeader": "h-of-the-test"}}, "--exit-with-stdin") as process:
+        said = ready(process)
+        params = {"resource": "https://cognitiveservices.azure.com", "api-version": "2019-08-01"}
+        headers = {"X-IDENTITY-HEADER": "h-of-the-test"}
+        token = requests.get(said["entra"]["identityEndpoint"], params=params, headers=headers, timeout=5).json()
+        url = said["resources"]["forms-westeurope"]["endpoint"] + "/formrecognizer/info?api-version=2023-07-31"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=5)
+        process.communicate(timeout=10)
+    assert answer.status_code == 200
+
+
 def test_help_explains_the_configuration() -> None:
     shown = subprocess.run([*COMMAND[:3], "--help"], capture_output=True, text=True, check=True, timeout=10).stdout
     for word in ("resources", "seedModels", "--exit-with-stdin", "ready", "never from the command line"):
@@ -102,6 +114,8 @@ def test_help_explains_the_configuration() -> None:
         ({"seedModels": "day"}, "demo, night, none"),
         ({"clock": "sundial"}, "system or manual"),
         ({"extra": 1}, "'extra'"),
+        ({"entra": {}}, "entra.identityHeader"),
+        ({"entra": {"identityHeader": "h", "resources": ["nobody"]}}, "entra.resources"),
     ],
 )
 def test_every_mistake_in_a_configuration_is_named(change: dict[str, Any], text: str) -> None:

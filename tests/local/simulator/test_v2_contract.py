@@ -346,6 +346,18 @@ def test_a_downgrade_of_encryption_has_to_be_allowed() -> None:
         assert finish(service, allowed)["status"] == "succeeded"
 
 
+def test_answers_can_look_like_the_article(service: Service) -> None:
+    service.source.set_behaviour(article_bodies=True)
+    service.target.set_behaviour(article_bodies=True)
+    service.source.put_model(v2_model(MODEL))
+    permission = authorize(service)
+    started = start(service, permission)
+    early = service.call("source", "GET", started.headers["Operation-Location"]).json()
+    late = finish(service, started)
+    assert permission["expirationDateTimeTicks"] == 639_311_184_000_000_000  # 2026-11-24T12:00:00Z in .NET ticks
+    assert (early["copyResult"], late["copyResult"], late["status"]) == ({}, {}, "succeeded")
+
+
 def test_a_version_that_was_taken_away_is_gone() -> None:
     old = ResourceSpec("source", SOURCE.region, SOURCE.resource_id, SOURCE.key, api_versions=("v2.1", "2024-11-30"))
     with simulated(old, TARGET) as service:
