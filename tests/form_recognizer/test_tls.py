@@ -112,8 +112,10 @@ def test_a_server_that_drips_below_tls_cannot_hold_a_call_either(
                 wrapped.recv(65536)
                 try:
                     wrapped.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-                    while not stop.wait(0.02):
+                    for _ in range(150):
                         wrapped.sendall(b"x")
+                        if stop.wait(0.02):
+                            return
                 except OSError:
                     return
 

@@ -9,6 +9,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -38,12 +39,13 @@ SUMMARY = {"summary": {"count": 1, "limit": 5}}
 HURRIED = Timeouts(connect=0.5, read=0.2, total=0.4)
 
 
-def drip(connection: socket.socket, head: bytes, piece: bytes) -> None:
-    """Send ``head`` and then ``piece`` again and again, often enough that no single read ever times out."""
+def drip(connection: socket.socket, head: bytes, piece: bytes, seconds: float = 3.0) -> None:
+    """Send ``head`` and then, for so long, ``piece`` again and again, so often that no single read ever times out."""
     connection.sendall(head)
-    stop = threading.Event()
-    while not stop.wait(0.02):
+    never = threading.Event()
+    for _ in range(int(seconds / 0.02)):
         connection.sendall(piece)
+        never.wait(0.02)
 
 
 def reset(connection: socket.socket) -> None:
@@ -63,6 +65,22 @@ def test_a_server_that_drips_cannot_hold_a_call_beyond_its_deadline(scripted: An
     service = open_service(scripted.connect(HURRIED), "v2.1")
     with pytest.raises(NoAnswer, match=r"timed out|did not come in time"):
         service.account_limits()
+
+
+def test_the_last_wait_of_a_call_is_cut_to_what_is_left_of_its_time(scripted: Any) -> None:
+    released = threading.Event()
+
+    def drip_and_stop(connection: socket.socket) -> None:
+        drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ", b" ", seconds=0.6)
+        released.wait(5)
+
+    scripted.raw(drip_and_stop)
+    service = open_service(scripted.connect(Timeouts(connect=1, read=0.8, total=0.8)), "v2.1")
+    began = time.monotonic()
+    with pytest.raises(NoAnswer):
+        service.account_limits()
+    assert time.monotonic() - began < 1.2
+    released.set()
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(scripted: Any) -> None:
