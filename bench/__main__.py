@@ -1,0 +1,103 @@
+"""``python -m bench``: measure, and print tables that docs/performance.md can take as they are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_driven_clock, on_machine_clock
+from bench.orchestrations import orchestrations_per_second
+
+PARTS = ("host", "copies", "generations")
+SIZES = (1, 10, 100, 500)
+GROWTH_AT_MOST = 1.2
+"""Seconds per copy of the largest run over those of the one before it: more would mean that cost grows with the size of a run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts that were asked for; 1 where seconds per copy grow with the size of the run."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)}; all by default")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="copies per run (default: %(default)s)")
+    parser.add_argument(
+        "--orchestrations", type=int, default=3000, help="how many for part host (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    parts = options.parts or PARTS
+    print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n", flush=True)
+    good = True
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        if "host" in parts:
+            _host(Path(folder), options.orchestrations)
+        if "copies" in parts:
+            good = _copies(Path(folder), [int(size) for size in options.sizes.split(",")])
+        if "generations" in parts:
+            _generations(Path(folder))
+    return 0 if good else 1
+
+
+def _host(folder: Path, count: int) -> None:
+    rate = orchestrations_per_second(folder, count)
+    print(f"One-activity orchestrations: {rate:.0f} per second ({count} of them)\n", flush=True)
+
+
+def _copies(folder: Path, sizes: Sequence[int]) -> bool:
+    print(f"v2.1 models over one route in one run, {LANES} lanes, the service taking {COPY_SECONDS:.0f} s a copy\n")
+    print(
+        "| copies | s per copy, waits skipped | s per copy, as in use | service calls per copy | history events per copy |"
+    )
+    print("|---:|---:|---:|---:|---:|")
+    on_driven_clock(_new(folder), models_of("v2.1", 8), ["v2.1"])  # imports, connection pools, caches
+    driven: list[Cost] = []
+    used: list[Cost] = []
+    for size in sizes:
+        models = models_of("v2.1", size)
+        driven.append(on_driven_clock(_new(folder), models, ["v2.1"]))
+        used.append(on_machine_clock(_new(folder), models, ["v2.1"]))
+        cost = driven[-1]
+        print(
+            f"| {size} | {cost.seconds_per_copy:.3f} | {used[-1].seconds_per_copy:.3f} "
+            f"| {cost.calls / size:.2f} | {cost.events / size:.1f} |",
+            flush=True,
+        )
+    print()
+    good = [_growth("waits skipped", driven), _growth("as in use", used)]
+    print(flush=True)
+    return all(good)
+
+
+def _growth(what: str, costs: Sequence[Cost]) -> bool:
+    if len(costs) < 2:
+        return True
+    before, largest = costs[-2:]
+    ratio = largest.seconds_per_copy / before.seconds_per_copy
+    print(
+        f"Seconds per copy at {largest.copies} over those at {before.copies}, {what}: {ratio:.2f} (at most {GROWTH_AT_MOST})"
+    )
+    return ratio <= GROWTH_AT_MOST
+
+
+def _generations(folder: Path) -> None:
+    print(f"One copy by each API version, the service taking {COPY_SECONDS:.0f} s\n")
+    print("| API version | service calls | history events of the copy itself | with its run and lane |")
+    print("|---|---:|---:|---:|")
+    for version in VERSIONS:
+        cost = on_driven_clock(_new(folder), models_of(version, 1), [version])
+        print(f"| {version} | {cost.calls} | {cost.own_events} | {cost.events} |", flush=True)
+    print()
+
+
+def _new(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

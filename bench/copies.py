@@ -1,0 +1,131 @@
+"""What a copied model costs: seconds, calls to the service, events in the history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backup.document_models import Kind
+from backup.messages import RunRequest
+from backup.names import COPY_BATCH, COPY_MODEL
+from local.host import Clock, Host, ManualClock, SystemClock
+from local.inprocess import REGIONS, SOURCE, TARGET, Stage
+from local.simulator import StoredModel
+from local.simulator.models import v2_model, v3_model, v4_model
+from local.simulator.seeds import model_uuid
+
+COPY_SECONDS = 2.0
+"""How long the simulated service takes for a copy: v3 and v4 took one or two seconds in most recordings."""
+
+LANES = 8
+"""The default of ``copies.concurrency``."""
+
+LONGEST_RUN_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run of ``copies`` copies cost in all."""
+
+    copies: int
+    seconds: float
+    calls: int
+    events: int
+    """History events of all orchestrations. Where histories are dropped at continue-as-new, as on Azure, only the last ones count."""
+    own_events: int
+    """Of these, the events of the orchestrations that make one copy each, without the run's and the lanes'."""
+
+    @property
+    def seconds_per_copy(self) -> float:
+        """Wall time of the run, divided by its copies."""
+        return self.seconds / self.copies
+
+
+class CountingStage(Stage):
+    """A stage whose host keeps the histories of all generations, so that every event can be counted."""
+
+    def new_host(self) -> Host:
+        """Return a host that keeps everything."""
+        return Host(
+            app="function_app", state=self.folder / "host.sqlite", clock=self.clock, kill="", keep_generations=True
+        )
+
+
+def models_of(kind: str, count: int) -> list[StoredModel]:
+    """Return ``count`` different models of one API version."""
+    return [_MAKERS[kind](number) for number in range(count)]
+
+
+def on_driven_clock(folder: Path, models: Sequence[StoredModel], versions: Sequence[str]) -> Cost:
+    """Copy ``models`` in one run on a clock that jumps over every wait: what is left is the work of app, host and simulator."""
+    clock = ManualClock()
+    with CountingStage(
+        folder, models, clock=clock, versions=versions, copy_seconds=(COPY_SECONDS, COPY_SECONDS)
+    ) as stage:
+        began = time.perf_counter()
+        run_id = _start(stage, models)
+        stage.host.run_until_idle(timeout=LONGEST_RUN_SECONDS)
+        seconds = time.perf_counter() - began
+        _check(stage, run_id, len(models))
+        return Cost(len(models), seconds, _calls(stage), _events(stage), _events(stage, COPY_MODEL))
+
+
+def on_machine_clock(folder: Path, models: Sequence[StoredModel], versions: Sequence[str]) -> Cost:
+    """Copy ``models`` in one run as it is in use: every wait is waited for."""
+    clock: Clock = SystemClock()
+    with Stage(folder, models, clock=clock, versions=versions, copy_seconds=(COPY_SECONDS, COPY_SECONDS)) as stage:
+        began = time.perf_counter()
+        run_id = _start(stage, models)
+        stage.host.wait(run_id, timeout=LONGEST_RUN_SECONDS)
+        seconds = time.perf_counter() - began
+        _check(stage, run_id, len(models))
+        return Cost(len(models), seconds, _calls(stage), _events(stage), _events(stage, COPY_MODEL))
+
+
+def _start(stage: Stage, models: Sequence[StoredModel]) -> str:
+    """Start one run. Over HTTP a request takes 100 models at most, and what is measured is one run of any size."""
+    request = RunRequest(
+        run_id="bench",
+        source=SOURCE,
+        targets=[TARGET],
+        kind=Kind.MODEL,
+        models=[model.model_id for model in models],
+        deadline_seconds=7200,
+        patience_seconds=300,
+        concurrency=LANES,
+    )
+    return stage.host.start_new(COPY_BATCH, request.to_json(), request.run_id)
+
+
+def _check(stage: Stage, run_id: str, count: int) -> None:
+    run = stage.run(run_id)
+    assert run["status"] == "Succeeded", run
+    assert run["progress"] == {"done": count, "total": count}, run["progress"]
+    ready = [model for model in stage.target.models() if model.state == "ready"]
+    assert len(ready) == count, f"{len(ready)} copies are ready in the target instead of {count}"
+
+
+def _calls(stage: Stage) -> int:
+    return sum(len(stage.resource(name).requests()) for name in REGIONS)
+
+
+def _events(stage: Stage, orchestrator: str | None = None) -> int:
+    return sum(
+        len(history)
+        for instance in stage.host.instances()
+        if orchestrator in {None, instance.name}
+        for history in stage.host.generations(instance.instance_id)
+    )
+
+
+_MAKERS = {
+    "v2.1": lambda number: v2_model(model_uuid(f"model {number}"), name=f"model {number}"),
+    "2022-08-31": lambda number: v3_model(f"model-{number}", api_version="2022-08-31"),
+    "2023-07-31": lambda number: v3_model(f"model-{number}"),
+    "2024-11-30": lambda number: v4_model(f"model-{number}"),
+}
+
+VERSIONS: tuple[str, ...] = tuple(_MAKERS)
+"""The API versions that can be measured: one of each wire contract, and both of v3."""
