@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
+from local.simulator.arrival import as_copied, has_parts
 from local.simulator.clock import Clock
 from local.simulator.entra import Identity, Issuer
-from local.simulator.models import StoredModel, two_years_after
+from local.simulator.models import StoredModel
 from local.simulator.resource import ResourceSpec, ResourceState
 from local.simulator.versions import Generation, Kind, generation_of
 
@@ -268,7 +269,7 @@ class World:
         if table.get(operation.target_id) is not place:
             operation.failure = "authorization"
             return
-        if target.behaviour.composed_needs_parts and not _has_parts(target, operation.result):
+        if target.behaviour.composed_needs_parts and not has_parts(target, operation.result):
             operation.failure = "parts"
             return
         result = as_copied(operation.result, place, operation.finishes)
@@ -278,16 +279,6 @@ class World:
         target.last_change = operation.finishes
 
 
-def _has_parts(target: ResourceState, model: StoredModel) -> bool:
-    """Say whether everything that a composed v4 model names is ready in the target; other models name nothing."""
-    named: list[tuple[Kind, str]] = []
-    if "classifierId" in model.content:
-        named.append(("classifier", model.content["classifierId"]))
-        named += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
-    found = [target.table(kind).get(model_id) for kind, model_id in named]
-    return all(part is not None and part.state == "ready" for part in found)
-
-
 def _forget(items: dict[str, Item], is_over: Callable[[Item], bool]) -> None:
     """Drop what nobody can ask for any more from the old end, so that a long run does not grow for ever."""
     while items:
@@ -295,34 +286,3 @@ def _forget(items: dict[str, Item], is_over: Callable[[Item], bool]) -> None:
         if not is_over(items[oldest]):
             return
         del items[oldest]
-
-
-def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> StoredModel:
-    """Give what arrives at the target: what each generation keeps and renames was recorded.
-
-    v2 keeps everything, dates included. v3 keeps the source's createdDateTime and docTypes; description and tags are
-    those of the authorization. v4 is created now, remembers the source's training in modifiedDateTime, and names a
-    single docType by the target's id; its classifiers keep the source's description where none was sent, and lose
-    their tags. No copy lives longer than its source.
-    """
-    copied = source.snapshot()
-    copied.model_id = place.model_id
-    copied.state = "ready"
-    if source.generation == "v2":
-        return copied
-    copied.description = place.description
-    copied.tags = place.tags
-    if source.expires is None and source.api_version != "2022-08-31":
-        copied.expires = two_years_after(source.trained)
-    if source.generation == "v4":
-        copied.created = finished
-        if source.kind == "classifier":
-            copied.description = place.description or source.description
-            copied.tags = None
-        else:
-            types = copied.content.get("docTypes", {})
-            if source.model_id in types:
-                copied.content["docTypes"] = {
-                    (place.model_id if name == source.model_id else name): value for name, value in types.items()
-                }
-    return copied

@@ -88,7 +88,8 @@ def get_model(call: Call) -> Answer:
     for name in ("trainResult", "composedTrainResults"):
         if name in content:
             body[name] = content[name]
-    return json_answer(body)
+    failed = content.get("trainResult", {}).get("errors") if model.state == "invalid" else None
+    return json_answer(body, 200, **({"ms_azure_ai_errorcode": failed[0]["code"]} if failed else {}))
 
 
 def delete_model(call: Call) -> Answer:

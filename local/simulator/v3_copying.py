@@ -28,6 +28,7 @@ from local.simulator.v3_wire import (
     read_page_token,
     read_text,
 )
+from local.simulator.versions import generation_of, is_at_least
 
 CLASSIFIER_COPY_REGIONS = ("eastus", "westus2", "westeurope")
 """The only regions that copy classifiers (the article on v4.0)."""
@@ -119,7 +120,7 @@ def _check_classifier_copy(call: Call) -> None:
 def get_operation(call: Call) -> Answer:
     """Answer one operation with its result or error, for a day."""
     found = call.world.operation(call.resource, call.route.result_id or "")
-    if found is None or not _is_kept(found, call.now):
+    if found is None or not _is_shown(found, call):
         raise v3_not_found("OperationNotFound")
     body = _summary(found, call.now)
     if found.ended is not None and found.failure is None:
@@ -131,7 +132,7 @@ def get_operation(call: Call) -> Answer:
 
 def list_operations(call: Call) -> Answer:
     """Answer one page of the operations of the last day, newest first, without their results."""
-    kept = [item for item in call.world.operations[call.resource.spec.name].values() if _is_kept(item, call.now)]
+    kept = [item for item in call.world.operations[call.resource.spec.name].values() if _is_shown(item, call)]
     kept.sort(key=lambda item: (item.started, item.id), reverse=True)
     after = read_page_token(call)
     if after:
@@ -144,8 +145,11 @@ def list_operations(call: Call) -> Answer:
     return json_answer(body)
 
 
-def _is_kept(operation: Operation, now: datetime) -> bool:
-    return operation.api_version[0] != "v" and now < operation.started + OPERATION_RETENTION
+def _is_shown(operation: Operation, call: Call) -> bool:
+    """Say whether an operation is of the last day and of a version that the caller's knows; v2 keeps its own."""
+    if generation_of(operation.api_version) == "v2" or call.now >= operation.started + OPERATION_RETENTION:
+        return False
+    return is_at_least(call.route.version, operation.api_version)
 
 
 def _summary(operation: Operation, now: datetime) -> Json:

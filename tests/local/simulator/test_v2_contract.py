@@ -306,6 +306,12 @@ def test_states_are_listed_as_they_are(service: Service) -> None:
     assert [item["status"] for item in listed] == ["ready", "creating", "invalid"]
 
 
+def test_a_failed_training_says_why_in_a_header_too(service: Service) -> None:
+    service.source.put_model(v2_model(MODEL, state="invalid"))
+    answer = service.call("source", "GET", f"{BASE}/{MODEL}")
+    assert answer.headers["ms-azure-ai-errorcode"] == answer.json()["trainResult"]["errors"][0]["code"]
+
+
 def test_names_and_composition_came_with_v2_1(service: Service) -> None:
     service.source.put_model(v2_composed_model(MODEL, parts={NOBODY: {"Total": 0.9}}, name="Mail"))
     new = service.call("source", "GET", f"{BASE}/{MODEL}").json()["modelInfo"]

@@ -240,6 +240,13 @@ def test_operations_are_kept_for_a_day(service: Service) -> None:
     assert get(service, "source", V4, "operations").json() == {"value": []}
 
 
+def test_older_versions_do_not_show_operations_of_newer_ones(service: Service) -> None:
+    service.source.put_model(v4_model("invoices"))
+    ended = finish(service, start(service, V4, authorize(service, V4).json()))
+    assert get(service, "source", V31, "operations").json() == {"value": []}
+    assert get(service, "source", V31, f"operations/{ended['operationId']}").status_code == 404
+
+
 def test_a_copy_under_way_says_how_far_it_is(service: Service) -> None:
     service.source.set_durations((10, 10))
     service.source.put_model(v4_model("invoices"))

@@ -1,0 +1,50 @@
+"""What arrives at the target of a copy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from local.simulator.models import StoredModel, two_years_after
+from local.simulator.resource import ResourceState
+from local.simulator.versions import Kind
+
+
+def has_parts(target: ResourceState, model: StoredModel) -> bool:
+    """Say whether everything that a composed v4 model names is ready in the target; other models name nothing."""
+    named: list[tuple[Kind, str]] = []
+    if "classifierId" in model.content:
+        named.append(("classifier", model.content["classifierId"]))
+        named += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
+    found = [target.table(kind).get(model_id) for kind, model_id in named]
+    return all(part is not None and part.state == "ready" for part in found)
+
+
+def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> StoredModel:
+    """Give what arrives at the target: what each generation keeps and renames was recorded.
+
+    v2 keeps everything, dates included. v3 keeps the source's createdDateTime and docTypes; description and tags are
+    those of the authorization. v4 is created now, remembers the source's training in modifiedDateTime, and names a
+    single docType by the target's id; its classifiers keep the source's description where none was sent, and lose
+    their tags. No copy lives longer than its source.
+    """
+    copied = source.snapshot()
+    copied.model_id = place.model_id
+    copied.state = "ready"
+    if source.generation == "v2":
+        return copied
+    copied.description = place.description
+    copied.tags = place.tags
+    if source.expires is None and source.api_version != "2022-08-31":
+        copied.expires = two_years_after(source.trained)
+    if source.generation == "v4":
+        copied.created = finished
+        if source.kind == "classifier":
+            copied.description = place.description or source.description
+            copied.tags = None
+        else:
+            types = copied.content.get("docTypes", {})
+            if source.model_id in types:
+                copied.content["docTypes"] = {
+                    (place.model_id if name == source.model_id else name): value for name, value in types.items()
+                }
+    return copied
