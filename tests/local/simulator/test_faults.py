@@ -10,7 +10,7 @@ import requests
 
 from local.simulator import v4_model
 
-from .conftest import Service
+from .conftest import SOURCE, TARGET, Service, simulated
 
 V4 = "api-version=2024-11-30"
 AUTHORIZE = f"/documentintelligence/documentModels:authorizeCopy?{V4}"
@@ -207,3 +207,29 @@ def test_a_resource_that_is_down_refuses_connections_and_comes_back(service: Ser
     service.source.down(False)
     assert service.call("source", "GET", INFO).status_code == 200
     assert [entry.status for entry in service.source.requests("getInfo")] == [200, 200]
+
+
+def test_the_simulator_ends_at_once_while_answers_are_held() -> None:
+    failures: list[Exception] = []
+    with simulated(SOURCE, TARGET) as service:
+        service.source.inject("authorizeCopy", "hold", seconds=60)
+
+        def ask() -> None:
+            try:
+                authorize(service)
+            except requests.exceptions.ConnectionError as cut:
+                failures.append(cut)
+
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        while not work_was_done(service):
+            waiting.join(0.005)
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert len(failures) == 1
+
+
+def test_faults_taken_out_are_gone(service: Service) -> None:
+    service.source.inject("getInfo", "status", status=500, count=None)
+    service.source.clear_faults()
+    assert service.call("source", "GET", INFO).status_code == 200
