@@ -174,6 +174,10 @@ class Management:
                 keys = ("instanceId", "executionId", "taskId", "name")
                 values = [(job.instance_id, job.execution_id, job.task_id, job.name) for job in jobs]
                 return Answer.of_json(200, [dict(zip(keys, value, strict=True)) for value in values])
+            case ("GET", "wait"):
+                instance_id, timeout_s = request.query["instanceId"], _seconds(request.query.get("timeout", "30"))
+                await asyncio.to_thread(self._wait, instance_id, timeout_s)
+                return Answer.of_json(200, status_json(self._existing(instance_id), show_input=False))
             case ("GET", "history"):
                 events = await asyncio.to_thread(self._engine.store.read_history, request.query["instanceId"])
                 return Answer.of_json(200, events)
