@@ -1,0 +1,162 @@
+"""The claim as a record: its legal moves, its fence, its lease."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup.claims import Claim, IllegalMove, new_claim
+from backup.codes import Code
+from backup.document_models import Kind
+from backup.messages import CopyOrder, StepInput
+from backup.states import CLAIM_MOVES, RESUME_AT, ClaimState
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ORDER = CopyOrder(
+    run_id="run-1",
+    row=3,
+    source="west",
+    target="north",
+    kind=Kind.MODEL,
+    model_id="invoices",
+    deadline_seconds=7200,
+    patience_seconds=300,
+)
+
+
+def claim(state: ClaimState = ClaimState.CLAIMED) -> Claim:
+    return new_claim(ORDER, "invoices", "owner-1", NOW, None).model_copy(update={"state": state})
+
+
+def step(owner: str = "owner-1", attempt: int = 1, **more: float) -> StepInput:
+    return StepInput(order=ORDER, owner=owner, attempt=attempt, **more)
+
+
+@pytest.mark.parametrize("state", list(ClaimState))
+@pytest.mark.parametrize("following", list(ClaimState))
+def test_a_claim_makes_legal_moves_only(state: ClaimState, following: ClaimState) -> None:
+    if following in CLAIM_MOVES[state]:
+        assert claim(state).move(following).state is following
+    else:
+        with pytest.raises(IllegalMove, match=f"{state} to {following}"):
+            claim(state).move(following)
+
+
+def test_what_the_service_was_told_is_never_forgotten_by_a_move_to_released() -> None:
+    holding_a_placeholder = {ClaimState.AUTHORIZED, ClaimState.POSTING, ClaimState.COPYING}
+    assert {state for state, moves in CLAIM_MOVES.items() if ClaimState.RELEASED in moves}.isdisjoint(
+        holding_a_placeholder
+    )
+
+
+def test_every_state_but_released_can_be_resumed_and_reaches_released() -> None:
+    assert set(RESUME_AT) == set(ClaimState) - {ClaimState.RELEASED}
+    for state in ClaimState:
+        reached, frontier = {state}, {state}
+        while frontier:
+            frontier = {following for one in frontier for following in CLAIM_MOVES[one]} - reached
+            reached |= frontier
+        assert ClaimState.RELEASED in reached
+
+
+@pytest.mark.parametrize(
+    ("owner", "attempt", "state", "held"),
+    [
+        ("owner-1", 1, ClaimState.COPYING, True),
+        ("owner-2", 1, ClaimState.COPYING, False),
+        ("owner-1", 2, ClaimState.COPYING, False),
+        ("owner-1", 0, ClaimState.COPYING, False),
+        ("owner-1", 1, ClaimState.RELEASED, False),
+    ],
+)
+def test_only_the_owner_and_attempt_that_hold_it_may_act(
+    owner: str, attempt: int, state: ClaimState, held: bool
+) -> None:
+    assert claim(state).is_held_by(step(owner, attempt)) is held
+
+
+@pytest.mark.parametrize(
+    ("owner", "state", "code"),
+    [
+        ("owner-1", ClaimState.COPYING, Code.CLAIM_MOVED),
+        ("owner-1", ClaimState.RELEASED, Code.CLAIM_LOST),
+        ("owner-2", ClaimState.COPYING, Code.CLAIM_LOST),
+        ("owner-2", ClaimState.RELEASED, Code.CLAIM_LOST),
+    ],
+)
+def test_a_step_is_told_whether_its_own_copy_went_on_or_somebody_took_it(
+    owner: str, state: ClaimState, code: Code
+) -> None:
+    assert claim(state).refusal(step(owner, 7)).code == code
+
+
+def test_a_claim_lapses_when_its_lease_ends_and_not_before() -> None:
+    held = claim()
+    assert held.is_live(held.lease_until - timedelta(microseconds=1))
+    assert not held.is_live(held.lease_until)
+    assert not claim(ClaimState.RELEASED).is_live(NOW)
+
+
+def test_renewing_covers_the_longer_of_the_two_planned_waits_and_keeps_the_most_polls() -> None:
+    renewed = claim().renewed(NOW, step(next_wake_seconds=60.0, polls=4), wait=600.0)
+    assert renewed.lease_until == NOW + timedelta(minutes=25)
+    assert renewed.renewed(NOW, step(polls=2)).polls == 4
+
+
+def test_a_parked_claim_may_be_taken_over_at_once() -> None:
+    assert not claim(ClaimState.COPYING).parked(NOW).is_live(NOW)
+
+
+def test_taking_over_raises_the_fence_and_keeps_what_is_under_way() -> None:
+    copying = claim(ClaimState.COPYING).model_copy(update={"target_model_id": "t-1", "operation": "op-1"})
+    later = NOW + timedelta(hours=1)
+    taken = copying.taken_over(ORDER.model_copy(update={"run_id": "run-2", "row": 0}), "owner-2", later)
+    assert (taken.owner, taken.run_id, taken.row, taken.attempt) == ("owner-2", "run-2", 0, 2)
+    assert (taken.state, taken.target_model_id, taken.operation) == (ClaimState.COPYING, "t-1", "op-1")
+    assert taken.is_live(later)
+    assert not taken.is_held_by(step("owner-1", 1))
+
+
+def test_a_new_attempt_forgets_the_placeholder_and_nothing_else() -> None:
+    used = claim(ClaimState.DISCARDING).model_copy(
+        update={"target_model_id": "t-1", "authorization": "sealed", "operation": "op-1", "digest": "d", "polls": 5}
+    )
+    fresh = used.next_attempt()
+    assert (fresh.attempt, fresh.target_model_id, fresh.authorization, fresh.operation) == (2, None, None, None)
+    assert (fresh.digest, fresh.polls, fresh.owner) == ("d", 5, "owner-1")
+
+
+def test_a_released_claim_keeps_no_authorization() -> None:
+    used = claim(ClaimState.VERIFYING).model_copy(update={"authorization": "sealed"})
+    released = used.released("Failed", "why")
+    assert released.authorization is None
+    assert (released.outcome_code, released.outcome_message) == ("Failed", "why")
+
+
+def test_an_id_is_given_up_once_however_often_it_is_said() -> None:
+    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1"})
+    once = used.model_copy(update={"superseded": used.giving_up(NOW)})
+    assert [entry.target_model_id for entry in once.giving_up(NOW + timedelta(hours=1))] == ["t-1"]
+    assert claim().giving_up(NOW) == []
+
+
+def test_a_claim_after_a_released_one_goes_on_counting_and_remembers_what_was_given_up() -> None:
+    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "attempt": 4})
+    previous = used.model_copy(update={"superseded": used.giving_up(NOW), "state": ClaimState.RELEASED})
+    fresh = new_claim(ORDER, "invoices", "owner-9", NOW, previous, digest="d")
+    assert (fresh.attempt, fresh.digest, fresh.target_model_id) == (5, "d", None)
+    assert [entry.target_model_id for entry in fresh.superseded] == ["t-1"]
+
+
+@given(st.lists(st.sampled_from(list(ClaimState)), max_size=12), st.integers(0, 10**6))
+def test_a_claim_survives_being_written_and_read_whatever_it_went_through(
+    wanted: list[ClaimState], seconds: int
+) -> None:
+    held = claim()
+    for state in wanted:
+        if state in CLAIM_MOVES[held.state]:
+            held = held.move(state, announced_at=NOW + timedelta(seconds=seconds)).renewed(NOW, step(polls=seconds))
+    assert Claim.parse(held.to_json()) == held

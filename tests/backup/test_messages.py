@@ -1,0 +1,149 @@
+"""What crosses the durable boundary arrives as it left, also between versions of the app."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup import messages
+from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
+from backup.document_models import Kind
+from backup.messages import CopyOrder, CopyOutcome, CopyProgress, DiscardInput, Failure, LaneInput, Message, StepInput
+from backup.states import CopyStatus, Step
+
+# the two things that the service said under the one code "2024" (recorded 2022)
+UNRESOLVED = (
+    "Could not fetch information for Cognitive resource with Id 'x'. Ensure the resource is valid and exists in the specified "
+    "region 'eastus'.."
+)
+NOT_AUTHORIZED = (
+    "Could not retrieve authorization metadata. If this issue persists use a different target model to copy into."
+)
+
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive by rule
+words = st.text(max_size=30)
+orders = st.builds(
+    CopyOrder,
+    run_id=words,
+    row=st.integers(0, 10**6),
+    source=words,
+    target=words,
+    kind=st.sampled_from(Kind),
+    model_id=words,
+    target_model_id=st.none() | words,
+    deadline_seconds=st.floats(0, 1e6),
+    patience_seconds=st.floats(0, 1e6),
+)
+failures = st.builds(Failure.of, st.sampled_from(Code), words, retry_after=st.none() | st.floats(0, 1e6))
+outcomes = st.builds(
+    CopyOutcome,
+    status=st.sampled_from(CopyStatus),
+    started_at=moments,
+    ended_at=moments,
+    verified_at=st.none() | moments,
+)
+anything = st.one_of(
+    orders,
+    failures,
+    outcomes,
+    st.builds(LaneInput, run_id=words, lane=st.integers(0, 64), finished=st.none() | outcomes),
+    st.builds(
+        CopyProgress,
+        order=orders,
+        step=st.sampled_from(Step),
+        started_at=st.none() | moments,
+        failure=st.none() | failures,
+        polls=st.integers(0, 10**6),
+    ),
+    st.builds(DiscardInput, order=orders, owner=words, code=words, message=words, go_on=st.booleans()),
+)
+
+
+@given(anything)
+def test_a_message_arrives_as_it_left(message: Message) -> None:
+    on_the_wire = json.loads(json.dumps(message.to_json()))
+    assert type(message).parse(on_the_wire) == message
+
+
+@given(orders)
+def test_a_message_that_was_encoded_twice_is_read_all_the_same(order: CopyOrder) -> None:
+    assert CopyOrder.parse(json.dumps(order.to_json())) == order
+
+
+@given(anything)
+def test_a_field_of_a_newer_version_does_not_stop_work_under_way(message: Message) -> None:
+    assert type(message).parse({**message.to_json(), "fromTomorrow": {"x": 1}}) == message
+
+
+def test_names_on_the_wire_are_camel_case_and_absent_rather_than_null() -> None:
+    failure = Failure.of(Code.THROTTLED, "wait", retry_after=7.0)
+    assert failure.to_json() == {
+        "ok": False,
+        "code": "Throttled",
+        "message": "wait",
+        "retryable": True,
+        "retryAfter": 7.0,
+    }
+
+
+def test_a_message_that_cannot_be_read_is_refused_rather_than_half_read() -> None:
+    with pytest.raises(ValueError, match="modelId"):
+        StepInput.parse({"order": {"runId": "r"}, "owner": "me"})
+
+
+def test_every_envelope_says_whether_it_is_one_of_success() -> None:
+    envelopes = [
+        kind
+        for kind in vars(messages).values()
+        if isinstance(kind, type) and issubclass(kind, Message) and "ok" in kind.model_fields
+    ]
+    assert {kind.__name__ for kind in envelopes if kind.model_fields["ok"].default is False} == {"Failure"}
+    assert len(envelopes) > 8
+
+
+def test_every_code_has_a_meaning_with_advice() -> None:
+    assert set(MEANINGS) == set(Code)
+    assert all(meaning.means and meaning.advice for meaning in MEANINGS.values())
+
+
+@given(st.sampled_from(Code))
+def test_only_codes_that_are_waited_out_are_retryable(code: Code) -> None:
+    assert Failure.of(code, "").retryable is (remedy(code) is Remedy.WAIT)
+
+
+def test_a_code_of_another_version_of_the_app_ends_the_copy_instead_of_looping() -> None:
+    assert remedy("FromTomorrow") is Remedy.END
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (
+            "2024",
+            UNRESOLVED,
+            Code.TARGET_UNRESOLVED,
+        ),
+        ("ResourceResolverError", "", Code.TARGET_UNRESOLVED),
+        (
+            "2024",
+            NOT_AUTHORIZED,
+            Code.COPY_FAILED,
+        ),
+        ("AuthorizationError", None, Code.COPY_FAILED),
+        ("DataProtectionTransformServiceError", None, Code.ENCRYPTION_DOWNGRADE),
+        (
+            "Forbidden",
+            "Authorization failed: Cannot copy encrypted content to non-encrypted account.",
+            Code.ENCRYPTION_DOWNGRADE,
+        ),
+        (None, None, Code.COPY_FAILED),
+    ],
+)
+def test_a_failed_copy_is_told_apart_by_what_the_service_says(
+    code: str | None, message: str | None, expected: Code
+) -> None:
+    assert copy_failure_code(code, message) is expected
