@@ -55,6 +55,9 @@ class Code(StrEnum):
     TARGET_NOT_READY = "TargetNotReady"
     TARGET_LOST = "TargetLost"
     CONTENT_MISMATCH = "ContentMismatch"
+    TARGET_LIST_FAILED = "TargetListFailed"
+    DRIFTED = "Drifted"
+    NOT_OURS = "NotOurs"
     # the copy
     COPY_REFUSED = "CopyRefused"
     COPY_FAILED = "CopyFailed"
@@ -63,6 +66,12 @@ class Code(StrEnum):
     AUTHORIZATION_EXPIRED = "AuthorizationExpired"
     STILL_COPYING = "StillCopying"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    # runs
+    SOURCE_LIST_FAILED = "SourceListFailed"
+    SOURCE_LIST_EMPTY = "SourceListEmpty"
+    PLAN_CHANGED = "PlanChanged"
+    PLAN_RUNNING = "PlanAlreadyRunning"
+    DELETION_GUARDED = "DeletionGuarded"
     # ourselves
     ALREADY_THERE = "AlreadyThere"
     COPY_IN_PROGRESS = "CopyInProgress"
@@ -193,6 +202,36 @@ MEANINGS: dict[Code, Meaning] = {
         Remedy.END,
         "the copy is there and does not equal its source",
         "look at the difference named; delete the copy by hand and copy again",
+    ),
+    Code.TARGET_LIST_FAILED: Meaning(
+        Remedy.END, "the target's list of models could not be read, so nothing is decided about it", "see the message"
+    ),
+    Code.DRIFTED: Meaning(
+        Remedy.END,
+        "a replica is not what was verified any more",
+        "nothing: the next run copies it anew; find out who changes models in the target",
+    ),
+    Code.NOT_OURS: Meaning(
+        Remedy.END,
+        "what stands under a replica's id is not what we copied, so it is not deleted",
+        "look at the model in the target, and delete it by hand if nobody needs it",
+    ),
+    Code.SOURCE_LIST_FAILED: Meaning(
+        Remedy.END, "the source's list of models could not be read", "see the message; the next run tries again"
+    ),
+    Code.SOURCE_LIST_EMPTY: Meaning(
+        Remedy.END,
+        "the source lists no models, and the catalogue knows copies of its models",
+        "check that the resource and its key are the right ones",
+    ),
+    Code.PLAN_CHANGED: Meaning(
+        Remedy.END, "the plan is not the one that was approved any more", "make a dry run again and look at it"
+    ),
+    Code.PLAN_RUNNING: Meaning(Remedy.END, "another run of this plan is under way", "wait for the run that is named"),
+    Code.DELETION_GUARDED: Meaning(
+        Remedy.END,
+        "so many replicas would be deleted at once that none is",
+        "see which models are gone from the source; raise maxDeletePercent for one run if that is right",
     ),
     Code.COPY_REFUSED: Meaning(
         Remedy.FRESH, "the source does not copy with this authorization", "nothing, unless it goes on"

@@ -15,6 +15,7 @@ from backup.configuration_fields import Name
 from backup.configuration_problems import ConfigurationError, Problem, did_you_mean, problems_of, refusal, shown
 from backup.configuration_sections import (
     CopySettings,
+    DeepCheck,
     ManagedIdentity,
     OnChange,
     Plan,
@@ -31,6 +32,7 @@ __all__ = [
     "Configuration",
     "ConfigurationError",
     "CopySettings",
+    "DeepCheck",
     "ManagedIdentity",
     "OnChange",
     "Plan",

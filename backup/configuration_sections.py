@@ -159,6 +159,15 @@ class Retention(Section):
     """If more of a target's replicas than this would go in one run, none does, and the run says so."""
 
 
+class DeepCheck(StrEnum):
+    """Which replicas are read whole and compared with what was verified, besides being looked for in the lists."""
+
+    OFF = "off"
+    ROTATING = "rotating"
+    """A thirtieth of them each night, a different one each day."""
+    ALL = "all"
+
+
 class Plan(Section):
     """A backup policy: what is copied from where to where, and what becomes of it later."""
 
@@ -185,6 +194,15 @@ class Plan(Section):
 
     deadline_minutes: Annotated[int, Field(strict=True, ge=1, lt=_DEADLINE_LIMIT)] | None = None
     """How long one copy of this plan may take; null: as in copies."""
+
+    rpo_hours: Annotated[int, Field(strict=True, ge=1, le=8760)] | None = None
+    """The promise: hours after which a trained model must be in every target. A run reports each model that is later; null: none."""
+
+    expiry_warning_days: Annotated[int, Field(strict=True, ge=0, le=730)] = 30
+    """Replicas that expire within so many days are reported: copying does not extend a model's life."""
+
+    deep_check: DeepCheck = DeepCheck.ROTATING
+    """Which replicas each run reads whole."""
 
 
 def first_repeated(values: Iterable[str]) -> str | None:

@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from backup.json_types import Json, JsonObject
 
+FIRST_V4_PREVIEW = "2023-10-31"
+"""The first version with the paths of v4; dated versions before it are of v3."""
+
 
 class Kind(StrEnum):
     """A custom model or a custom classifier; the two live in separate name spaces and may share an id."""
@@ -61,9 +64,12 @@ class ModelSummary:
     def fingerprint(self) -> str:
         """Return what identifies this version of the model, from list fields alone.
 
-        A retrained model keeps its id (v3 and later) and changes its dates; v2 ids are never reused.
+        A retrained model keeps its id (v3 and later) and changes its dates; v2 ids are never reused. v3 has no date of change, so one
+        that a v4 list adds to a v3 model does not count: the fingerprint must not depend on which list was read.
         """
-        parts = [self.model_id, self.api_version or "", self.created, self.modified or ""]
+        is_v3 = self.api_version is not None and "2022" <= self.api_version < FIRST_V4_PREVIEW
+        modified = "" if is_v3 else self.modified or ""
+        parts = [self.model_id, self.api_version or "", self.created, modified]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,8 +34,24 @@ class Message(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class RowAction(StrEnum):
+    """What a row of a run is about."""
+
+    COPY = "copy"
+    DELETE = "delete"
+    CHECK = "check"
+
+
+class Origin(Message):
+    """The model that a restored copy stands for, which is not the one that it is copied from."""
+
+    source: str
+    model_id: str
+    fingerprint: str
+
+
 class CopyOrder(Message):
-    """One copy to be made: a row of a run."""
+    """One row of a run: a copy to be made, or a replica to be deleted or checked."""
 
     run_id: str
     row: int
@@ -44,10 +61,28 @@ class CopyOrder(Message):
     model_id: str
     target_model_id: str | None = None
     """The id that the user wants the copy to have (v3 and later); by default the source's own."""
+    action: RowAction = RowAction.COPY
+    subject_id: str | None = None
+    """The target id of the replica that is to be deleted or checked."""
+    subject_fingerprint: str | None = None
+    """The version that this replica was of when that was decided: a later one is left alone."""
+    recreate: bool = False
+    """Whether the old replica is deleted before the new copy is made, so that the id stays."""
+    origin: Origin | None = None
     deadline_seconds: float
     """Counted from the first moment of the copy."""
     patience_seconds: float
     """How long an unreachable resource is waited for while nothing has been started."""
+
+    @property
+    def mapped_source(self) -> str:
+        """The source that the copy is known under in the mapping."""
+        return self.origin.source if self.origin else self.source
+
+    @property
+    def mapped_model_id(self) -> str:
+        """The model id that the copy is known under in the mapping."""
+        return self.origin.model_id if self.origin else self.model_id
 
 
 class StepInput(Message):
@@ -224,6 +259,98 @@ class RunRequest(Message):
     deadline_seconds: float
     patience_seconds: float
     concurrency: int
+
+
+class BackupRequest(Message):
+    """A run of a plan, as a starter hands it to ``backup_run``."""
+
+    run_id: str
+    plan: str
+    dry_run: bool = False
+    plan_hash: str | None = None
+    """The plan that was approved; any other is not carried out."""
+    steal_from: str | None = None
+    """A run of this plan whose orchestration is known to have ended without giving the plan back."""
+    scheduled_at: datetime | None = None
+
+
+class RestoreRequest(Message):
+    """A run that brings models back, or to a third region, from replicas."""
+
+    run_id: str
+    source: str
+    """The resource whose models were lost."""
+    target: str
+    """Where they are wanted."""
+    kind: Kind | None = None
+    models: list[str] | None = None
+    """Model ids at the source; all that have a replica by default."""
+    dry_run: bool = False
+
+
+class ListingRef(Message):
+    """One list that a run reads: models or classifiers of one resource, through one API version."""
+
+    resource: str
+    kind: Kind
+    api_version: str
+    is_source: bool
+
+
+class PlanClaimed(Message):
+    """The plan is ours to run; these are the lists to read."""
+
+    ok: bool = True
+    listings: list[ListingRef]
+    patience_seconds: float
+    concurrency: int
+
+
+class PageInput(Message):
+    """One page of one list: also the state of the orchestration that reads the list."""
+
+    run_id: str
+    listing: ListingRef
+    number: int = 0
+    page: str | None = None
+    """The page's address, as the service gave it; ``None`` for the first."""
+    count: int = 0
+    patience_seconds: float = 300.0
+
+
+class PageRead(Message):
+    """A page is in the catalogue."""
+
+    ok: bool = True
+    count: int
+    next_page: str | None = None
+    not_before: datetime | None = None
+    """When the next page may be asked for within the rate limits."""
+
+
+class PlanInputs(Message):
+    """What ``make_plan`` is told: the request, and which targets could not be listed (name: reason)."""
+
+    request: BackupRequest
+    failed_targets: dict[str, str] = Field(default_factory=dict)
+
+
+class PlanMade(Message):
+    """The plan's decisions and rows are in the catalogue."""
+
+    ok: bool = True
+    total: int
+    plan_hash: str
+    counts: dict[str, int]
+
+
+class RunFailure(Message):
+    """Why a run ends before anything was copied."""
+
+    run_id: str
+    plan: str | None = None
+    code: str
+    message: str
 
 
 class LaneInput(Message):

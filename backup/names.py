@@ -10,6 +10,9 @@ from backup.document_models import Kind
 COPY_MODEL = "copy_model"
 LANE = "lane"
 COPY_BATCH = "copy_batch"
+BACKUP_RUN = "backup_run"
+RESTORE_RUN = "restore_run"
+LIST_RESOURCE = "list_resource"
 
 INSPECT_MODELS = "inspect_models"
 AUTHORIZE_COPY = "authorize_copy"
@@ -22,6 +25,13 @@ PARK_CLAIM = "park_claim"
 OPEN_RUN = "open_run"
 TAKE_ROW = "take_row"
 CLOSE_RUN = "close_run"
+FAIL_RUN = "fail_run"
+CLAIM_PLAN = "claim_plan"
+LIST_PAGE = "list_page"
+MAKE_PLAN = "make_plan"
+PLAN_RESTORE = "plan_restore"
+DELETE_REPLICA = "delete_replica"
+CHECK_REPLICA = "check_replica"
 
 MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{1,63}")
 """The ids that v3 and later accept; v2 ids are UUIDs and match as well (published API description)."""
@@ -29,13 +39,23 @@ MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{1,63}")
 V2_MODEL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """v2 ids are chosen by the service and are UUIDs."""
 
-RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 """Run ids double as instance ids and storage keys, so they keep to characters that are safe in both."""
 
 
 def copies_run_id(now: datetime, random_part: str) -> str:
     """Return the id of a run that was asked for over HTTP: the time to the minute (UTC) and a random part."""
-    return f"copies-{now:%Y%m%dt%H%M}-{random_part}"
+    return f"copies-{now:%Y%m%dT%H%M}-{random_part}"
+
+
+def restore_run_id(now: datetime, random_part: str) -> str:
+    """Return the id of a restore."""
+    return f"restore-{now:%Y%m%dT%H%M}-{random_part}"
+
+
+def plan_run_id(plan: str, moment: datetime, random_part: str | None = None) -> str:
+    """Return the id of a run of a plan: of the scheduled time for a timer, so that a double fire is one run; random over HTTP."""
+    return f"{plan}-{moment:%Y%m%dT%H%M}" + (f"-{random_part}" if random_part else "")
 
 
 def claim_key(kind: Kind, source: str, model_id: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, Message
+from backup.messages import CopyOrder, CopyOutcome, Message, Origin, RowAction
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
@@ -28,6 +28,10 @@ class Replica(Message):
     verified_at: datetime
     expires_at: datetime | None = None
     run_id: str
+    retired_at: datetime | None = None
+    """Since when a newer copy stands in for it."""
+    orphaned_at: datetime | None = None
+    """Since when its source model is known to be gone."""
 
 
 class RunRow(Message):
@@ -39,6 +43,11 @@ class RunRow(Message):
     kind: Kind
     model_id: str
     requested_target_model_id: str | None = None
+    action: RowAction = RowAction.COPY
+    subject_id: str | None = None
+    subject_fingerprint: str | None = None
+    recreate: bool = False
+    origin: Origin | None = None
     status: CopyStatus = CopyStatus.PENDING
     started_at: datetime | None = None
     outcome: CopyOutcome | None = None
@@ -67,6 +76,16 @@ class RunRecord(Message):
     deadline_seconds: float = 0
     patience_seconds: float = 0
     cancel_requested: bool = False
+    workable: int | None = None
+    """How many rows are for lanes to take; those behind them ended when the plan was made. ``None``: all."""
+    plan: str | None = None
+    dry_run: bool = False
+    plan_hash: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Decisions by action."""
+    findings: int = 0
+    code: str | None = None
+    message: str | None = None
 
     def order(self, row: RunRow) -> CopyOrder:
         """Return what the orchestration of ``row`` is told."""
@@ -78,6 +97,11 @@ class RunRecord(Message):
             kind=row.kind,
             model_id=row.model_id,
             target_model_id=row.requested_target_model_id,
+            action=row.action,
+            subject_id=row.subject_id,
+            subject_fingerprint=row.subject_fingerprint,
+            recreate=row.recreate,
+            origin=row.origin,
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,
         )

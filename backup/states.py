@@ -78,7 +78,13 @@ class ReplicaState(StrEnum):
     """Whether a replica may be used."""
 
     READY = "ready"
+    """In the target, verified, and the one to use."""
+    RETIRING = "retiring"
+    """Replaced by a newer copy; still there for applications that looked it up before."""
+    DELETING = "deleting"
+    """About to be deleted: not to be used any more."""
     MISSING = "missing"
+    """Was there, and is not any more, or is not what was verified."""
 
 
 class Step(StrEnum):

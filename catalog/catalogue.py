@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.claims import ClaimTable
+from catalog.plans import PlanTable
 from catalog.reachability import ReachabilityTable
 from catalog.replicas import ReplicaTable
 from catalog.runs import RunTable
@@ -20,6 +21,7 @@ class Catalogue:
         self.claims = ClaimTable(store)
         self.replicas = ReplicaTable(store)
         self.runs = RunTable(store)
+        self.plans = PlanTable(store, self.runs)
         self.slots = SlotTable(store)
         self.suspects = SuspectTable(store)
         self.target_ids = TargetIdTable(store)

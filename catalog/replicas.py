@@ -40,6 +40,25 @@ class ReplicaTable:
         )
         return [KnownReplica(Replica.parse(row.data), row) for row in page.rows]
 
+    def of_source(self, source: str) -> Iterator[KnownReplica]:
+        """Go through the replicas of all models of a source."""
+        after = None
+        while True:
+            page = self._store.scan(Table.REPLICAS, partition_prefix=f"{source}|", after=after)
+            for row in page.rows:
+                yield KnownReplica(Replica.parse(row.data), row)
+            after = page.after
+            if after is None:
+                return
+
+    def page(
+        self, after: tuple[str, str] | None, limit: int, source: str | None = None
+    ) -> tuple[list[Replica], tuple[str, str] | None]:
+        """Return up to ``limit`` replicas behind ``after``, and where the next page starts."""
+        prefix = f"{source}|" if source else None
+        found = self._store.scan(Table.REPLICAS, partition_prefix=prefix, after=after, limit=limit)
+        return [Replica.parse(row.data) for row in found.rows], found.after
+
     def put(self, replica: Replica, known: KnownReplica | None) -> None:
         """Write a replica over what was read as ``known``. Raises ``RowExists`` or ``RowChanged`` where somebody was faster."""
         if known is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from backup.codes import Code
 from backup.messages import CopyOrder, CopyOutcome, RunRequest
@@ -13,6 +14,9 @@ from catalog.contention import until_it_holds
 from catalog.store import Row, RowChanged, RowExists, Store, Table
 
 RUN_KEY = "run"
+INDEX_PARTITION = "runs"
+CHUNK = 60
+"""Entries a row: small enough for a row's 30,000 characters."""
 UNFINISHED = {CopyStatus.PENDING, CopyStatus.RUNNING}
 
 
@@ -56,35 +60,105 @@ class RunTable:
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record. Repeating it changes nothing."""
         pairs = [(target, model) for target in request.targets for model in request.models]
-        rows = {
-            _row_key(index): RunRow(
+        rows = [
+            RunRow(
                 row=index,
                 source=request.source,
                 target=target,
                 kind=request.kind,
                 model_id=model,
                 requested_target_model_id=request.target_model_id,
-            ).to_json()
+            )
             for index, (target, model) in enumerate(pairs)
-        }
-        self._store.ensure(Table.RUNS, request.run_id, rows)
+        ]
+        return self.open_rows(
+            request.run_id,
+            rows,
+            now,
+            deadline_seconds=request.deadline_seconds,
+            patience_seconds=request.patience_seconds,
+        )
+
+    def open_rows(self, run_id: str, rows: Sequence[RunRow], now: datetime, **facts: Any) -> RunRecord:
+        """Write ``rows`` and the run's record with ``facts`` in it. A run that has its rows already stays as it is."""
+        self._store.ensure(Table.RUNS, run_id, {_row_key(row.row): row.to_json() for row in rows})
 
         def attempt() -> RunRecord:
-            found, record = self._read_or_new(request.run_id, now)
-            if record.total is not None:
+            found, record = self._read_or_new(run_id, now)
+            if record.total is not None or record.ended_at is not None:
                 return record
-            opened = record.model_copy(
-                update={
-                    "total": len(pairs),
-                    "status": RunStatus.RUNNING,
-                    "deadline_seconds": request.deadline_seconds,
-                    "patience_seconds": request.patience_seconds,
-                }
-            )
+            opened = record.model_copy(update={"total": len(rows), "status": RunStatus.RUNNING, **facts})
             self._write(found, opened)
             return opened
 
-        return until_it_holds(attempt, RowExists)
+        record = until_it_holds(attempt, RowExists)
+        self._index(record)
+        return record
+
+    def announce(
+        self, run_id: str, kind: str, now: datetime, plan: str | None = None, *, dry_run: bool = False
+    ) -> RunRecord:
+        """Write the record of a run whose rows are still to be found out. Repeating it changes nothing."""
+
+        def attempt() -> RunRecord:
+            found, record = self._read_or_new(run_id, now)
+            if found is not None and record.kind == kind:
+                return record
+            record = record.model_copy(update={"kind": kind, "plan": plan, "dry_run": dry_run})
+            self._write(found, record)
+            return record
+
+        record = until_it_holds(attempt, RowExists)
+        self._index(record)
+        return record
+
+    def fail(self, run_id: str, code: str, message: str, now: datetime) -> RunRecord:
+        """End a run before its rows were written. A run that has ended already stays as it is."""
+
+        def attempt() -> RunRecord:
+            found, record = self._read_or_new(run_id, now)
+            if record.ended_at is not None:
+                return record
+            update = {"status": RunStatus.FAILED, "code": code, "message": message, "ended_at": now}
+            record = record.model_copy(update={**update, "total": record.total or 0})
+            self._write(found, record)
+            return record
+
+        record = until_it_holds(attempt, RowExists)
+        self._index(record)
+        return record
+
+    def write_chunks(self, run_id: str, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Keep a list of JSON objects with the run, a few dozen a row. Repeating it changes nothing."""
+        chunks = {
+            f"{name}-{start // CHUNK:06d}": {"entries": list(entries[start : start + CHUNK])}
+            for start in range(0, len(entries), CHUNK)
+        }
+        self._store.ensure(Table.RUNS, run_id, chunks)
+
+    def read_chunks(self, run_id: str, name: str) -> Iterator[Mapping[str, Any]]:
+        """Go through a list that :meth:`write_chunks` kept."""
+        after = None
+        while True:
+            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=f"{name}-", after=after)
+            for row in page.rows:
+                yield from row.data["entries"]
+            after = page.after
+            if after is None:
+                return
+
+    def newest(self, after: str | None, limit: int) -> tuple[list[RunRecord], str | None]:
+        """Return up to ``limit`` runs, newest first, and where the next page starts."""
+        start = (INDEX_PARTITION, after) if after else None
+        page = self._store.scan(Table.RUN_INDEX, partition=INDEX_PARTITION, after=start, limit=limit)
+        records = [record for row in page.rows if (record := self.find(row.data["runId"])) is not None]
+        return records, page.after[1] if page.after else None
+
+    def _index(self, record: RunRecord) -> None:
+        # keys count down, because rows can only be listed upwards and the newest run is wanted first
+        countdown = 10**13 - int(record.started_at.timestamp() * 1000)
+        key = f"{countdown:013d}-{record.run_id}"
+        self._store.ensure(Table.RUN_INDEX, INDEX_PARTITION, {key: {"runId": record.run_id}})
 
     def take(
         self, run_id: str, lane: int, sequence: int, finished: CopyOutcome | None, now: datetime
@@ -103,7 +177,8 @@ class RunTable:
             ended = position is not None and position.row is not None and finished is not None
             if ended and position is not None and position.row is not None and finished is not None:
                 self._finish(run_id, position.row, finished)
-            free = record.next_row if record.next_row < (record.total or 0) else None
+            workable = record.total if record.workable is None else record.workable
+            free = record.next_row if record.next_row < (workable or 0) else None
             lanes = {**record.lanes, str(lane): LanePosition(sequence=sequence, row=free)}
             update = {
                 "lanes": lanes,

@@ -21,6 +21,8 @@ class Table(StrEnum):
     REPLICAS = "replicas"
     RUNS = "runs"
     SUSPECTS = "suspects"
+    RUN_INDEX = "runindex"
+    PLANS = "plans"
     REACHABILITY = "reachability"
 
 

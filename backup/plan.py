@@ -1,0 +1,405 @@
+"""The plan of a backup run: a pure function from what there is to what is to be done, each decision with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, generation_of_model, newest_common
+from backup.codes import Code
+from backup.configuration import DeepCheck, OnChange, Plan, Resource
+from backup.document_models import Generation, Kind, ModelState, ModelSummary
+from backup.messages import Message
+from backup.records import Replica
+from backup.states import ReplicaState
+
+RETIRING_HOURS = 24
+"""How long a replaced copy is kept: applications cache what the lookup told them."""
+
+ROTATION = 30
+"""A rotating deep check reads every replica once in so many runs."""
+
+
+class Action(StrEnum):
+    """What a run does about one model in one target."""
+
+    COPY = "copy"
+    REPLACE = "replace"
+    SKIP = "skip"
+    BLOCKED = "blocked"
+    ORPHAN = "orphan"
+    DELETE = "delete"
+
+
+class Reason(StrEnum):
+    """Why."""
+
+    NEW = "new"
+    MISSING = "missing"
+    EXPIRED = "expired"
+    RETRAINED = "retrained"
+    UNCHANGED = "unchanged"
+    NOT_READY = "notReady"
+    SOURCE_EXPIRED = "sourceExpired"
+    NO_COMMON_VERSION = "noCommonVersion"
+    KIND_UNSUPPORTED = "kindUnsupported"
+    OTHER_CLOUD = "otherCloud"
+    TARGET_UNKNOWN = "targetUnknown"
+    KEPT = "kept"
+    IN_GRACE = "inGrace"
+    GUARDED = "deletionGuarded"
+    REMOVED = "removed"
+
+
+CODE_OF_BLOCK: Mapping[Reason, Code] = {
+    Reason.NOT_READY: Code.SOURCE_MODEL_NOT_READY,
+    Reason.SOURCE_EXPIRED: Code.SOURCE_MODEL_EXPIRED,
+    Reason.NO_COMMON_VERSION: Code.NO_COMMON_VERSION,
+    Reason.KIND_UNSUPPORTED: Code.KIND_UNSUPPORTED,
+    Reason.OTHER_CLOUD: Code.OTHER_CLOUD,
+    Reason.TARGET_UNKNOWN: Code.TARGET_LIST_FAILED,
+}
+
+
+class Decision(Message):
+    """What is to be done about one model in one target."""
+
+    target: str
+    kind: Kind
+    model_id: str
+    action: Action
+    reason: Reason
+    fingerprint: str | None = None
+    target_model_id: str | None = None
+    """The replica that the decision is about, where there is one."""
+
+
+class Removal(Message):
+    """A replaced copy whose time is up, and which a newer one stands in for."""
+
+    target: str
+    kind: Kind
+    model_id: str
+    target_model_id: str
+
+
+class Finding(Message):
+    """Something that a person should know about a replica, or about its lack."""
+
+    finding: str
+    """``missing``, ``expiresSoon``, ``rpoBreached`` or ``drifted``."""
+    target: str
+    kind: Kind
+    model_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a resource holds, as its lists tell; ``None`` in place of it where the lists could not be read."""
+
+    models: Mapping[tuple[Kind, str], ModelSummary]
+
+    @classmethod
+    def of(cls, models: Iterable[ModelSummary]) -> Listing:
+        """Return the listing of ``models``."""
+        return cls({(model.kind, model.model_id): model for model in models})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInput:
+    """Everything that a plan depends on."""
+
+    policy: Plan
+    resources: Mapping[str, Resource]
+    source: Listing
+    targets: Mapping[str, Listing | None]
+    replicas: Sequence[Replica]
+    """All replicas of the source's models, in whatever state."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What a run will do. One decision a model and target; replaced copies and checks come besides."""
+
+    decisions: tuple[Decision, ...]
+    removals: tuple[Removal, ...]
+    deep_checks: tuple[Removal, ...]
+    findings: tuple[Finding, ...]
+    marks: tuple[Replica, ...] = field(default=())
+    """Replicas whose record is to be changed: found missing, first missed at the source, or back there."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many decisions there are of each action."""
+        counted = dict.fromkeys((str(action) for action in Action), 0)
+        for decision in self.decisions:
+            counted[decision.action] += 1
+        return counted
+
+    def hash(self) -> str:
+        """Return what identifies this plan: two plans with one hash do the same."""
+        lines = sorted(json.dumps(entry.to_json(), sort_keys=True) for entry in (*self.decisions, *self.removals))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class SourceListEmpty(ValueError):
+    """The source lists nothing, and the catalogue knows replicas of it: a mistake or an outage, never a reason to act."""
+
+
+def make_plan(given: PlanInput) -> PlanResult:
+    """Decide what to do about every model of the source in every target.
+
+    Raises ``SourceListEmpty``.
+    """
+    considered = _Considered(given)
+    if not given.source.models and any(replica.state is ReplicaState.READY for replica in given.replicas):
+        raise SourceListEmpty(
+            f'"{given.policy.source}" lists no models, and the catalogue knows copies of its models: nothing is done. '
+            "Check that the resource and its key are the right ones"
+        )
+    decisions: list[Decision] = []
+    for target in given.policy.targets:
+        decisions += _decisions_for(given, considered, target)
+    return PlanResult(
+        decisions=tuple(decisions),
+        removals=tuple(_removals(given, considered)),
+        deep_checks=tuple(_deep_checks(given, decisions)),
+        findings=tuple(_findings(given, considered, decisions)),
+        marks=tuple(_marks(given, considered)),
+    )
+
+
+class _Considered:
+    """The models and replicas that the policy is about."""
+
+    def __init__(self, given: PlanInput) -> None:
+        policy = given.policy
+        self.models = [
+            model
+            for model in sorted(given.source.models.values(), key=lambda one: (one.kind, one.model_id))
+            if model.kind in policy.kinds and is_included(policy, model.model_id)
+        ]
+        self.ready: dict[tuple[str, Kind, str], Replica] = {}
+        self.replicas = [
+            replica
+            for replica in given.replicas
+            if replica.target in policy.targets
+            and replica.kind in policy.kinds
+            and is_included(policy, replica.model_id)
+        ]
+        for replica in sorted(self.replicas, key=lambda one: one.verified_at):
+            if replica.state is ReplicaState.READY:
+                self.ready[replica.target, replica.kind, replica.model_id] = replica
+
+
+def is_included(policy: Plan, model_id: str) -> bool:
+    """Tell whether the policy's globs take a model in."""
+    return any(fnmatchcase(model_id, glob) for glob in policy.include) and not any(
+        fnmatchcase(model_id, glob) for glob in policy.exclude
+    )
+
+
+def _decisions_for(given: PlanInput, considered: _Considered, target: str) -> list[Decision]:
+    decisions = [_decide(given, considered, target, model) for model in considered.models]
+    present = {(model.kind, model.model_id) for model in considered.models}
+    orphans = [
+        replica
+        for key, replica in sorted(considered.ready.items())
+        if key[0] == target and (replica.kind, replica.model_id) not in present
+    ]
+    doomed = [replica for replica in orphans if _is_past_grace(given, replica)]
+    total = sum(1 for key in considered.ready if key[0] == target)
+    guarded = len(doomed) * 100 > given.policy.retention.max_delete_percent * total
+    for replica in orphans:
+        if replica not in doomed:
+            kept = Reason.IN_GRACE if given.policy.retention.delete_removed else Reason.KEPT
+            decisions.append(_about(replica, Action.ORPHAN, kept))
+        elif guarded:
+            decisions.append(_about(replica, Action.ORPHAN, Reason.GUARDED))
+        else:
+            decisions.append(_about(replica, Action.DELETE, Reason.REMOVED))
+    return decisions
+
+
+def _decide(given: PlanInput, considered: _Considered, target: str, model: ModelSummary) -> Decision:
+    replica = considered.ready.get((target, model.kind, model.model_id))
+    listing = given.targets.get(target)
+
+    def decision(action: Action, reason: Reason) -> Decision:
+        return Decision(
+            target=target,
+            kind=model.kind,
+            model_id=model.model_id,
+            action=action,
+            reason=reason,
+            fingerprint=model.fingerprint(),
+            target_model_id=replica.target_model_id if replica else None,
+        )
+
+    if listing is None:
+        return decision(Action.BLOCKED, Reason.TARGET_UNKNOWN)
+    present = None if replica is None else listing.models.get((replica.kind, replica.target_model_id))
+    if replica is not None and present is not None and _is_usable(present, given.now):
+        if replica.fingerprint == model.fingerprint():
+            return decision(Action.SKIP, Reason.UNCHANGED)
+        block = blocked_because(given, model, target)
+        return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
+    block = blocked_because(given, model, target)
+    if block:
+        return decision(Action.BLOCKED, block)
+    if replica is None:
+        return decision(Action.COPY, Reason.NEW)
+    return decision(Action.COPY, Reason.MISSING if present is None else Reason.EXPIRED)
+
+
+def blocked_because(given: PlanInput, model: ModelSummary, target: str) -> Reason | None:
+    """Return why a model cannot be copied to ``target`` at all, or ``None``."""
+    source, other = given.resources[given.policy.source], given.resources[target]
+    if model.state is not ModelState.READY:
+        return Reason.NOT_READY
+    if model.expires is not None and model.expires <= given.now:
+        return Reason.SOURCE_EXPIRED
+    if cloud_of(source.endpoint) != cloud_of(other.endpoint):
+        return Reason.OTHER_CLOUD
+    built_with = Generation.V2 if model.api_version is None else generation_of_model(model.api_version)
+    if built_with is None:
+        return Reason.NO_COMMON_VERSION
+    own = None if model.api_version is None else model.api_version
+    version = newest_common(source.api_versions, other.api_versions, built_with, at_least=own)
+    if version is None or not can_copy(version, model.kind):
+        return Reason.NO_COMMON_VERSION
+    if model.kind is Kind.CLASSIFIER and not {source.region, other.region} <= CLASSIFIER_COPY_REGIONS:
+        return Reason.KIND_UNSUPPORTED
+    return None
+
+
+def _is_usable(model: ModelSummary, now: datetime) -> bool:
+    return model.state is ModelState.READY and (model.expires is None or model.expires > now)
+
+
+def _is_past_grace(given: PlanInput, replica: Replica) -> bool:
+    retention = given.policy.retention
+    if not retention.delete_removed or given.targets.get(replica.target) is None:
+        return False
+    since = replica.orphaned_at or given.now
+    return given.now - since >= timedelta(days=retention.grace_days)
+
+
+def _about(replica: Replica, action: Action, reason: Reason) -> Decision:
+    return Decision(
+        target=replica.target,
+        kind=replica.kind,
+        model_id=replica.model_id,
+        action=action,
+        reason=reason,
+        fingerprint=replica.fingerprint,
+        target_model_id=replica.target_model_id,
+    )
+
+
+def _removals(given: PlanInput, considered: _Considered) -> Iterable[Removal]:
+    """Replaced copies go only where the newer one is to be seen in the target's list."""
+    for replica in considered.replicas:
+        if replica.state is not ReplicaState.RETIRING or replica.retired_at is None:
+            continue
+        newer = considered.ready.get((replica.target, replica.kind, replica.model_id))
+        listing = given.targets.get(replica.target)
+        if newer is None or listing is None:
+            continue
+        present = listing.models.get((newer.kind, newer.target_model_id))
+        in_use = present is not None and _is_usable(present, given.now)
+        if in_use and given.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS):
+            yield _removal(replica)
+
+
+def _deep_checks(given: PlanInput, decisions: Sequence[Decision]) -> Iterable[Removal]:
+    mode = given.policy.deep_check
+    if mode is DeepCheck.OFF:
+        return
+    turn = given.now.toordinal() % ROTATION
+    for decision in decisions:
+        if decision.action is not Action.SKIP or decision.target_model_id is None:
+            continue
+        key = f"{decision.target}|{decision.kind}|{decision.model_id}"
+        own_turn = int(hashlib.sha256(key.encode()).hexdigest(), 16) % ROTATION
+        if mode is DeepCheck.ALL or own_turn == turn:
+            yield Removal(
+                target=decision.target,
+                kind=decision.kind,
+                model_id=decision.model_id,
+                target_model_id=decision.target_model_id,
+            )
+
+
+def _findings(given: PlanInput, considered: _Considered, decisions: Sequence[Decision]) -> Iterable[Finding]:
+    models = {(model.kind, model.model_id): model for model in considered.models}
+
+    def finding(name: str, about: Decision, detail: str) -> Finding:
+        return Finding(finding=name, target=about.target, kind=about.kind, model_id=about.model_id, detail=detail)
+
+    for decision in decisions:
+        if decision.action is Action.COPY and decision.reason is Reason.MISSING:
+            yield finding("missing", decision, f"{decision.target_model_id} is not in the target any more")
+        replica = considered.ready.get((decision.target, decision.kind, decision.model_id))
+        if replica is not None and replica.expires_at is not None:
+            left = replica.expires_at - given.now
+            if left <= timedelta(days=given.policy.expiry_warning_days):
+                yield finding(
+                    "expiresSoon", decision, f"it expires at {replica.expires_at.isoformat()}: train it again"
+                )
+        model = models.get((decision.kind, decision.model_id))
+        lacking = decision.action in {Action.COPY, Action.REPLACE, Action.BLOCKED} and model is not None
+        if lacking and model is not None and model.state is ModelState.READY and _is_late(given, model):
+            yield finding(
+                "rpoBreached", decision, f"trained at {model.modified or model.created}, not in the target yet"
+            )
+
+
+def _is_late(given: PlanInput, model: ModelSummary) -> bool:
+    if given.policy.rpo_hours is None:
+        return False
+    try:
+        trained = datetime.fromisoformat(model.modified or model.created)
+    except ValueError:
+        return False
+    if trained.tzinfo is None:
+        trained = trained.replace(tzinfo=given.now.tzinfo)
+    return given.now - trained > timedelta(hours=given.policy.rpo_hours)
+
+
+def _marks(given: PlanInput, considered: _Considered) -> Iterable[Replica]:
+    present = {(model.kind, model.model_id) for model in considered.models}
+    for replica in considered.replicas:
+        if replica.state not in {ReplicaState.READY, ReplicaState.RETIRING}:
+            continue
+        changes: dict[str, object] = {}
+        listing = given.targets.get(replica.target)
+        if listing is not None and (replica.kind, replica.target_model_id) not in listing.models:
+            changes["state"] = ReplicaState.MISSING
+        is_present = (replica.kind, replica.model_id) in present
+        if is_present and replica.orphaned_at is not None:
+            changes["orphaned_at"] = None
+        if not is_present and replica.orphaned_at is None:
+            changes["orphaned_at"] = given.now
+        if changes:
+            yield replica.model_copy(update=changes)
+
+
+def _removal(replica: Replica) -> Removal:
+    return Removal(
+        target=replica.target,
+        kind=replica.kind,
+        model_id=replica.model_id,
+        target_model_id=replica.target_model_id,
+    )
+
+
+def recreates(policy: Plan, decision: Decision) -> bool:
+    """Tell whether the old copy is deleted before the new one is made, so that the id stays."""
+    return decision.action is Action.REPLACE and policy.on_change is OnChange.RECREATE
