@@ -1,0 +1,234 @@
+"""No key and no access token is left in anything that the app or the host writes: every byte of it is searched."""
+
+import base64
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+
+from local.child import Child
+from local.simulator import ResourceSpec, Simulator
+from local.simulator.seeds import demo
+
+ROOT = Path(__file__).parents[1]
+RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts"
+NAMES = ("west", "north")
+Fault = tuple[str, str, dict[str, Any]]
+FAULTS: tuple[Fault, ...] = (
+    ("getModel", "status", {"status": 401}),
+    ("authorizeCopy", "status", {"status": 403}),
+    ("authorizeCopy", "malformed", {}),
+    ("authorizeCopy", "truncated", {}),
+    ("authorizeCopy", "wrongHost", {}),
+    ("authorizeCopy", "lostAnswer", {}),
+    ("startCopy", "status", {"status": 500}),
+    ("startCopy", "wrongHost", {}),
+    ("startCopy", "lostAnswer", {}),
+    ("getCopyResult", "malformed", {}),
+    ("getCopyResult", "reset", {}),
+)
+
+
+@dataclass
+class Traces:
+    """What one life of the app left behind, and what must not be in it."""
+
+    places: dict[str, bytes]
+    secrets: dict[str, str]
+    statuses: list[str]
+    tokens: int
+
+
+def found(places: Mapping[str, bytes], wanted: Mapping[str, str]) -> list[str]:
+    """Name every secret with the place where it is, in whatever spelling."""
+    return [
+        f"{name} in {place}"
+        for name, secret in wanted.items()
+        for place, content in places.items()
+        if any(spelling in content for spelling in spellings(secret))
+    ]
+
+
+def spellings(secret: str) -> set[bytes]:
+    plain = secret.encode()
+    encoded = {base64.b64encode(plain), base64.urlsafe_b64encode(plain)}
+    return {plain, quote(secret, safe="").encode(), secret.encode("utf-16-le"), *encoded}
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Every file as it is, and every value of the databases: SQLite may cut a long value into pages."""
+    places = {}
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        places[path.name] = path.read_bytes()
+        if path.suffix == ".sqlite":
+            places[f"rows of {path.name}"] = rows(path)
+    return places
+
+
+def rows(path: Path) -> bytes:
+    with sqlite3.connect(path) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        values = [value for table in tables for row in database.execute(f'SELECT * FROM "{table}"') for value in row]
+    database.close()
+    return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+
+
+def live(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
+    """Copy two models, and some more with faults of the service, and gather all that is left of it."""
+    keys = {f"key of {name}": secrets.token_hex(16) for name in NAMES}
+    others = {
+        "function key": secrets.token_urlsafe(32),
+        "system key": secrets.token_urlsafe(32),
+        "sealing key": Fernet.generate_key().decode(),
+        "older sealing key": Fernet.generate_key().decode(),
+    }
+    specs = [ResourceSpec(name, "westeurope", f"{RESOURCE}/{name}", keys[f"key of {name}"]) for name in NAMES]
+    with Simulator(specs) as simulator:
+        source = simulator.resource("west")
+        for model in demo():
+            source.put_model(model)
+        for name in NAMES:
+            simulator.resource(name).set_durations((0.0, 0.5))
+        environment = {
+            "BACKUP_CONFIG": str(configure(directory, simulator)),
+            "CATALOG": f"sqlite:{directory / 'catalog.sqlite'}",
+            "SEALING_KEYS": f"{others['sealing key']},{others['older sealing key']}",
+            "LOCAL_HOST_FUNCTION_KEY": others["function key"],
+            "LOCAL_HOST_SYSTEM_KEY": others["system key"],
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            **{f"{name.upper()}_KEY": keys[f"key of {name}"] for name in NAMES},
+        }
+        state = str(directory / "host.sqlite")
+        host = Child("local.host", ["--port", "0", "--state", state, "--app", app], directory / "host.log")
+        try:
+            url = host.start(environment)["url"]
+            answers, statuses = use(url, others, simulator, faults)
+        finally:
+            host.stop()
+        tokens = list(simulator._world._authorizations)
+        assert len(tokens) >= 1
+    named = {f"access token {number}": token for number, token in enumerate(tokens)}
+    return Traces({**files(directory), **answers}, {**keys, **others, **named}, statuses, len(tokens))
+
+
+def configure(directory: Path, simulator: Simulator) -> Path:
+    path = directory / "backup.json"
+    resources = {
+        name: {
+            "endpoint": simulator.endpoint(name),
+            "region": "westeurope",
+            "resourceId": f"{RESOURCE}/{name}",
+            "apiVersions": ["v2.1", "2023-07-31", "2024-11-30"],
+            "keySetting": f"{name.upper()}_KEY",
+            "rateLimits": dict.fromkeys(
+                ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
+            ),
+        }
+        for name in NAMES
+    }
+    copies = {"patienceSeconds": 1, "ambiguityWindowSeconds": 1}
+    path.write_text(json.dumps({"resources": resources, "copies": copies}), encoding="utf-8")
+    return path
+
+
+def use(
+    url: str, keys: Mapping[str, str], simulator: Simulator, faults: Sequence[Fault]
+) -> tuple[dict[str, bytes], list[str]]:
+    """Use everything that answers, and return the answers; and how the copies ended."""
+    session = requests.Session()
+    session.headers["x-functions-key"] = keys["function key"]
+    ready = [
+        model.model_id
+        for model in simulator.resource("west").models()
+        if model.state == "ready" and len(model.model_id) == 36
+    ]
+    answers: dict[str, bytes] = {}
+
+    def call(method: str, path: str, **options: Any) -> requests.Response:
+        answer = session.request(method, url + path, timeout=30, **options)
+        kept = str(sorted(answer.headers.items())).encode() + answer.content
+        answers[f"answer {len(answers)} to {method} {path.partition('?')[0]}"] = kept
+        return answer
+
+    def copy(models: list[str]) -> list[str]:
+        asked = {"source": "west", "targets": ["north"], "models": models, "deadlineMinutes": 0.1}
+        run = call("POST", "/api/copies", json=asked).json()["runId"]
+        deadline = time.monotonic() + 60
+        while (answer := call("GET", f"/api/runs/{run}")).status_code == 202 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        call("GET", f"/api/runs/{run}/copies")
+        return [one["status"] for one in answer.json()["copies"]]
+
+    statuses = copy(ready[:2])
+    for operation, kind, options in faults:
+        where = "north" if operation == "authorizeCopy" else "west"
+        simulator.resource(where).inject(operation, kind, count=1, **options)
+    statuses += copy(ready[2:8]) if faults else []
+    call("GET", "/api/health")
+    call("POST", "/api/copies", data="{")
+    call("POST", "/api/copies", headers={"x-functions-key": "wrong"})
+    code, without_key = keys["system key"], {"x-functions-key": None}
+    for base, parameters in (("/runtime/webhooks/durabletask", {"code": code}), ("/durabletask", {})):
+        listed = call("GET", f"{base}/instances/?showInput=true", params=parameters, headers=without_key).json()
+        assert listed
+        for instance in listed:
+            shown = {"showHistory": "true", "showHistoryOutput": "true", "showInput": "true", **parameters}
+            call("GET", f"{base}/instances/{instance['instanceId']}", params=shown, headers=without_key)
+    return answers, statuses
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
+    return live(tmp_path_factory.mktemp("life"), "function_app", FAULTS)
+
+
+def test_no_key_and_no_access_token_is_left_behind(traces: Traces) -> None:
+    assert found(traces.places, traces.secrets) == []
+
+
+def test_the_search_looked_at_a_life_with_successes_and_failures(traces: Traces) -> None:
+    assert "Succeeded" in traces.statuses
+    assert traces.tokens > 5
+    assert {"host.log", "host.sqlite", "catalog.sqlite", "rows of host.sqlite", "rows of catalog.sqlite"} <= set(
+        traces.places
+    )
+    assert b"copyAuthorized" in traces.places["host.log"]
+    assert b"authorize_copy" in traces.places["rows of host.sqlite"]
+    assert b"stepFailed" in traces.places["host.log"]
+    assert any(b"TaskCompleted" in content for place, content in traces.places.items() if "durabletask" in place)
+
+
+@pytest.mark.parametrize("spelling", range(len(spellings("a/b=="))))
+def test_a_planted_secret_is_found_in_every_kind_of_place(traces: Traces, spelling: int) -> None:
+    name, secret = next(iter(traces.secrets.items()))
+    written = sorted(spellings(secret))[spelling % len(spellings(secret))]
+    for place in ("host.log", "rows of host.sqlite", "backup.json"):
+        planted = {**traces.places, place: traces.places[place] + b"text " + written + b" text"}
+        assert found(planted, traces.secrets) == [f"{name} in {place}"]
+
+
+def test_a_secret_that_sqlite_cuts_into_pages_is_found(tmp_path: Path) -> None:
+    token = secrets.token_hex(4000)
+    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+        database.execute("PRAGMA page_size = 512")
+        database.execute("CREATE TABLE history (event TEXT)")
+        database.execute("INSERT INTO history VALUES (?)", (json.dumps({"Result": token}),))
+    database.close()
+    assert found(files(tmp_path), {"token": token}) == ["token in rows of state.sqlite"]
+
+
+def test_an_app_that_forgets_to_seal_is_caught(tmp_path: Path) -> None:
+    traces = live(tmp_path, "leaky_app", [])
+    leaks = found(traces.places, traces.secrets)
+    assert any(leak.startswith("access token") and leak.endswith("in rows of host.sqlite") for leak in leaks)
+    assert any(leak.startswith("access token") and "durabletask" in leak for leak in leaks)
