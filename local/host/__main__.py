@@ -12,7 +12,8 @@ import threading
 from pathlib import Path
 
 from local.host.errors import HostError
-from local.host.host import FUNCTION_KEY_VARIABLE, KILL_VARIABLE, SYSTEM_KEY_VARIABLE, Host
+from local.host.front_door import FUNCTION_KEY_VARIABLE, SYSTEM_KEY_VARIABLE
+from local.host.host import KILL_VARIABLE, Host
 from local.host.settings import apply_local_settings
 
 _EPILOG = f"""\
@@ -85,12 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"local.host: {exc}", file=sys.stderr)
         return 2
     os.environ.pop(KILL_VARIABLE, None)
+    try:
+        url = host.serve(options.port, options.host)  # first, so that functions that run at the start find this address
+    except OSError as exc:
+        host.stop()
+        print(f"local.host: cannot listen on {options.host}:{options.port}: {exc.strerror}", file=sys.stderr)
+        return 2
     with host:
-        try:
-            url = host.serve(options.port, options.host)
-        except OSError as exc:
-            print(f"local.host: cannot listen on {options.host}:{options.port}: {exc.strerror}", file=sys.stderr)
-            return 2
         print(json.dumps({"ready": True, "url": url}), flush=True)
         if options.exit_with_stdin:
             threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()

@@ -125,8 +125,9 @@ class Engine:
         if not self._workers.stop(grace_s):
             _log.warning("activities still run at shutdown; they will run again at the next start")
         self._stopping = True
-        self._operations.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._operations.put(None)
+            self._thread.join()
         if self.failure is None:
             self._refuse(HostError("the host was stopped"))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
-import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -20,17 +18,14 @@ from local.host.app_index import load_app
 from local.host.clock import Clock, ManualClock, SystemClock
 from local.host.engine import Engine
 from local.host.errors import HostError, InstanceNotFoundError
-from local.host.http_functions import HttpRouter
+from local.host.front_door import FrontDoor
 from local.host.kill_points import KillPoints
-from local.host.management import Management
 from local.host.phantoms import Phantoms
 from local.host.protocol import DurableProtocolV1, Event, client_input, parse_time
-from local.host.server import Answer, Server, WebRequest
+from local.host.server import Server, WebRequest
 from local.host.settings import HostSettings
 from local.host.store import Instance, RuntimeStatus, Store
 
-FUNCTION_KEY_VARIABLE = "LOCAL_HOST_FUNCTION_KEY"
-SYSTEM_KEY_VARIABLE = "LOCAL_HOST_SYSTEM_KEY"
 KILL_VARIABLE = "LOCAL_HOST_KILL"
 
 
@@ -87,9 +82,10 @@ class Host:
         self.clock = SystemClock() if clock is None else clock
         self.settings = HostSettings.load(Path("host.json") if host_json is None else host_json)
         self.index = load_app(app)
-        self._function_key = os.environ.get(FUNCTION_KEY_VARIABLE) or secrets.token_urlsafe(32)
-        self._system_key = os.environ.get(SYSTEM_KEY_VARIABLE) or secrets.token_urlsafe(32)
         kill_points = KillPoints(os.environ.get(KILL_VARIABLE, "") if kill is None else kill)
+        self._server: Server | None = None
+        self._server_lock = threading.Lock()
+        self._stopped = False
         self._store = Store(state)
         self._engine = Engine(
             self.index,
@@ -102,11 +98,11 @@ class Host:
             keep_generations=keep_generations,
         )
         self._phantoms = Phantoms(self._engine)
-        self._management = Management(self._engine, self.settings, self._phantoms)
-        self._router = HttpRouter(self.index.http, self.settings.route_prefix, self._client_binding)
-        self._server: Server | None = None
-        self._server_lock = threading.Lock()
-        self._stopped = False
+        try:
+            self._door = FrontDoor(self.index, self._engine, self._phantoms, self.settings, lambda: self.base_url)
+        except HostError:
+            self._store.close()
+            raise
 
     # -- life
 
@@ -120,8 +116,9 @@ class Host:
         self.stop()
 
     def start(self) -> None:
-        """Start the engine; work that the state file holds is taken up."""
+        """Start the engine and the timer functions; work that the state file holds is taken up."""
         self._engine.start()
+        self._door.timers.start()
 
     def stop(self, grace: float = 5.0) -> None:
         """Stop serving and running; activities that run get ``grace`` seconds to be recorded. A second call does nothing."""
@@ -145,7 +142,7 @@ class Host:
 
     def _serve(self, port: int, host: str) -> Server:
         if self._server is None:
-            self._server = Server(self.answer, host, port)
+            self._server = Server(self._door.answer, host, port)
             self._server.start()
         return self._server
 
@@ -158,12 +155,12 @@ class Host:
     @property
     def function_key(self) -> str:
         """The key that opens functions of level FUNCTION. Keep it out of logs."""
-        return self._function_key
+        return self._door.function_key
 
     @property
     def system_key(self) -> str:
         """The key of the management routes, and of functions of level ADMIN. Keep it out of logs."""
-        return self._system_key
+        return self._door.system_key
 
     # -- orchestrations
 
@@ -271,6 +268,10 @@ class Host:
                 return Idle("limit", end)
             clock.set(max(due, clock.now()))
 
+    def client_binding(self) -> str:
+        """Return the text that a durable client binding is given: ``DurableOrchestrationClient(host.client_binding())``."""
+        return self._door.client_binding()
+
     @property
     def failed(self) -> bool:
         """Whether the engine has stopped on its own; its log says why."""
@@ -297,7 +298,11 @@ class Host:
         """
         return self._phantoms.rerun(instance_id, task_id, execution_id)
 
-    # -- HTTP ---------------------------------------------------------------------------------------------------------------------
+    def run_timer(self, name: str) -> None:
+        """Call a timer function now, besides its schedule; returns when it has ended, and raises what it raises."""
+        self._door.timers.run(name)
+
+    # -- HTTP
 
     def call_http(
         self,
@@ -324,46 +329,9 @@ class Host:
         """
         request = WebRequest.make(method, path, self.base_url, json_body=json, body=body, headers=headers or {})
         if with_key and "x-functions-key" not in request.headers and "code" not in request.query:
-            request.headers["x-functions-key"] = self._function_key
-        answer = loop.submit(self.answer(request)).result()
+            request.headers["x-functions-key"] = self._door.function_key
+        answer = loop.submit(self._door.answer(request)).result()
         return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
-
-    async def answer(self, request: WebRequest) -> Answer:
-        """Answer a request, wherever it came from."""
-        path = request.path
-        if path.startswith("/runtime/webhooks/durabletask/"):
-            if not self._is_key(request, self._system_key):
-                return Answer.problem(
-                    401, "this route needs the system key, as 'code' in the query or in the header x-functions-key"
-                )
-            base = f"{request.origin}/runtime/webhooks/durabletask/"
-            return await self._management.answer(
-                request, path.removeprefix("/runtime/webhooks/durabletask/"), base, self._system_key
-            )
-        if path.startswith(("/durabletask/", "/_host/")):
-            if not request.is_local:
-                return Answer.problem(403, "this route is for this machine's own processes only")
-            if path.startswith("/_host/"):
-                return await self._management.answer_host(request, path.removeprefix("/_host/"))
-            return await self._management.answer(
-                request, path.removeprefix("/durabletask/"), f"{request.origin}/durabletask/", None
-            )
-        return await self._router.answer(request, self._allows)
-
-    def _allows(self, request: WebRequest, auth_level: str) -> bool:
-        if auth_level == "ANONYMOUS":
-            return True
-        if auth_level == "FUNCTION" and self._is_key(request, self._function_key):
-            return True
-        return self._is_key(request, self._system_key)
-
-    @staticmethod
-    def _is_key(request: WebRequest, key: str) -> bool:
-        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
-        return hmac.compare_digest(given.encode(), key.encode())
-
-    def _client_binding(self) -> str:
-        return self._management.client_binding(self.base_url, self._system_key)
 
 
 def _status(instance: Instance) -> Status:

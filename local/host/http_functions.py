@@ -6,14 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 from urllib.parse import unquote
 
 import azure.functions as func
 
 from local.host.app_index import FunctionInfo, HttpFunction
 from local.host.errors import AppLoadError
-from local.host.invoke import InvocationContext
+from local.host.invoke import arguments
 from local.host.server import Answer, WebRequest
 
 _log = logging.getLogger("local.host.http")
@@ -75,14 +74,10 @@ class HttpRouter:
             route_params=route_params,
             body=request.body,
         )
-        arguments: dict[str, Any] = {info.parameter: http_request}
-        if info.clients:
-            binding = await asyncio.to_thread(self._client_binding)
-            arguments.update(dict.fromkeys(info.clients, binding))
-        if info.wants_context:
-            arguments["context"] = InvocationContext(info.name)
+        binding = await asyncio.to_thread(self._client_binding) if info.clients else ""
+        values = arguments(info, http_request, binding)
         try:
-            result = await info.call(**arguments) if info.is_async else await asyncio.to_thread(info.call, **arguments)
+            result = await info.call(**values) if info.is_async else await asyncio.to_thread(info.call, **values)
             return _answer(result)
         except Exception:  # noqa: BLE001 - the function's failure is a 500, not the host's
             _log.exception("function '%s' failed", info.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import azure.functions as func
@@ -74,8 +75,26 @@ def call_activity(info: FunctionInfo, payload: str | None) -> str:
     Raises:
         Exception: whatever the function raises, or ``TypeError`` when its result is not JSON-able.
     """
-    arguments: dict[str, Any] = {info.parameter: None if payload is None else decode_payload(payload)}
+    return encode_payload(call_function(info, None if payload is None else decode_payload(payload)))
+
+
+def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[[], str] | None = None) -> Any:
+    """Call a function from a thread of its own and return what it returns; an ``async`` one runs on the function loop.
+
+    Args:
+        info: the function.
+        trigger: the value of its trigger's parameter.
+        client_binding: makes the text for durable client parameters.
+    """
+    call_arguments = arguments(info, trigger, client_binding() if client_binding and info.clients else "")
+    if info.is_async:
+        return loop.submit(info.call(**call_arguments)).result()
+    return info.call(**call_arguments)
+
+
+def arguments(info: FunctionInfo, trigger: object, client_binding: str) -> dict[str, Any]:
+    """Return the arguments of one invocation: trigger, durable clients, and the context where it is asked for."""
+    values: dict[str, Any] = {info.parameter: trigger, **dict.fromkeys(info.clients, client_binding)}
     if info.wants_context:
-        arguments["context"] = InvocationContext(info.name)
-    result = loop.submit(info.call(**arguments)).result() if info.is_async else info.call(**arguments)
-    return encode_payload(result)
+        values["context"] = InvocationContext(info.name)
+    return values

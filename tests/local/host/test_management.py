@@ -26,7 +26,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 @pytest.fixture
 def client(host: Host) -> df.DurableOrchestrationClient:
-    return df.DurableOrchestrationClient(host._client_binding())
+    return df.DurableOrchestrationClient(host.client_binding())
 
 
 def get(host: Host, path: str, method: str = "GET", **options: Any) -> tuple[int, Any]:
@@ -101,7 +101,7 @@ def test_the_sdk_client_purges(host: Host, client: df.DurableOrchestrationClient
 def test_the_sdk_client_purges_by_time_and_status(make_host: Callable[..., Host]) -> None:
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     host = make_host(clock=clock)
-    client = df.DurableOrchestrationClient(host._client_binding())
+    client = df.DurableOrchestrationClient(host.client_binding())
     for day in range(3):
         host.wait(host.start_new("one", "x", instance_id=f"day-{day}"))
         host.wait(host.start_new("failing", instance_id=f"failed-{day}"))

@@ -1,0 +1,141 @@
+"""NCRONTAB: the cron expressions of timer triggers, with seconds.
+
+Six fields ``{second} {minute} {hour} {day} {month} {day-of-week}``, or five without the seconds. As in NCrontab, which Azure Functions
+uses, a day must match *both* day fields (cron's own rule is either), Sunday is 0 and there is no 7. Times are UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from local.host.errors import ConfigurationError
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
+# The calendar repeats after 28 years within a century, and after 400 for good; 29 February on a given weekday is the rarest.
+_HORIZON_YEARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_FIELDS = (
+    _Field("second", 0, 59),
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day-of-week", 0, 6, _DAYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A parsed expression."""
+
+    expression: str
+    seconds: tuple[int, ...]
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+
+    @classmethod
+    def parse(cls, expression: str) -> Schedule:
+        """Parse an expression; raises :class:`ConfigurationError` naming the field that is wrong."""
+        texts = expression.split()
+        if len(texts) == 5:
+            texts = ["0", *texts]
+        if len(texts) != 6:
+            raise ConfigurationError(
+                f"the schedule '{expression}' needs six fields, second minute hour day month day-of-week, "
+                "for example '0 0 2 * * *' for every night at 02:00 UTC"
+            )
+        values = [_values(text, field, expression) for text, field in zip(texts, _FIELDS, strict=True)]
+        second, minute, hour, day, month, weekday = values
+        times = (tuple(sorted(second)), tuple(sorted(minute)), tuple(sorted(hour)))
+        return cls(expression, *times, frozenset(day), frozenset(month), frozenset(weekday))
+
+    def next_after(self, instant: datetime) -> datetime:
+        """Return the first occurrence after ``instant``.
+
+        Raises:
+            ConfigurationError: there is none, for example on 31 February.
+        """
+        start = instant.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        day = start.replace(hour=0, minute=0, second=0)
+        earliest = (start.hour, start.minute, start.second)
+        while day.year <= start.year + _HORIZON_YEARS:
+            if day.month not in self.months:
+                day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+                earliest = (0, 0, 0)
+                continue
+            if day.day in self.days and day.isoweekday() % 7 in self.weekdays:
+                found = self._time_from(earliest)
+                if found is not None:
+                    return day.replace(hour=found[0], minute=found[1], second=found[2])
+            day += timedelta(days=1)
+            earliest = (0, 0, 0)
+        raise ConfigurationError(f"the schedule '{self.expression}' never comes: no such day exists")
+
+    def _time_from(self, earliest: tuple[int, int, int]) -> tuple[int, int, int] | None:
+        for hour in self.hours:
+            if hour < earliest[0]:
+                continue
+            for minute in self.minutes:
+                if (hour, minute) < earliest[:2]:
+                    continue
+                for second in self.seconds:
+                    if (hour, minute, second) >= earliest:
+                        return hour, minute, second
+        return None
+
+
+def _values(text: str, field: _Field, expression: str) -> set[int]:
+    values: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise _wrong(expression, field, part)
+        step = int(match["step"] or 1)
+        if match["first"] == "*":
+            first, last = field.low, field.high
+            if match["last"]:
+                raise _wrong(expression, field, part)
+        else:
+            first = _number(match["first"], field, expression)
+            # 5/10 is 5-59/10, as in NCrontab
+            last = (
+                _number(match["last"], field, expression) if match["last"] else field.high if match["step"] else first
+            )
+        if step < 1 or last < first:
+            raise _wrong(expression, field, part)
+        values.update(range(first, last + 1, step))
+    return values
+
+
+def _number(text: str, field: _Field, expression: str) -> int:
+    if text.isdecimal():
+        value = int(text)
+    elif text.lower()[:3] in field.names:
+        value = field.names.index(text.lower()[:3]) + field.low
+    else:
+        raise _wrong(expression, field, text)
+    if not field.low <= value <= field.high:
+        raise _wrong(expression, field, text)
+    return value
+
+
+def _wrong(expression: str, field: _Field, part: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the schedule '{expression}': '{part}' is not right for the {field.name}, which goes from {field.low} to {field.high}"
+    )

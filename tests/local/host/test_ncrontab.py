@@ -1,0 +1,94 @@
+"""Schedules of timer functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.host import ConfigurationError
+from local.host.ncrontab import Schedule
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("0 0 2 * * *", "2026-01-01T02:00:00"),
+        ("0 2 * * *", "2026-01-01T02:00:00"),
+        ("*/15 * * * * *", "2026-01-01T00:00:15"),
+        ("0 */5 * * * *", "2026-01-01T00:05:00"),
+        ("0 3/20 * * * *", "2026-01-01T00:03:00"),
+        ("0 0 9-17 * * MON-FRI", "2026-01-01T09:00:00"),
+        ("0 0 0 * * Sunday", "2026-01-04T00:00:00"),
+        ("0 0 0 * * 0", "2026-01-04T00:00:00"),
+        ("0 30 9 1,15 jan,march *", "2026-01-01T09:30:00"),
+        ("0 0 0 1 2 *", "2026-02-01T00:00:00"),
+        ("0 0 0 29 2 *", "2028-02-29T00:00:00"),
+        ("0 0 0 31 * *", "2026-01-31T00:00:00"),
+        # both days must match: the first Friday the 13th
+        ("0 0 0 13 * 5", "2026-02-13T00:00:00"),
+        ("0 0 0 1 1 *", "2027-01-01T00:00:00"),
+        ("59 59 23 31 12 *", "2026-12-31T23:59:59"),
+    ],
+)
+def test_the_next_occurrence(expression: str, expected: str) -> None:
+    assert Schedule.parse(expression).next_after(NEW_YEAR) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("* * * *", "six fields"),
+        ("0 0 24 * * *", "hour, which goes from 0 to 23"),
+        ("60 * * * * *", "second"),
+        ("0 0 0 0 * *", "day, which goes from 1 to 31"),
+        ("0 0 0 * 13 *", "month"),
+        ("0 0 0 * * 7", "day-of-week, which goes from 0 to 6"),
+        ("0 0 5-2 * * *", "'5-2'"),
+        ("0 */0 * * * *", "minute"),
+        ("0 0 0 * * someday", "'someday'"),
+        ("0 0 , * * *", "hour"),
+        ("0 0 0 31 2 *", "never comes"),
+    ],
+)
+def test_a_mistake_is_named(expression: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Schedule.parse(expression).next_after(NEW_YEAR)
+
+
+FIELDS = (
+    st.sampled_from(["*", "0", "*/7", "5,50"]),
+    st.sampled_from(["*", "0", "*/13", "10-20"]),
+    st.sampled_from(["*", "3", "*/6", "9-17/4"]),
+    st.sampled_from(["*", "1", "*/10", "28-30"]),
+    st.sampled_from(["*", "6", "*/5", "feb"]),
+    st.sampled_from(["*", "1-5", "0"]),
+)
+
+
+@given(st.tuples(*FIELDS), st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)))  # noqa: DTZ001 - made aware below
+def test_an_occurrence_is_later_matches_and_none_is_skipped(fields: tuple[str, ...], moment: datetime) -> None:
+    schedule = Schedule.parse(" ".join(fields))
+    instant = moment.replace(tzinfo=UTC)
+    found = schedule.next_after(instant)
+    assert found > instant
+    assert matches(schedule, found)
+    # the one before it is not after the instant: nothing lies between
+    assert schedule.next_after(found - timedelta(seconds=1)) == found
+    between = instant + (found - instant) / 2
+    assert schedule.next_after(between) == found
+
+
+def matches(schedule: Schedule, found: datetime) -> bool:
+    return (
+        found.second in schedule.seconds
+        and found.minute in schedule.minutes
+        and found.hour in schedule.hours
+        and found.day in schedule.days
+        and found.month in schedule.months
+        and found.isoweekday() % 7 in schedule.weekdays
+    )
