@@ -29,9 +29,9 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.
 words = st.text(max_size=30)
 
 
-def made(kind: type[Message], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def made(message: type[Message], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Messages with these fields. (``st.builds`` would fill the aliases of the required ones at random as well.)"""
-    return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
+    return st.fixed_dictionaries(fields).map(lambda values: message(**values))
 
 
 orders = made(

@@ -1,0 +1,185 @@
+"""Claims, replicas, slots, target ids, suspects and reachability over a store."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backup.claims import Claim, new_claim
+from backup.document_models import Kind
+from backup.messages import CopyOrder
+from backup.records import Replica, Suspect
+from backup.states import ReplicaState
+from catalog.catalogue import Catalogue
+from catalog.store import RowChanged, RowExists, Store
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def catalogue(store: Store) -> Catalogue:
+    return Catalogue(store)
+
+
+def claim(model_id: str = "invoices", target: str = "north", owner: str = "me", kind: Kind = Kind.MODEL) -> Claim:
+    order = CopyOrder(
+        run_id="run-1",
+        row=0,
+        source="west",
+        target=target,
+        kind=kind,
+        model_id=model_id,
+        deadline_seconds=7200,
+        patience_seconds=300,
+    )
+    return new_claim(order, model_id, owner, NOW, None)
+
+
+def replica(model_id: str = "invoices", target: str = "north", target_model_id: str = "t-1") -> Replica:
+    return Replica(
+        source="west",
+        kind=Kind.MODEL,
+        model_id=model_id,
+        target=target,
+        target_model_id=target_model_id,
+        api_version="v2.1",
+        fingerprint="f",
+        digest="d",
+        state=ReplicaState.READY,
+        verified_at=NOW,
+        run_id="run-1",
+    )
+
+
+def test_a_copy_is_claimed_by_one_owner(catalogue: Catalogue) -> None:
+    catalogue.claims.insert(claim())
+    with pytest.raises(RowExists):
+        catalogue.claims.insert(claim(owner="somebody else"))
+    held = catalogue.claims.get("north", Kind.MODEL, "west", "invoices")
+    assert held is not None
+    assert held.claim == claim()
+
+
+def test_claims_on_a_model_and_a_classifier_of_one_name_do_not_meet(catalogue: Catalogue) -> None:
+    catalogue.claims.insert(claim())
+    catalogue.claims.insert(claim(kind=Kind.CLASSIFIER))
+    assert catalogue.claims.get("south", Kind.MODEL, "west", "invoices") is None
+
+
+def test_of_two_who_read_a_claim_only_the_first_may_change_it(catalogue: Catalogue) -> None:
+    held = catalogue.claims.insert(claim())
+    catalogue.claims.save(held, claim(owner="first"))
+    with pytest.raises(RowChanged):
+        catalogue.claims.save(held, claim(owner="second"))
+    with pytest.raises(RowChanged):
+        catalogue.claims.delete(held)
+
+
+def test_every_claim_on_a_target_is_seen_and_no_other(catalogue: Catalogue) -> None:
+    for number in range(5):
+        catalogue.claims.insert(claim(f"model-{number}"))
+    catalogue.claims.insert(claim(target="north2"))
+    assert [one.model_id for one in catalogue.claims.of_target("north")] == [f"model-{number}" for number in range(5)]
+
+
+def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalogue: Catalogue) -> None:
+    for one in (
+        replica(),
+        replica(target="east"),
+        replica(target_model_id="t-2"),
+        replica("invoices2"),
+        replica(target="north2"),
+    ):
+        catalogue.replicas.put(one, None)
+    everywhere = catalogue.replicas.of_model("west", Kind.MODEL, "invoices")
+    assert [(known.replica.target, known.replica.target_model_id) for known in everywhere] == [
+        ("east", "t-1"),
+        ("north2", "t-1"),
+        ("north", "t-1"),
+        ("north", "t-2"),
+    ]
+    north = catalogue.replicas.of_model("west", Kind.MODEL, "invoices", "north")
+    assert [known.replica.target_model_id for known in north] == ["t-1", "t-2"]
+    assert len(list(catalogue.replicas.all())) == 5
+
+
+def test_a_replica_is_not_written_over_by_who_has_not_seen_it(catalogue: Catalogue) -> None:
+    catalogue.replicas.put(replica(), None)
+    with pytest.raises(RowExists):
+        catalogue.replicas.put(replica(), None)
+    known = catalogue.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
+    assert known is not None
+    catalogue.replicas.put(replica().model_copy(update={"state": ReplicaState.MISSING}), known)
+    with pytest.raises(RowChanged):
+        catalogue.replicas.put(replica(), known)
+
+
+def test_slots_are_an_interval_apart_and_never_in_the_past(catalogue: Catalogue) -> None:
+    slots = [catalogue.slots.reserve("west", "copy", 60.0, NOW) for _ in range(3)]
+    assert slots == [NOW, NOW + timedelta(seconds=60), NOW + timedelta(seconds=120)]
+    later = NOW + timedelta(hours=1)
+    assert catalogue.slots.reserve("west", "copy", 60.0, later) == later
+
+
+def test_slots_of_another_resource_or_operation_are_their_own(catalogue: Catalogue) -> None:
+    catalogue.slots.reserve("west", "copy", 60.0, NOW)
+    assert catalogue.slots.reserve("east", "copy", 60.0, NOW) == NOW
+    assert catalogue.slots.reserve("west", "list", 60.0, NOW) == NOW
+
+
+def test_workers_that_ask_at_once_never_get_the_same_slot(catalogue: Catalogue) -> None:
+    slots: list[datetime] = []
+    workers = [
+        threading.Thread(
+            target=lambda: slots.extend(catalogue.slots.reserve("west", "copy", 60.0, NOW) for _ in range(10))
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(slots) == [NOW + timedelta(minutes=number) for number in range(40)]
+
+
+def test_an_id_is_reserved_for_one_copy_which_may_ask_again(catalogue: Catalogue) -> None:
+    reserve = catalogue.target_ids.reserve
+    assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+    assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+    assert not reserve("north", Kind.MODEL, "invoices", "east", "invoices")
+    assert reserve("north", Kind.CLASSIFIER, "invoices", "east", "invoices")
+    assert reserve("south", Kind.MODEL, "invoices", "east", "invoices")
+
+
+def test_a_burned_id_stays_burned(catalogue: Catalogue) -> None:
+    catalogue.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+    catalogue.target_ids.burn("north", Kind.MODEL, "invoices")
+    catalogue.target_ids.burn("north", Kind.MODEL, "invoices")
+    catalogue.target_ids.burn("north", Kind.MODEL, "never-seen")
+    assert not catalogue.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+
+
+def test_a_suspect_is_reported_once_and_can_be_cleared(catalogue: Catalogue) -> None:
+    suspect = Suspect(
+        target="north", model_id="x", seen_at=NOW, run_id="run-1", source="west", source_model_id="invoices"
+    )
+    assert catalogue.suspects.add(suspect)
+    assert not catalogue.suspects.add(suspect)
+    assert catalogue.suspects.of_target("north") == [suspect]
+    assert catalogue.suspects.of_target("south") == []
+    catalogue.suspects.forget("north", "x")
+    catalogue.suspects.forget("north", "x")
+    assert catalogue.suspects.of_target("north") == []
+
+
+def test_reachability_changes_at_once_and_is_otherwise_written_once_a_minute(catalogue: Catalogue) -> None:
+    seen = catalogue.reachability
+    seen.note("west", "reachable", NOW)
+    seen.note("west", "reachable", NOW + timedelta(seconds=30))
+    assert seen.all() == {"west": {"state": "reachable", "at": NOW.isoformat()}}
+    seen.note("west", "Unreachable", NOW + timedelta(seconds=31))
+    assert seen.all()["west"]["state"] == "Unreachable"
+    seen.note("west", "Unreachable", NOW + timedelta(seconds=91))
+    assert seen.all()["west"]["at"] == (NOW + timedelta(seconds=91)).isoformat()
