@@ -490,6 +490,12 @@ def test_of_several_copies_to_one_id_the_newest_counts_and_odd_entries_do_not(sc
     assert scripted.service(V4).find_copy("invoices", since) == "3_c"
 
 
+def test_a_copy_that_started_within_the_second_is_found(scripted: Any) -> None:
+    scripted.answer(200, {"value": [operation(createdDateTime="2026-11-23T11:00:00Z")]})
+    since = datetime(2026, 11, 23, 11, 0, 0, 900_000, tzinfo=UTC)
+    assert scripted.service(V4).find_copy("invoices", since) == OPERATION
+
+
 def test_a_list_of_operations_without_end_is_given_up(scripted: Any) -> None:
     for number in range(101):
         link = f"{scripted.endpoint}/documentintelligence/operations?nextLink={number % 2}"

@@ -319,6 +319,23 @@ def test_the_authorization_goes_out_unchanged(scripted: Any) -> None:
     assert b'"expirationDateTimeTicks": 1656120644}' in body
 
 
+def test_the_services_words_do_not_bring_the_token_back(scripted: Any) -> None:
+    scripted.answer(400, {"error": {"code": "1002", "message": f"Field 'accessToken' must not be '{TOKEN}'."}})
+    with pytest.raises(BadRequest, match=r"must not be '\[redacted\]'") as caught:
+        start(scripted)
+    assert TOKEN not in caught.value.message
+
+
+def test_a_model_is_read_with_its_keys(scripted: Any) -> None:
+    keys = {"clusters": {"0": ["Total", "Date"]}}
+    info = {"modelId": MODEL, "status": "ready", "createdDateTime": "2022-01-01T00:00:00.1234567Z"}
+    scripted.answer(200, {"modelInfo": info, "keys": keys, "trainResult": None})
+    details = scripted.service().get_model(MODEL)
+    assert f"GET /formrecognizer/v2.1/custom/models/{MODEL}?includeKeys=true HTTP".encode() in scripted.requests[0]
+    assert details.content == {"keys": keys}
+    assert details.summary.created == "2022-01-01T00:00:00.1234567Z"
+
+
 def test_the_downgrade_is_not_allowed_unless_asked_for(scripted: Any) -> None:
     scripted.answer(202, None, f"Operation-Location: {operation_location(scripted)}")
     start(scripted)
