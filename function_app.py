@@ -8,15 +8,19 @@ from activities import (
     check_copy,
     discard_target,
     inspect_models,
+    listing,
     park_claim,
+    planning,
     record_replica,
+    replicas,
+    restoring,
     runs,
     start_copy,
     verify_copy,
 )
 from http_start import copies, health
 from http_start import runs as run_status
-from orchestrator import copy_batch, copy_model, lane
+from orchestrator import backup_run, copy_batch, copy_model, lane, list_resource, restore_run
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -24,6 +28,9 @@ for module in (
     copies,
     run_status,
     health,
+    backup_run,
+    restore_run,
+    list_resource,
     copy_batch,
     lane,
     copy_model,
@@ -35,6 +42,10 @@ for module in (
     record_replica,
     discard_target,
     park_claim,
+    listing,
+    planning,
+    replicas,
+    restoring,
     runs,
 ):
     app.register_functions(module.blueprint)

@@ -19,7 +19,7 @@ from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
 from backup.messages import Failure, Message
 from backup.names import fallback_ids
-from backup.states import ClaimState
+from backup.states import ClaimState, ReplicaState
 from catalog.claims import HeldClaim
 from form_recognizer import CopyTarget, ModelExists, ModelNotFound
 from wiring.events import Event, emit
@@ -33,7 +33,10 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     services, step = attempted.services, attempted.step
     order = step.order
     wanted = order.target_model_id or held.claim.model_id
+    occupied = _occupied(attempted)
     for target_model_id in fallback_ids(wanted, CANDIDATES):
+        if target_model_id in occupied:
+            continue
         if not services.catalogue.target_ids.reserve(
             order.target, order.kind, target_model_id, order.source, order.model_id
         ):
@@ -47,6 +50,15 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     return Failure.of(
         Code.MODEL_EXISTS, f'"{order.target}" holds something else under {wanted} and under every fallback id for it'
     )
+
+
+def _occupied(attempted: Attempted) -> set[str]:
+    """Return the ids under which the target holds older versions of this model, as far as we recorded them: no need to ask."""
+    order = attempted.step.order
+    replicas = attempted.services.catalogue.replicas
+    known = replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target)
+    in_place = {ReplicaState.READY, ReplicaState.RETIRING, ReplicaState.DELETING}
+    return {one.replica.target_model_id for one in known if one.replica.state in in_place}
 
 
 def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim | None:

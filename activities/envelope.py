@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from backup.codes import Code
-from backup.messages import Failure, LaneInput, Message, RunRequest, StepInput
-from catalog.store import CatalogueUnavailable
+from backup.messages import Failure, Message, StepInput
+from catalog.store import CatalogueUnavailable, RowChanged
 from form_recognizer import ServiceError
 from wiring.events import Event, emit
 from wiring.sealing import SealingKeyUnknown
@@ -37,6 +37,8 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
         result = refused.failure
     except ServiceError as error:
         result = failure_of(error)
+    except RowChanged:
+        result = Failure.of(Code.LOOKING, "the catalogue changed under our hands: looking again", retry_after=1.0)
     except CatalogueUnavailable as error:
         result = Failure.of(Code.CATALOGUE_UNAVAILABLE, str(error))
     except SealingKeyUnknown as error:
@@ -77,6 +79,5 @@ def fields(message: Message) -> dict[str, Any]:
             "instance": message.owner,
             "attempt": message.attempt,
         }
-    if isinstance(message, LaneInput | RunRequest):
-        return {"run": message.run_id}
-    return {}
+    run_id = getattr(message, "run_id", None)
+    return {} if run_id is None else {"run": run_id}

@@ -18,6 +18,7 @@ from backup.document_models import Generation, Kind, ModelState
 from backup.messages import Failure, Inspected, Message, StepInput
 from backup.names import INSPECT_MODELS
 from backup.pacing import SLOT_SHARE
+from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
 from catalog.claims import HeldClaim
 from catalog.store import RowExists
@@ -49,12 +50,9 @@ def _inspect(services: Services, step: StepInput) -> Message:
         return Failure.of(Code.CANCELLED, "the run was cancelled before this copy was authorized")
     source = find_source(services, order)
     _require_usable(source, services, step)
-    if _is_already_there(services, step, source):
-        return Inspected(
-            already_there=True,
-            target_model_id=_known_replica_id(services, step, source),
-            api_version=source.api_version,
-        )
+    there = _replica_already_there(services, step, source)
+    if there is not None:
+        return Inspected(already_there=True, target_model_id=there.target_model_id, api_version=source.api_version)
     _require_route(services, step)
     missing = missing_components(services, step.order, source)
     if missing:
@@ -130,27 +128,35 @@ def _require_route(services: Services, step: StepInput) -> None:
             )
 
 
-def _known_replica_id(services: Services, step: StepInput, source: SourceModel) -> str | None:
-    order = step.order
-    fingerprint = source.details.summary.fingerprint()
-    for known in services.catalogue.replicas.of_model(order.source, order.kind, order.model_id, order.target):
+def _replica_already_there(services: Services, step: StepInput, source: SourceModel) -> Replica | None:
+    """Return the replica of this very content that the catalogue knows and the target still holds, or ``None``."""
+    order, digest = step.order, source.details.digest()
+    replicas = services.catalogue.replicas
+    for known in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
         replica = known.replica
-        if replica.state is ReplicaState.READY and replica.fingerprint == fingerprint:
-            return replica.target_model_id
+        if replica.state is not ReplicaState.READY or replica.digest != digest:
+            continue
+        target = services.model_service(order.target, source.api_version, order.kind)
+        try:
+            copy = target.get_model(replica.target_model_id)
+        except ModelNotFound:
+            copy = None
+        if copy is None or copy.summary.state is not ModelState.READY or copy.digest() != digest:
+            replicas.put(replica.model_copy(update={"state": ReplicaState.MISSING}), known)
+            continue
+        fingerprint = _fingerprint(step, source)
+        if replica.fingerprint != fingerprint:
+            # trained again, with the same result: the copy is good for this version as well
+            update = {"fingerprint": fingerprint, "verified_at": services.now()}
+            replicas.put(replica.model_copy(update=update), known)
+        return replica
     return None
 
 
-def _is_already_there(services: Services, step: StepInput, source: SourceModel) -> bool:
-    """Tell whether the target still holds the copy that the catalogue knows of this very version."""
-    target_model_id = _known_replica_id(services, step, source)
-    if target_model_id is None:
-        return False
-    target = services.model_service(step.order.target, source.api_version, step.order.kind)
-    try:
-        copy = target.get_model(target_model_id)
-    except ModelNotFound:
-        return False
-    return copy.summary.state is ModelState.READY and copy.digest() == source.details.digest()
+def _fingerprint(step: StepInput, source: SourceModel) -> str:
+    """Return the version that the copy stands for: of the model that was lost, where a copy of it is being brought back."""
+    origin = step.order.origin
+    return origin.fingerprint if origin else source.details.summary.fingerprint()
 
 
 def _require_room(services: Services, step: StepInput, source: SourceModel) -> None:
@@ -180,7 +186,7 @@ def _take(
         step.owner,
         now,
         found.claim if found else None,
-        fingerprint=summary.fingerprint(),
+        fingerprint=_fingerprint(step, source),
         digest=source.details.digest(),
         source_api_version=source.api_version,
         description=summary.description,

@@ -41,7 +41,7 @@ def _record(services: Services, step: StepInput) -> Message:
         return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is nothing verified to record")
     # The row is read before the fence is looked at again: whoever changes it after that makes our write fail.
     known = services.catalogue.replicas.get(
-        order.source, order.kind, order.model_id, order.target, claim.target_model_id
+        order.mapped_source, order.kind, order.mapped_model_id, order.target, claim.target_model_id
     )
     held = held_claim(services, step)
     replica = _replica(held.claim, step)
@@ -50,7 +50,7 @@ def _record(services: Services, step: StepInput) -> Message:
             services.catalogue.replicas.put(replica, known)
         except (RowExists, RowChanged):
             return Failure.of(Code.LOOKING, "another delivery of this step is at work", retry_after=1.0)
-    _retire_others(services, step, replica)
+    _retire_others(services, replica)
     held = save(services, held, sweep(services, held.claim), step)
     save(services, held, held.claim.released(), step)
     emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, **fields(step))
@@ -73,9 +73,9 @@ def _replica(claim: Claim, step: StepInput) -> Replica:
     assert claim.target_model_id is not None, "only what has an id is recorded"
     assert claim.verified_at is not None, "only what was verified is recorded"
     return Replica(
-        source=claim.source,
+        source=step.order.mapped_source,
         kind=claim.kind,
-        model_id=claim.model_id,
+        model_id=step.order.mapped_model_id,
         target=claim.target,
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
@@ -88,15 +88,15 @@ def _replica(claim: Claim, step: StepInput) -> Replica:
     )
 
 
-def _retire_others(services: Services, step: StepInput, replica: Replica) -> None:
-    """Mark older replicas of this model in this target as missing: a new one was made because they are gone or outdated."""
-    order = step.order
-    for known in services.catalogue.replicas.of_model(order.source, order.kind, order.model_id, order.target):
+def _retire_others(services: Services, replica: Replica) -> None:
+    """Let older replicas of this model in this target retire: they go later, as applications remember what the lookup said."""
+    for known in services.catalogue.replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
         other = known.replica
         if other.target_model_id == replica.target_model_id or other.state is not ReplicaState.READY:
             continue
         try:
-            services.catalogue.replicas.put(other.model_copy(update={"state": ReplicaState.MISSING}), known)
+            retiring = {"state": ReplicaState.RETIRING, "retired_at": services.now()}
+            services.catalogue.replicas.put(other.model_copy(update=retiring), known)
         except RowChanged:
             continue
 

@@ -66,7 +66,7 @@ def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, c
         retrained = claim.model_copy(
             update={
                 "digest": source.digest(),
-                "fingerprint": source.summary.fingerprint(),
+                "fingerprint": order.origin.fingerprint if order.origin else source.summary.fingerprint(),
                 "expires_at": source.summary.expires,
             }
         )

@@ -206,6 +206,13 @@ class Recorded(Message):
     api_version: str | None = None
 
 
+class ReplicaDone(Message):
+    """A replica was deleted, or checked and found good; or there was nothing to do about it."""
+
+    ok: bool = True
+    changed: bool
+
+
 class Discarded(Message):
     """The placeholder is gone, or was never there; or it is ready after all, and has to be verified."""
 
@@ -342,6 +349,14 @@ class PlanMade(Message):
     total: int
     plan_hash: str
     counts: dict[str, int]
+
+
+class RestorePlanned(Message):
+    """The rows of a restore are in the catalogue."""
+
+    ok: bool = True
+    total: int
+    concurrency: int
 
 
 class RunFailure(Message):

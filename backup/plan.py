@@ -54,6 +54,7 @@ class Reason(StrEnum):
     IN_GRACE = "inGrace"
     GUARDED = "deletionGuarded"
     REMOVED = "removed"
+    RESTORE = "restore"
 
 
 CODE_OF_BLOCK: Mapping[Reason, Code] = {
@@ -77,15 +78,20 @@ class Decision(Message):
     fingerprint: str | None = None
     target_model_id: str | None = None
     """The replica that the decision is about, where there is one."""
+    replica_fingerprint: str | None = None
+    """The version that this replica is of."""
+    from_resource: str | None = None
+    """Where a restored model comes from."""
 
 
 class Removal(Message):
-    """A replaced copy whose time is up, and which a newer one stands in for."""
+    """A replica to be deleted (a replaced copy whose time is up) or to be read whole."""
 
     target: str
     kind: Kind
     model_id: str
     target_model_id: str
+    replica_fingerprint: str | None = None
 
 
 class Finding(Message):
@@ -240,6 +246,7 @@ def _decide(given: PlanInput, considered: _Considered, target: str, model: Model
             reason=reason,
             fingerprint=model.fingerprint(),
             target_model_id=replica.target_model_id if replica else None,
+            replica_fingerprint=replica.fingerprint if replica else None,
         )
 
     if listing is None:
@@ -300,6 +307,7 @@ def _about(replica: Replica, action: Action, reason: Reason) -> Decision:
         reason=reason,
         fingerprint=replica.fingerprint,
         target_model_id=replica.target_model_id,
+        replica_fingerprint=replica.fingerprint,
     )
 
 
@@ -334,6 +342,7 @@ def _deep_checks(given: PlanInput, decisions: Sequence[Decision]) -> Iterable[Re
                 kind=decision.kind,
                 model_id=decision.model_id,
                 target_model_id=decision.target_model_id,
+                replica_fingerprint=decision.replica_fingerprint,
             )
 
 
@@ -397,6 +406,7 @@ def _removal(replica: Replica) -> Removal:
         kind=replica.kind,
         model_id=replica.model_id,
         target_model_id=replica.target_model_id,
+        replica_fingerprint=replica.fingerprint,
     )
 
 

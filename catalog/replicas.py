@@ -59,13 +59,13 @@ class ReplicaTable:
         found = self._store.scan(Table.REPLICAS, partition_prefix=prefix, after=after, limit=limit)
         return [Replica.parse(row.data) for row in found.rows], found.after
 
-    def put(self, replica: Replica, known: KnownReplica | None) -> None:
+    def put(self, replica: Replica, known: KnownReplica | None) -> KnownReplica:
         """Write a replica over what was read as ``known``. Raises ``RowExists`` or ``RowChanged`` where somebody was faster."""
         if known is not None:
-            self._store.replace(known.row, replica.to_json())
-            return
+            return KnownReplica(replica, self._store.replace(known.row, replica.to_json()))
         partition = replica_partition(replica.source, replica.kind, replica.model_id)
-        self._store.insert(Table.REPLICAS, partition, f"{replica.target}|{replica.target_model_id}", replica.to_json())
+        key = f"{replica.target}|{replica.target_model_id}"
+        return KnownReplica(replica, self._store.insert(Table.REPLICAS, partition, key, replica.to_json()))
 
     def all(self) -> Iterator[Replica]:
         """Go through every replica."""

@@ -140,7 +140,7 @@ class RunTable:
         """Go through a list that :meth:`write_chunks` kept."""
         after = None
         while True:
-            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=f"{name}-", after=after)
+            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=name, after=after)
             for row in page.rows:
                 yield from row.data["entries"]
             after = page.after

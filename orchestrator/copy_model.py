@@ -29,6 +29,7 @@ from backup.names import (
     AUTHORIZE_COPY,
     CHECK_COPY,
     COPY_MODEL,
+    DELETE_REPLICA,
     DISCARD_TARGET,
     INSPECT_MODELS,
     PARK_CLAIM,
@@ -37,7 +38,7 @@ from backup.names import (
     VERIFY_COPY,
 )
 from backup.pacing import poll_delay
-from backup.states import RESUME_AT, CopyStatus, Step
+from backup.states import RESUME_AT, ClaimState, CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt, call
 
 blueprint = df.Blueprint()
@@ -112,6 +113,10 @@ class Copy:
             failed = yield from self._copy_components(found.missing_components)
             return self._ended_with(failed) if failed else Step.INSPECT
         assert found.state is not None, "a claim that was taken has a state"
+        if self.progress.order.recreate and found.state is ClaimState.CLAIMED:
+            envelope = yield from self._attempt(DELETE_REPLICA)
+            if not envelope["ok"]:
+                return self._failed(Failure.parse(envelope))
         if found.not_before is not None and found.not_before > self._context.current_utc_datetime:
             if found.not_before >= self._deadline:
                 return self._failed(
@@ -132,7 +137,14 @@ class Copy:
         self._update(component_rounds=self.progress.component_rounds + 1)
         for component in components:
             order = self.progress.order.model_copy(
-                update={"kind": component.kind, "model_id": component.model_id, "target_model_id": None}
+                update={
+                    "kind": component.kind,
+                    "model_id": component.model_id,
+                    "target_model_id": None,
+                    "origin": None,
+                    "recreate": False,
+                    "subject_id": None,
+                }
             )
             result = yield self._context.call_sub_orchestrator(COPY_MODEL, CopyProgress(order=order).to_json())
             outcome = CopyOutcome.parse(result)

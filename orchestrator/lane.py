@@ -1,22 +1,20 @@
-"""One lane of a run: takes the run's next row, has it copied, and goes on until there are no more."""
+"""One lane of a run: takes the run's next row, has it done, and goes on until there are no more."""
 
 from __future__ import annotations
 
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneInput, TakenRow
-from backup.names import COPY_MODEL, LANE, TAKE_ROW
+from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneInput, RowAction, StepInput, TakenRow
+from backup.names import CHECK_REPLICA, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
+from orchestrator.working_off import persist
 
 blueprint = df.Blueprint()
 
 ROWS_PER_HISTORY = 20
 """A lane begins a new history after so many rows, so that its replays stay cheap however long the run is."""
-
-TAKING_PATIENCE_SECONDS = 24 * 3600.0
-"""How long a lane waits for a catalogue that does not answer: rows that are not taken are not lost."""
 
 
 @blueprint.function_name(LANE)
@@ -25,25 +23,21 @@ def lane(context: df.DurableOrchestrationContext) -> Steps:
     """Work through rows one after the other. ``LaneInput`` in, the number of rows taken out."""
     state = LaneInput.parse(context.get_input())
     waits = Waits()
-    for _ in range(ROWS_PER_HISTORY):
-        try:
-            envelope = yield from attempt(
-                context,
-                TAKE_ROW,
-                lambda: state,  # noqa: B023 - called before the loop goes on
-                step=Step.RECORD,
-                patience=TAKING_PATIENCE_SECONDS,
-                deadline=None,
-                waits=waits,
-            )
-        except BeginAnew:
-            break
-        taken = TakenRow.parse(envelope) if envelope["ok"] else TakenRow()
-        if taken.order is None:
-            return {"lane": state.lane, "rows": state.sequence}
-        context.set_custom_status({"lane": state.lane, "rows": state.sequence, "modelId": taken.order.model_id})
-        outcome = yield from _copied(context, taken.order)
-        state = state.model_copy(update={"sequence": state.sequence + 1, "finished": outcome})
+    try:
+        for _ in range(ROWS_PER_HISTORY):
+            envelope = yield from persist(context, TAKE_ROW, state, waits)
+            taken = TakenRow.parse(envelope) if envelope["ok"] else TakenRow()
+            if taken.order is None:
+                return {"lane": state.lane, "rows": state.sequence}
+            context.set_custom_status({"lane": state.lane, "rows": state.sequence, "modelId": taken.order.model_id})
+            if taken.order.action is RowAction.COPY:
+                outcome = yield from _copied(context, taken.order)
+            else:
+                outcome = yield from _tended(context, taken.order, waits)
+            state = state.model_copy(update={"sequence": state.sequence + 1, "finished": outcome})
+    except BeginAnew:
+        # taking under the same number gives the same row again
+        pass
     context.continue_as_new(state.to_json())
     return None
 
@@ -63,3 +57,25 @@ def _copied(context: df.DurableOrchestrationContext, order: CopyOrder) -> Steps:
             started_at=started_at,
             ended_at=context.current_utc_datetime,
         )
+
+
+def _tended(context: df.DurableOrchestrationContext, order: CopyOrder, waits: Waits) -> Steps:
+    """Have a replica deleted or checked, here and now; return a ``CopyOutcome``."""
+    started_at = context.current_utc_datetime
+    envelope = yield from attempt(
+        context,
+        DELETE_REPLICA if order.action is RowAction.DELETE else CHECK_REPLICA,
+        lambda: StepInput(order=order, owner=context.instance_id),
+        step=Step.DISCARD,
+        patience=order.patience_seconds,
+        deadline=None,
+        waits=waits,
+    )
+    return CopyOutcome(
+        status=CopyStatus.SUCCEEDED if envelope["ok"] else CopyStatus.FAILED,
+        code=envelope.get("code"),
+        message=envelope.get("message"),
+        target_model_id=order.subject_id,
+        started_at=started_at,
+        ended_at=context.current_utc_datetime,
+    )

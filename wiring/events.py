@@ -29,6 +29,10 @@ class Event(StrEnum):
     EXPIRES_SOON = "sourceExpiresSoon"
     SWEPT = "supersededSwept"
     UNTRUSTED_ADDRESS = "untrustedAddress"
+    REPLICA_DELETED = "replicaDeleted"
+    PLAN_MADE = "planMade"
+    FINDING = "finding"
+    DELETION_GUARDED = "deletionGuarded"
     RUN_STARTED = "runStarted"
     RUN_ENDED = "runEnded"
     CANCEL_REQUESTED = "cancelRequested"
@@ -42,6 +46,8 @@ WARNINGS = {
     Event.CLAIM_TAKEN_OVER,
     Event.FALLBACK_ID,
     Event.EXPIRES_SOON,
+    Event.FINDING,
+    Event.DELETION_GUARDED,
 }
 
 

@@ -1,0 +1,237 @@
+"""The beginning and the plan of a backup run: claim the plan, decide from lists and catalogue, write the rows. No service calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer
+from activities.listing import listed_models, lists_of
+from backup.codes import MEANINGS, Code
+from backup.configuration import Configuration, Plan
+from backup.messages import (
+    BackupRequest,
+    CopyOutcome,
+    Failure,
+    Message,
+    PlanClaimed,
+    PlanInputs,
+    PlanMade,
+    RowAction,
+    RunClosed,
+    RunFailure,
+)
+from backup.names import CLAIM_PLAN, FAIL_RUN, MAKE_PLAN
+from backup.plan import (
+    CODE_OF_BLOCK,
+    Action,
+    Decision,
+    Listing,
+    PlanInput,
+    PlanResult,
+    Reason,
+    Removal,
+    SourceListEmpty,
+    make_plan,
+    recreates,
+)
+from backup.records import RunRecord, RunRow
+from backup.states import CopyStatus
+from catalog.replicas import KnownReplica
+from catalog.store import RowChanged
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(CLAIM_PLAN)
+@blueprint.activity_trigger(input_name="request")
+def claim_plan(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Take the plan for one run and say which lists it reads. ``BackupRequest`` in, ``PlanClaimed`` out."""
+    return answer(CLAIM_PLAN, BackupRequest, _claim, request)
+
+
+@blueprint.function_name(MAKE_PLAN)
+@blueprint.activity_trigger(input_name="inputs")
+def make_plan_of_run(inputs: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """Decide what the run does, and write its rows. ``PlanInputs`` in, ``PlanMade`` out."""
+    return answer(MAKE_PLAN, PlanInputs, _plan, inputs)
+
+
+@blueprint.function_name(FAIL_RUN)
+@blueprint.activity_trigger(input_name="failure")
+def fail_run(failure: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """End a run before anything was copied. ``RunFailure`` in, ``RunClosed`` out."""
+    return answer(FAIL_RUN, RunFailure, _fail, failure)
+
+
+def policy_of(configuration: Configuration, name: str) -> Plan:
+    """Return a plan by its name. Raises ``LookupError``."""
+    try:
+        return configuration.plans[name]
+    except KeyError:
+        raise LookupError(f'no plan is called "{name}"') from None
+
+
+def _claim(services: Services, request: BackupRequest) -> Message:
+    now = services.now()
+    policy = policy_of(services.configuration, request.plan)
+    services.catalogue.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
+    if not request.dry_run:
+        holder = services.catalogue.plans.claim(request.plan, request.run_id, now, request.steal_from)
+        if holder != request.run_id:
+            return Failure.of(Code.PLAN_RUNNING, f'run {holder} of plan "{request.plan}" is under way')
+    emit(Event.RUN_STARTED, run=request.run_id, plan=request.plan, source=policy.source, dryRun=request.dry_run)
+    names = [(policy.source, True), *((target, False) for target in policy.targets)]
+    return PlanClaimed(
+        listings=[
+            listing
+            for name, is_source in names
+            for listing in lists_of(name, services.configuration.resource(name), policy, is_source=is_source)
+        ],
+        patience_seconds=services.configuration.copies.patience_seconds,
+        concurrency=services.configuration.copies.concurrency,
+    )
+
+
+def _plan(services: Services, inputs: PlanInputs) -> Message:
+    request, runs = inputs.request, services.catalogue.runs
+    record = runs.find(request.run_id)
+    if record is not None and record.total is not None:
+        return _made(record)
+    policy = policy_of(services.configuration, request.plan)
+    known = list(services.catalogue.replicas.of_source(policy.source))
+    try:
+        result = make_plan(_plan_input(services, inputs, policy, known))
+    except SourceListEmpty as error:
+        return Failure.of(Code.SOURCE_LIST_EMPTY, str(error))
+    plan_hash = result.hash()
+    if request.plan_hash is not None and request.plan_hash != plan_hash:
+        return Failure.of(
+            Code.PLAN_CHANGED,
+            f"the plan that was approved is {request.plan_hash[:12]}…, and now it is {plan_hash[:12]}…: make a dry run again",
+        )
+    runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in result.decisions])
+    runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in result.findings])
+    _report(request, result)
+    if not request.dry_run:
+        _mark(services, known, result)
+    rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, policy, result)
+    copies = services.configuration.copies
+    record = runs.open_rows(
+        request.run_id,
+        rows,
+        services.now(),
+        workable=workable,
+        done=len(rows) - workable,
+        plan_hash=plan_hash,
+        counts=result.counts(),
+        findings=len(result.findings),
+        deadline_seconds=(policy.deadline_minutes or copies.deadline_minutes) * 60,
+        patience_seconds=copies.patience_seconds,
+    )
+    return _made(record)
+
+
+def _made(record: RunRecord) -> PlanMade:
+    total = record.total if record.workable is None else record.workable
+    return PlanMade(total=total or 0, plan_hash=record.plan_hash or "", counts=record.counts)
+
+
+def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: list[KnownReplica]) -> PlanInput:
+    configuration, run_id = services.configuration, inputs.request.run_id
+
+    def listing_of(name: str, *, is_source: bool) -> Listing | None:
+        if name in inputs.failed_targets:
+            return None
+        lists = lists_of(name, configuration.resource(name), policy, is_source=is_source)
+        return Listing.of(model for one in lists for model in listed_models(services, run_id, one))
+
+    source = listing_of(policy.source, is_source=True)
+    assert source is not None, "a run whose source could not be listed ends before its plan is made"
+    return PlanInput(
+        policy=policy,
+        resources=configuration.resources,
+        source=source,
+        targets={target: listing_of(target, is_source=False) for target in policy.targets},
+        replicas=[one.replica for one in known],
+        now=services.now(),
+    )
+
+
+def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> None:
+    """Write into the catalogue what the lists showed about replicas. Losing a race to a copy under way is fine: it knows better."""
+    rows = {
+        (one.replica.kind, one.replica.model_id, one.replica.target, one.replica.target_model_id): one for one in known
+    }
+    for replica in result.marks:
+        one = rows[replica.kind, replica.model_id, replica.target, replica.target_model_id]
+        try:
+            services.catalogue.replicas.put(replica, one)
+        except RowChanged:
+            continue
+
+
+def _rows(services: Services, inputs: PlanInputs, policy: Plan, result: PlanResult) -> tuple[list[RunRow], int]:
+    """Return the rows, those that lanes work on first, and how many those are."""
+    work = [
+        _row(policy, decision, RowAction.COPY, recreate=recreates(policy, decision))
+        for decision in result.decisions
+        if decision.action in {Action.COPY, Action.REPLACE}
+    ]
+    work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
+    work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
+    work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]
+    blocked = [
+        _blocked_row(services, inputs, policy, decision)
+        for decision in result.decisions
+        if decision.action is Action.BLOCKED and decision.reason is not Reason.NOT_READY
+    ]
+    rows = [row.model_copy(update={"row": index}) for index, row in enumerate([*work, *blocked])]
+    return rows, len(work)
+
+
+def _row(policy: Plan, about: Decision | Removal, action: RowAction, *, recreate: bool = False) -> RunRow:
+    return RunRow(
+        row=0,
+        source=policy.source,
+        target=about.target,
+        kind=about.kind,
+        model_id=about.model_id,
+        action=action,
+        subject_id=about.target_model_id,
+        subject_fingerprint=about.replica_fingerprint,
+        recreate=recreate,
+    )
+
+
+def _blocked_row(services: Services, inputs: PlanInputs, policy: Plan, decision: Decision) -> RunRow:
+    code, now = CODE_OF_BLOCK[decision.reason], services.now()
+    said = inputs.failed_targets.get(decision.target)
+    meaning = MEANINGS[code]
+    outcome = CopyOutcome(
+        status=CopyStatus.FAILED,
+        code=code,
+        message=f"{said or meaning.means}; {meaning.advice}",
+        started_at=now,
+        ended_at=now,
+    )
+    row = _row(policy, decision, RowAction.COPY)
+    return row.model_copy(update={"status": outcome.status, "started_at": now, "outcome": outcome})
+
+
+def _report(request: BackupRequest, result: PlanResult) -> None:
+    emit(Event.PLAN_MADE, run=request.run_id, plan=request.plan, planHash=result.hash(), **result.counts())
+    for finding in result.findings:
+        emit(Event.FINDING, run=request.run_id, plan=request.plan, **finding.to_json())
+    guarded = sum(1 for decision in result.decisions if decision.reason is Reason.GUARDED)
+    if guarded:
+        emit(Event.DELETION_GUARDED, run=request.run_id, plan=request.plan, withheld=guarded)
+
+
+def _fail(services: Services, failure: RunFailure) -> Message:
+    record = services.catalogue.runs.fail(failure.run_id, failure.code, failure.message, services.now())
+    emit(Event.RUN_ENDED, run=failure.run_id, plan=failure.plan, status=record.status, code=failure.code)
+    return RunClosed(status=record.status, done=record.done, total=record.total or 0)

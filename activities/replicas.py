@@ -1,0 +1,105 @@
+"""Deleting and checking replicas that we recorded: only what still is what we verified is ever deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer, fields
+from activities.fence import find_claim, has_ended
+from backup.codes import Code
+from backup.document_models import ModelDetails, ModelState
+from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.names import CHECK_REPLICA, DELETE_REPLICA
+from backup.states import ReplicaState
+from catalog.replicas import KnownReplica
+from form_recognizer import ModelNotFound, ModelService
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(DELETE_REPLICA)
+@blueprint.activity_trigger(input_name="step")
+def delete_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Delete a replica, if it still is what we verified. ``StepInput`` in, ``ReplicaDone`` out."""
+    return answer(DELETE_REPLICA, StepInput, _delete, step)
+
+
+@blueprint.function_name(CHECK_REPLICA)
+@blueprint.activity_trigger(input_name="step")
+def check_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """Read a replica whole and compare it with what we verified. ``StepInput`` in, ``ReplicaDone`` out."""
+    return answer(CHECK_REPLICA, StepInput, _check, step)
+
+
+def _delete(services: Services, step: StepInput) -> Message:
+    known = _known(services, step)
+    if known is None or known.replica.state is ReplicaState.MISSING:
+        return ReplicaDone(changed=False)
+    replica = known.replica
+    subject = step.order.subject_fingerprint
+    if has_ended(services, step.order) or (subject is not None and replica.fingerprint != subject):
+        return ReplicaDone(changed=False)
+    held = find_claim(services, step.order)
+    if held is not None and held.claim.is_live(services.now()) and held.claim.owner != step.owner:
+        return Failure.of(Code.COPY_IN_PROGRESS, f"run {held.claim.run_id} is copying this model: its replica stays")
+    service = services.model_service(replica.target, replica.api_version, replica.kind)
+    # announced first: the lookup must not name it any more when it goes
+    known = _marked(services, known, ReplicaState.DELETING)
+    found = _read(service, replica.target_model_id)
+    if found is not None and found.digest() != replica.digest:
+        _marked(services, known, ReplicaState.MISSING)
+        return Failure.of(
+            Code.NOT_OURS,
+            f'{replica.kind} {replica.target_model_id} in "{replica.target}" is not what we verified, so it is not deleted',
+        )
+    if found is not None:
+        try:
+            service.delete_model(replica.target_model_id)
+        except ModelNotFound:
+            found = None
+    _marked(services, known, ReplicaState.MISSING)
+    emit(Event.REPLICA_DELETED, targetModel=replica.target_model_id, wasThere=found is not None, **fields(step))
+    return ReplicaDone(changed=True)
+
+
+def _check(services: Services, step: StepInput) -> Message:
+    known = _known(services, step)
+    if known is None or known.replica.state is not ReplicaState.READY:
+        return ReplicaDone(changed=False)
+    replica = known.replica
+    service = services.model_service(replica.target, replica.api_version, replica.kind)
+    found = _read(service, replica.target_model_id)
+    if found is not None and found.summary.state is ModelState.READY and found.digest() == replica.digest:
+        return ReplicaDone(changed=False)
+    _marked(services, known, ReplicaState.MISSING)
+    became = "is gone" if found is None else "is not what was verified any more"
+    emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=became, **fields(step))
+    return Failure.of(
+        Code.DRIFTED,
+        f'{replica.kind} {replica.target_model_id} in "{replica.target}" {became}; the next run copies it anew',
+    )
+
+
+def _known(services: Services, step: StepInput) -> KnownReplica | None:
+    order = step.order
+    if order.subject_id is None:
+        return None
+    return services.catalogue.replicas.get(
+        order.mapped_source, order.kind, order.mapped_model_id, order.target, order.subject_id
+    )
+
+
+def _read(service: ModelService, model_id: str) -> ModelDetails | None:
+    try:
+        return service.get_model(model_id)
+    except ModelNotFound:
+        return None
+
+
+def _marked(services: Services, known: KnownReplica, state: ReplicaState) -> KnownReplica:
+    """Change the replica's state. Raises ``RowChanged`` where somebody changed its row meanwhile: then nothing more is done about it."""
+    return services.catalogue.replicas.put(known.replica.model_copy(update={"state": state}), known)

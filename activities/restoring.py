@@ -1,0 +1,109 @@
+"""The plan of a restore: which replica each model is brought back from. Works while the lost resource is down: no service calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.envelope import answer
+from backup.api_versions import generation_of, newest_common
+from backup.codes import Code
+from backup.document_models import Generation, Kind
+from backup.messages import Failure, Message, Origin, RestorePlanned, RestoreRequest
+from backup.names import PLAN_RESTORE
+from backup.plan import Action, Decision, Reason
+from backup.records import Replica, RunRow
+from backup.states import ReplicaState
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.function_name(PLAN_RESTORE)
+@blueprint.activity_trigger(input_name="request")
+def plan_restore(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+    """Choose replicas and write the run's rows. ``RestoreRequest`` in, ``RestorePlanned`` out."""
+    return answer(PLAN_RESTORE, RestoreRequest, _plan, request)
+
+
+def _plan(services: Services, request: RestoreRequest) -> Message:
+    now, runs, copies = services.now(), services.catalogue.runs, services.configuration.copies
+    runs.announce(request.run_id, "restore", now, dry_run=request.dry_run)
+    chosen = _chosen(services, request)
+    missing = sorted(set(request.models or ()) - {replica.model_id for replica in chosen})
+    if missing:
+        return Failure.of(
+            Code.MODEL_NOT_FOUND,
+            f'the catalogue knows no usable replica of {", ".join(missing[:10])} from "{request.source}" outside "{request.target}"',
+        )
+    decisions = [_decision(request, replica) for replica in chosen]
+    runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in decisions])
+    rows = [] if request.dry_run else [_row(request, index, one) for index, one in enumerate(chosen)]
+    record = runs.open_rows(
+        request.run_id,
+        rows,
+        now,
+        counts={str(Action.COPY): len(decisions)},
+        deadline_seconds=copies.deadline_minutes * 60,
+        patience_seconds=copies.patience_seconds,
+    )
+    emit(Event.RUN_STARTED, run=request.run_id, source=request.source, target=request.target, total=len(rows))
+    return RestorePlanned(total=record.total or 0, concurrency=copies.concurrency)
+
+
+def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
+    """Return the best replica of each model asked for: ready, elsewhere than wanted, the one verified last."""
+    best: dict[tuple[Kind, str], Replica] = {}
+    wanted = None if request.models is None else set(request.models)
+    for known in services.catalogue.replicas.of_source(request.source):
+        replica = known.replica
+        if replica.state is not ReplicaState.READY or replica.target == request.target:
+            continue
+        if request.kind not in {None, replica.kind} or (wanted is not None and replica.model_id not in wanted):
+            continue
+        if replica.expires_at is not None and replica.expires_at <= services.now():
+            continue
+        if replica.target not in services.configuration.resources:
+            continue
+        other = best.get((replica.kind, replica.model_id))
+        if other is None or _rank(services, request, replica) > _rank(services, request, other):
+            best[replica.kind, replica.model_id] = replica
+    # classifiers first: composed models refer to them
+    return sorted(best.values(), key=lambda one: (one.kind is Kind.MODEL, one.model_id))
+
+
+def _rank(services: Services, request: RestoreRequest, replica: Replica) -> tuple[bool, str]:
+    """Prefer a replica that the wanted resource speaks a common version with, then the one verified last."""
+    resources = services.configuration.resources
+    versions = resources[replica.target].api_versions, resources[request.target].api_versions
+    generation = generation_of(replica.api_version)
+    fits = newest_common(*versions, generation, at_least=None if generation is Generation.V2 else replica.api_version)
+    return fits is not None, replica.verified_at.isoformat()
+
+
+def _decision(request: RestoreRequest, replica: Replica) -> Decision:
+    return Decision(
+        target=request.target,
+        kind=replica.kind,
+        model_id=replica.model_id,
+        action=Action.COPY,
+        reason=Reason.RESTORE,
+        fingerprint=replica.fingerprint,
+        target_model_id=replica.target_model_id,
+        from_resource=replica.target,
+    )
+
+
+def _row(request: RestoreRequest, index: int, replica: Replica) -> RunRow:
+    is_v2 = generation_of(replica.api_version) is Generation.V2
+    return RunRow(
+        row=index,
+        source=replica.target,
+        target=request.target,
+        kind=replica.kind,
+        model_id=replica.target_model_id,
+        requested_target_model_id=None if is_v2 else replica.model_id,
+        origin=Origin(source=replica.source, model_id=replica.model_id, fingerprint=replica.fingerprint),
+    )
