@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,24 +10,33 @@ import pytest
 
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
+from catalog.table_service import TableService
+from catalog.tables import TableStore
 
 OpenStore = Callable[[], Store]
 
 
-def sqlite_store(folder: Path) -> OpenStore:
+def sqlite_store(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
     """A file in ``folder``."""
     path = folder / "catalogue.sqlite"
     return lambda: SqliteStore(path)
 
 
-DATABASES: list[Callable[[Path], OpenStore]] = [sqlite_store]
+def table_storage(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
+    """Tables under a prefix of their own, on an emulator that the whole session shares."""
+    connection = request.getfixturevalue("azurite").connection_string
+    prefix = f"t{uuid.uuid4().hex}"
+    return lambda: TableStore(TableService(connection), prefix)
+
+
+DATABASES: list[Callable[[Path, pytest.FixtureRequest], OpenStore]] = [sqlite_store, table_storage]
 """A new implementation is one more entry: from a folder of its own to a function that opens the same empty database each time."""
 
 
 @pytest.fixture(params=DATABASES, ids=lambda database: database.__name__)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     """Opens the database of this test; a second call opens it again, as another process would."""
-    opened: OpenStore = request.param(tmp_path)
+    opened: OpenStore = request.param(tmp_path, request)
     return opened
 
 
