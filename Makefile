@@ -13,20 +13,23 @@ export PORT SIM_PORT LIMITS DOWN
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
+# Two stages, so that a first `make run` need not wait for linters and test clients.
+DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 CODE := $(wildcard function_app.py activities backup bench catalog form_recognizer http_start local orchestrator tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format bench schema clean environment python
+.PHONY: help run serve test lint format bench schema clean environment deployed python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: environment ## Copy one model before your eyes, on this machine alone (DOWN=forms-northeurope: with that resource down)
+run: deployed ## Copy one model before your eyes, on this machine alone (DOWN=forms-northeurope: with that resource down)
 	@$(BIN)/python -m local.run
 
-serve: environment ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
+serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
 	@$(BIN)/python -m local.serve
 
 test: environment ## Run the tests
@@ -45,13 +48,15 @@ format: environment ## Format the code
 bench: environment ## Measure (docs/performance.md holds the numbers)
 	@$(BIN)/python -m bench
 
-schema: environment ## Write backup.schema.json from the configuration's models
+schema: deployed ## Write backup.schema.json from the configuration's models
 	@$(BIN)/python -m local.schema > backup.schema.json.new
 	@mv backup.schema.json.new backup.schema.json
 
 clean: ## Remove the environments and everything that runs have left
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+deployed: $(DEPLOYED)
 
 environment: $(READY)
 
@@ -60,12 +65,18 @@ python:
 	  echo "Python 3.11 or later is needed, and $(PYTHON) is $(if $(VERSION),$(VERSION),not to be found). Name one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; \
 	  exit 1; }
 
-# The file is written last: an installation that was cut off is done again. The interpreter is checked before, not a reason to reinstall.
-$(READY): requirements.txt requirements-dev.txt | python
+# A stamp is written last: an installation that was cut off is done again. The interpreter is checked each time, but is no reason to
+# install again.
+$(DEPLOYED): requirements.txt | python
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; \
 	  exit 1; }
-	@echo "Preparing $(VENV) (once)"
+	@echo "Preparing $(VENV) (once, a minute or so)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-dev.txt
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(READY): requirements-dev.txt $(DEPLOYED) | python
+	@echo "Adding the tools for development to $(VENV) (once)"
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
