@@ -14,6 +14,8 @@ from http_start.problems import Problem
 from wiring.services import ConfigurationInvalid
 
 RETRY_AFTER_SECONDS = 2
+ROUTE_PREFIX = "/api"
+"""The ``routePrefix`` of host.json."""
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -41,8 +43,9 @@ async def answered(work: Callable[[], Awaitable[func.HttpResponse]]) -> func.Htt
 def base_address(request: func.HttpRequest) -> str:
     """Return the address of the API as the caller reached it, such as ``https://host/api``: no query, so no key in it."""
     parts = urlsplit(request.url)
-    prefix = parts.path.strip("/").split("/")[0]
-    return f"{parts.scheme}://{parts.netloc}/{prefix}"
+    # a gateway may have put segments of its own in front of our route prefix, and routes match whatever their case
+    end = parts.path.lower().find(ROUTE_PREFIX + "/") + len(ROUTE_PREFIX)
+    return f"{parts.scheme}://{parts.netloc}{parts.path[:end]}"
 
 
 def run_address(request: func.HttpRequest, run_id: str) -> str:

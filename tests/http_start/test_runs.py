@@ -1,0 +1,265 @@
+"""``/api/runs``: how a run stands at every moment of its life, page by page, and stopping it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.inprocess import SECOND_TARGET, TARGET, Answer
+from local.simulator import seeds
+
+FIRST = seeds.FIRST_MODEL_ID
+SECOND = seeds.model_uuid("Shop receipts")
+UNKNOWN = "copies-20260101t0000-ffffffff"
+
+
+def only_copy(run: dict[str, Any]) -> dict[str, Any]:
+    assert len(run["copies"]) == 1
+    copy: dict[str, Any] = run["copies"][0]
+    return copy
+
+
+def get(stage: Any, run_id: str) -> Answer:
+    answer: Answer = stage.http("GET", f"/api/runs/{run_id}")
+    return answer
+
+
+def cancel(stage: Any, run_id: str) -> Answer:
+    answer: Answer = stage.http("POST", f"/api/runs/{run_id}/cancel")
+    return answer
+
+
+def test_a_run_is_pending_until_its_rows_are_written_and_shows_what_was_asked(stage: Any) -> None:
+    stage.database.broken = True
+    run_id = stage.under_way([FIRST, SECOND], targets=[TARGET, SECOND_TARGET])
+    answer = get(stage, run_id)
+    assert answer.status == 202
+    assert answer.body["status"] == "Pending"
+    assert answer.body["progress"] == {"done": 0, "total": 4}
+    assert {copy["status"] for copy in answer.body["copies"]} == {"Pending"}
+    assert [(copy["target"], copy["modelId"]) for copy in answer.body["copies"]] == [
+        (TARGET, FIRST),
+        (TARGET, SECOND),
+        (SECOND_TARGET, FIRST),
+        (SECOND_TARGET, SECOND),
+    ]
+    assert len(stage.http("GET", f"/api/runs/{run_id}/copies?first=3").body["copies"]) == 1
+    stage.database.broken = False
+    stage.host.run_until_idle()
+    assert stage.run(run_id)["status"] == "Succeeded"
+
+
+def test_a_copy_under_way_shows_its_step_its_target_id_and_its_polls(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    answer = get(stage, run_id)
+    assert answer.status == 202
+    assert answer.headers["location"] == f"{stage.host.base_url}/api/runs/{run_id}"
+    assert answer.headers["retry-after"] == "2"
+    assert answer.body["status"] == "Running"
+    copy = only_copy(answer.body)
+    assert (copy["status"], copy["step"], copy["polls"]) == ("Running", "checkCopy", 0)
+    assert copy["targetModelId"] == stage.target.models()[0].model_id
+    assert copy["endedAt"] is None
+    stage.let_pass(0.7)
+    copy = only_copy(stage.run(run_id))
+    assert (copy["step"], copy["polls"]) == ("checkCopy", 1)
+
+
+def test_a_run_that_ended_says_so_with_what_was_verified(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    stage.host.run_until_idle()
+    answer = get(stage, run_id)
+    assert answer.status == 200
+    assert "retry-after" not in answer.headers
+    run = answer.body
+    assert (run["runId"], run["kind"], run["status"]) == (run_id, "copies", "Succeeded")
+    assert run["progress"] == {"done": 1, "total": 1}
+    assert run["startedAt"] < run["endedAt"]
+    copy = only_copy(run)
+    assert copy["targetModelId"] == stage.target.models()[0].model_id
+    assert (copy["status"], copy["step"], copy["polls"], copy["code"]) == ("Succeeded", "done", 2, None)
+    assert copy["startedAt"] < copy["verifiedAt"] <= copy["endedAt"]
+
+
+def test_a_failed_copy_says_why_and_what_it_was_about(stage: Any) -> None:
+    missing = seeds.model_uuid("no such model")
+    run = stage.copy([missing, FIRST])
+    assert run["status"] == "PartiallyFailed"
+    failed, good = run["copies"]
+    assert (failed["status"], failed["code"], good["status"]) == ("Failed", "SourceModelNotFound", "Succeeded")
+    assert missing in failed["message"]
+
+
+def test_a_run_of_150_copies_is_read_in_pages_without_a_gap(stage: Any) -> None:
+    run_id = stage.ended_run(75, [TARGET, SECOND_TARGET])
+    assert len(stage.run(run_id)["copies"]) == 100
+    first = stage.http("GET", f"/api/runs/{run_id}/copies").body
+    assert first["nextLink"] == f"{stage.host.base_url}/api/runs/{run_id}/copies?first=100"
+    second = stage.http("GET", first["nextLink"].removeprefix(stage.host.base_url)).body
+    assert "nextLink" not in second
+    copies = [(copy["target"], copy["modelId"]) for copy in first["copies"] + second["copies"]]
+    assert len(first["copies"]) == 100
+    assert copies == [(target, f"model-{number:03d}") for target in (TARGET, SECOND_TARGET) for number in range(75)]
+    assert first["copies"] == stage.run(run_id)["copies"]
+
+
+def test_pages_that_end_with_the_run_have_no_next(stage: Any) -> None:
+    run_id = stage.ended_run(100, [TARGET])
+    assert "nextLink" not in stage.http("GET", f"/api/runs/{run_id}/copies").body
+    assert stage.http("GET", f"/api/runs/{run_id}/copies?first=100").body == {"copies": []}
+
+
+@pytest.mark.parametrize("first", ["-1", "x", "", "1.5", "9" * 50, "²"])
+def test_a_page_that_cannot_be_is_refused(stage: Any, first: str) -> None:
+    run_id = stage.ended_run(1, [TARGET])
+    answer = stage.http("GET", f"/api/runs/{run_id}/copies?first={first}")
+    assert (answer.status, answer.body["code"]) == (400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("run_id", [UNKNOWN, "no.such.id", "x" * 101, "%2e%2e", "a%20b", "-a"])
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("GET", "/copies"), ("POST", "/cancel")])
+def test_a_run_that_does_not_exist_is_not_found(stage: Any, method: str, rest: str, run_id: str) -> None:
+    answer = stage.http(method, f"/api/runs/{run_id}{rest}")
+    assert (answer.status, answer.body["code"]) == (404, "UnknownRun")
+    assert stage.services.catalogue.runs.find(run_id) is None
+
+
+def test_what_is_not_yet_authorized_is_stopped_by_a_cancellation(stage: Any) -> None:
+    stage.source.down()
+    run_id = stage.under_way([FIRST, SECOND])
+    answer = cancel(stage, run_id)
+    assert (answer.status, answer.body["cancelRequested"]) == (202, True)
+    assert answer.headers["location"] == answer.body["statusUrl"] == f"{stage.host.base_url}/api/runs/{run_id}"
+    assert stage.run(run_id)["cancelRequested"] is True
+    stage.source.down(is_down=False)
+    stage.host.run_until_idle()
+    run = stage.run(run_id)
+    assert run["status"] == "Cancelled"
+    assert {(copy["status"], copy["code"]) for copy in run["copies"]} == {("Cancelled", "Cancelled")}
+    assert stage.target.requests("authorizeCopy") == []
+
+
+def test_what_is_under_way_is_finished_by_a_run_that_is_cancelled(make_stage: Any) -> None:
+    stage = make_stage(copies={"concurrency": 1})
+    run_id = stage.under_way([FIRST, SECOND])
+    cancel(stage, run_id)
+    stage.host.run_until_idle()
+    run = stage.run(run_id)
+    assert [copy["status"] for copy in run["copies"]] == ["Succeeded", "Cancelled"]
+    assert run["status"] == "Cancelled"
+    assert [model.state for model in stage.target.models()] == ["ready"]
+
+
+def test_a_run_that_is_cancelled_too_late_succeeds(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    cancel(stage, run_id)
+    stage.host.run_until_idle()
+    run = stage.run(run_id)
+    assert (run["status"], run["cancelRequested"]) == ("Succeeded", True)
+
+
+def test_a_run_may_be_cancelled_before_its_rows_are_written(stage: Any) -> None:
+    stage.database.broken = True
+    run_id = stage.under_way([FIRST])
+    assert cancel(stage, run_id).status == 202
+    pending = stage.run(run_id)
+    assert (pending["status"], pending["cancelRequested"]) == ("Pending", True)
+    stage.database.broken = False
+    stage.host.run_until_idle()
+    assert stage.run(run_id)["status"] == "Cancelled"
+    assert stage.target.models() == []
+
+
+def test_cancelling_twice_is_fine(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    assert cancel(stage, run_id).body == cancel(stage, run_id).body
+
+
+def test_a_run_that_has_ended_says_how_when_it_is_cancelled(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    stage.host.run_until_idle()
+    answer = cancel(stage, run_id)
+    assert (answer.status, answer.body["status"], answer.body["cancelRequested"]) == (200, "Succeeded", False)
+
+
+def test_a_run_whose_orchestration_was_terminated_does_not_look_alive_for_ever(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    stage.host.terminate(run_id, "by an operator")
+    stage.let_pass(0.1)
+    answer = get(stage, run_id)
+    assert answer.status == 200
+    assert answer.body["status"] == "Failed"
+    assert answer.body["endedAt"]
+    assert "Terminated" in answer.body["message"]
+    copy = only_copy(answer.body)
+    assert (copy["status"], copy["code"]) == ("Failed", "ChildLost")
+
+
+def test_a_run_that_was_terminated_before_its_rows_were_written_is_failed_too(stage: Any) -> None:
+    stage.database.broken = True
+    run_id = stage.under_way([FIRST])
+    stage.host.terminate(run_id)
+    stage.let_pass(0.1)
+    answer = get(stage, run_id)
+    assert (answer.status, answer.body["status"]) == (200, "Failed")
+    assert only_copy(answer.body)["code"] == "ChildLost"
+
+
+def test_what_a_terminated_run_left_under_way_is_resumed_by_the_next(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    target_id = only_copy(stage.run(run_id))["targetModelId"]
+    orchestrations = {instance.name: instance.instance_id for instance in stage.host.instances()}
+    for name in ("copy_batch", "lane", "copy_model"):
+        stage.host.terminate(orchestrations[name])
+    stage.let_pass(20 * 60)
+    copy = only_copy(stage.copy([FIRST]))
+    assert (copy["status"], copy["targetModelId"]) == ("Succeeded", target_id)
+    assert len(stage.target.requests("authorizeCopy")) == 1
+
+
+def test_history_that_was_purged_does_not_take_the_run_with_it(stage: Any) -> None:
+    run_id = stage.under_way([FIRST])
+    stage.host.run_until_idle()
+    before = stage.run(run_id)
+    stage.host.purge(run_id)
+    assert stage.run(run_id) == before
+
+
+def test_no_answer_ever_shows_a_key_or_a_token(stage: Any) -> None:
+    answers: list[Answer] = []
+
+    def look(run_id: str) -> None:
+        answers.append(get(stage, run_id))
+        answers.append(stage.http("GET", f"/api/runs/{run_id}/copies"))
+
+    stage.target.inject("getModel", "status", status=401, count=1)
+    started = stage.post_copies([FIRST, seeds.model_uuid("no such model")])
+    answers.append(started)
+    run_id = started.body["runId"]
+    for _ in range(6):
+        stage.let_pass(0.4)
+        look(run_id)
+    answers += [stage.post_copies([FIRST]), cancel(stage, run_id)]
+    stage.host.run_until_idle(limit=timedelta(hours=1))
+    look(run_id)
+    answers += [cancel(stage, run_id), stage.http("GET", "/api/health"), stage.post_copies(["x"]), get(stage, UNKNOWN)]
+    shown = "\n".join(json.dumps([dict(answer.headers), answer.body]) for answer in answers)
+    secrets = [*stage.keys.values(), *stage.sealing_keys, stage.host.function_key, stage.host.system_key]
+    assert [secret for secret in secrets if secret in shown] == []
+    assert "code=" not in shown
+    assert "webhooks" not in shown
+    assert "accessToken" not in shown
+    assert re.search("[0-9a-f]{96}", shown) is None, "an access token of the simulated service"
+
+
+def test_a_key_in_the_query_of_a_request_is_not_repeated_in_addresses(stage: Any) -> None:
+    run_id = stage.ended_run(101, [TARGET])
+    key = stage.host.function_key
+    for path in (f"/api/runs/{run_id}?code={key}", f"/api/runs/{run_id}/copies?code={key}"):
+        status, headers, raw = stage.host.call_http("GET", path, with_key=False)
+        assert status == 200
+        assert key not in raw.decode() + json.dumps(headers)
