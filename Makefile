@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 # Two stages, so that a first `make run` need not wait for linters and test clients.
 DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
+# The emulator of Table Storage that tests of the catalogue run against.
+AZURITE := node_modules/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 CODE := $(wildcard function_app.py activities backup bench catalog form_recognizer http_start local orchestrator tests timer_start wiring)
 
@@ -32,7 +34,7 @@ run: deployed ## Copy one model before your eyes, on this machine alone (DOWN=fo
 serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
 	@$(BIN)/python -m local.serve
 
-test: environment ## Run the tests
+test: environment $(AZURITE) ## Run the tests
 	@$(BIN)/python -m pytest
 
 lint: environment ## Check style, formatting, types and imports
@@ -53,7 +55,7 @@ schema: deployed ## Write backup.schema.json from the configuration's models
 	@mv backup.schema.json.new backup.schema.json
 
 clean: ## Remove the environments and everything that runs have left
-	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 deployed: $(DEPLOYED)
@@ -79,4 +81,13 @@ $(DEPLOYED): requirements.txt | python
 $(READY): requirements-dev.txt $(DEPLOYED) | python
 	@echo "Adding the tools for development to $(VENV) (once)"
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+# --ignore-scripts: nothing that is downloaded runs before a test starts it.
+$(AZURITE): package.json package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	  echo "The tests of the catalogue need Azurite, and Azurite needs Node.js with npm: install them (Debian, Ubuntu: apt install nodejs npm)" >&2; \
+	  exit 1; }
+	@echo "Preparing node_modules (once, a minute or so)"
+	@npm ci --silent --no-audit --no-fund --ignore-scripts || { echo "npm ci failed; without --silent it says why" >&2; exit 1; }
 	@touch $@
