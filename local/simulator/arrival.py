@@ -40,7 +40,6 @@ def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> St
         copied.created = finished
         if source.kind == "classifier":
             copied.description = place.description or source.description
-            copied.tags = None
         else:
             types = copied.content.get("docTypes", {})
             if source.model_id in types:

@@ -59,7 +59,7 @@ def model_summary(model: StoredModel, api_version: str) -> Json:
         body["description"] = model.description
     if model.tags and model.kind == "model":
         body["tags"] = model.tags
-    if model.expires is not None and is_at_least(api_version, "2023-07-31"):
+    if model.expires is not None:
         body["expirationDateTime"] = seconds(model.expires)
     if is_at_least(api_version, "2024-11-30"):
         if not model.model_id.startswith("prebuilt-"):

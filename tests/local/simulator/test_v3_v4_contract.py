@@ -366,6 +366,20 @@ def test_a_permission_for_a_classifier_does_not_copy_a_model(service: Service) -
     assert finish(service, start(service, V4, as_model, "twin"))["status"] == "failed"
 
 
+def test_a_permission_of_another_generation_is_not_one(service: Service) -> None:
+    service.source.put_model(v4_model("invoices"))
+    permission = authorize(service, V31).json()
+    assert finish(service, start(service, V4, permission))["status"] == "failed"
+
+
+def test_a_permission_of_one_resource_does_not_open_another(service: Service) -> None:
+    service.source.put_model(v4_model("invoices"))
+    permission = authorize(service, V4).json()
+    other = {"targetResourceId": SOURCE.resource_id, "targetResourceRegion": SOURCE.region}
+    assert finish(service, start(service, V4, permission | other))["status"] == "failed"
+    assert [model.model_id for model in service.source.models()] == ["invoices"]
+
+
 @pytest.fixture
 def elsewhere() -> Iterator[Service]:
     """A target in a region that copies no classifiers."""
