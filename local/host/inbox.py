@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from local.host.protocol import Event, EventType
 from local.host.store import Instance, Message, RuntimeStatus, Store
@@ -21,6 +22,7 @@ class Inbox:
         self._ready: deque[str] = deque()
         self._queued: set[str] = set()
         self._delivered: list[int] = []
+        self._unwritten: list[Message] = []
 
     @property
     def ready(self) -> int:
@@ -31,6 +33,7 @@ class Inbox:
         """Take up the messages of the state file."""
         for message in self._store.pending_messages():
             self.deliver(message)
+        self._unwritten.clear()
 
     def deliver(self, message: Message, *, first: bool = False) -> None:
         """Put a message into its instance's inbox, ahead of the others if it is to be ``first``."""
@@ -39,6 +42,7 @@ class Inbox:
             messages.insert(0, message)
         else:
             messages.append(message)
+        self._unwritten.append(message)
         if message.instance_id not in self._queued:
             self._queued.add(message.instance_id)
             self._ready.append(message.instance_id)
@@ -54,23 +58,28 @@ class Inbox:
         messages = self._messages.pop(instance_id, [])
         arrivals, held = _split(instance, messages)
         kept = {id(message) for message in held}
-        self._delivered += [message.seq for message in messages if message.seq is not None and id(message) not in kept]
+        self._done(message for message in messages if id(message) not in kept)
         if held:
             self._messages[instance_id] = held
         return arrivals
 
     def forget(self, instance_id: str) -> None:
         """Throw an instance's messages away."""
-        messages = self._messages.pop(instance_id, [])
-        self._delivered += [message.seq for message in messages if message.seq is not None]
+        self._done(self._messages.pop(instance_id, []))
+
+    def _done(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            message.waiting = False
+            if message.seq is not None:
+                self._delivered.append(message.seq)
 
     def settle(self) -> None:
         """Bring the state file up to date: delivered messages out, waiting ones in."""
         if self._delivered:
             self._store.delete_messages(self._delivered)
             self._delivered = []
-        for messages in self._messages.values():
-            self._store.put_messages(message for message in messages if message.seq is None)
+        self._store.put_messages(message for message in self._unwritten if message.waiting)
+        self._unwritten = []
 
 
 def _split(instance: Instance | None, messages: list[Message]) -> tuple[list[Event], list[Message]]:

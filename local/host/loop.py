@@ -11,13 +11,14 @@ import atexit
 import contextlib
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from azure.durable_functions.models.utils import http_utils
 
 T = TypeVar("T")
 
+_BLOCKING_THREADS = 64
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
@@ -28,6 +29,8 @@ def function_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
+            # functions that are not async, and callers that wait for an instance, each hold a thread
+            _loop.set_default_executor(ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="function"))
             threading.Thread(target=_loop.run_forever, name="functions", daemon=True).start()
             atexit.register(_close_sdk_session)
         return _loop

@@ -74,7 +74,8 @@ class Outcomes:
             version: ``None`` for the default one.
             parent: instance id, execution id and task id of the sub-orchestration call.
         """
-        self.remove(instance_id)
+        if self._instances.get(instance_id) is not None:
+            self.remove(instance_id)
         now = format_time(self._clock.now())
         version = version or self._default_version
         instance = Instance(instance_id, uuid.uuid4().hex, name, version, RuntimeStatus.PENDING, raw_input, now, now)
@@ -104,7 +105,7 @@ class Outcomes:
             self._schedule(instance, work)
         if result.status.is_terminal:
             self._end(instance, result)
-        self._store.save(instance)
+        self._store.update(instance)
 
     def _schedule(self, instance: Instance, work: Scheduled) -> None:
         if work.kind == "activity":
@@ -133,7 +134,8 @@ class Outcomes:
     def _end(self, instance: Instance, result: EpisodeResult) -> None:
         instance.output = result.output
         self._forget(instance.instance_id)
-        self._store.drop_work(instance.instance_id)
+        if result.status is not RuntimeStatus.COMPLETED:  # which it is only when nothing is open
+            self._store.drop_work(instance.instance_id)
         self.ended.append(instance.instance_id)
         if result.failure is not None:
             _log.warning("orchestration '%s' (%s) failed", instance.instance_id, instance.name)
@@ -159,7 +161,7 @@ class Outcomes:
         self._instances.clear_history(instance)
         instance.execution_id = uuid.uuid4().hex
         instance.input = result.next_input
-        self._store.save(instance)
+        self._store.update(instance)
         started = Message(instance.instance_id, instance.execution_id, self._started_event(instance))
         self._inbox.deliver(started, first=True)
 

@@ -22,6 +22,7 @@ Event = dict[str, Any]
 OrchestratorHandle = Callable[[str], str]
 """What ``@orchestration_trigger`` leaves behind: trigger JSON in, state JSON out."""
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _OUT_OF_PROC_LABEL = "$OutOfProcData$:"
 
 
@@ -253,7 +254,7 @@ def make_event(kind: EventType, now: datetime, event_id: int = -1, **fields: obj
 
 def event_text(event: Event) -> str:
     """Write an event as JSON text, without spaces: histories are written and read far more often than looked at."""
-    return json.dumps(event, separators=(",", ":"))
+    return _COMPACT.encode(event)
 
 
 def played(text: str) -> str:

@@ -24,7 +24,7 @@ BODY_LIMIT_BYTES = 1024 * 1024
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # keys are among the headers and in the query
 class WebRequest:
     """A request. Header names compare without case; of a repeated query parameter the last one counts, as in Functions."""
 

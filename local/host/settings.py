@@ -26,7 +26,6 @@ class HostSettings:
     default_version: str | None = None
     max_activities: int = 10
     """``maxConcurrentActivityFunctions``: how many activities run at the same time."""
-    function_timeout: str | None = None
 
     @classmethod
     def load(cls, source: Path | Mapping[str, Any] | None, environ: Mapping[str, str] | None = None) -> HostSettings:
@@ -64,7 +63,6 @@ class HostSettings:
             hub_name=_PERCENT.sub(lambda name: env.get(name[1], _HUB), hub),
             default_version=version,
             max_activities=max_activities,
-            function_timeout=document.get("functionTimeout"),
         )
 
 

@@ -92,6 +92,8 @@ class Message:
     event: Event
     seq: int | None = None
     """Its row, once it has one."""
+    waiting: bool = True
+    """Nobody has had it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,22 @@ class Store:
                 instance.parent_id,
                 instance.parent_execution,
                 instance.parent_task,
+            ),
+        )
+
+    def update(self, instance: Instance) -> None:
+        """Write what changes of an instance that :meth:`save` has written before."""
+        self._db.execute(
+            "UPDATE instances SET execution_id=?, status=?, input=?, output=?, custom_status=?, updated=?"
+            " WHERE instance_id=?",
+            (
+                instance.execution_id,
+                instance.status.value,
+                instance.input,
+                instance.output,
+                instance.custom_status,
+                instance.updated,
+                instance.instance_id,
             ),
         )
 

@@ -101,17 +101,11 @@ MOMENTS = [
     "step:before-call:1",
     "step:after-call:1",
     "step:after-record:1",
-    "step:before-call:4",
     "step:after-call:3",
-    "step:after-record:4",
-    "parent@episode:before-commit:1",
     "parent@episode:after-commit:1",
     "parent@episode:before-commit:2",
-    "parent@episode:after-commit:2",
-    "child@episode:before-commit:1",
     "child@episode:before-commit:4",
     "child@episode:after-commit:5",
-    "child@episode:before-commit:7",
 ]
 
 

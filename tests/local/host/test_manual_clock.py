@@ -13,14 +13,14 @@ from local.host import Host, HostError, ManualClock, RuntimeStatus, SystemClock
 
 def test_hours_of_timers_take_no_time(host: Host) -> None:
     began = time.monotonic()
-    iid = host.start_new("rounds", {"round": 1, "rounds": 200, "seen": []})
+    iid = host.start_new("rounds", {"round": 1, "rounds": 60, "seen": []})
     idle = host.run_until_idle()
     status = host.wait(iid)
     assert status.runtime_status is RuntimeStatus.COMPLETED
-    assert status.updated - status.created == timedelta(minutes=200)
+    assert status.updated - status.created == timedelta(minutes=60)
     assert idle.reason == "no-work"
     assert idle.now == status.updated
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 20
 
 
 def test_nothing_fires_before_the_clock_moves(make_host: Callable[..., Host]) -> None:

@@ -1,0 +1,182 @@
+"""What is checked before anything runs: the app, host.json, local settings, kill points."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+import pytest
+
+from local.host import AppLoadError, ConfigurationError, Host, StateInUseError
+from local.host.app_index import load_app
+from local.host.kill_points import KillPoints
+from local.host.settings import HostSettings, apply_local_settings
+
+
+def test_a_module_without_an_app_is_refused() -> None:
+    with pytest.raises(AppLoadError, match="has no 'app'"):
+        load_app(ModuleType("empty"))
+
+
+def test_an_app_without_functions_is_refused() -> None:
+    with pytest.raises(AppLoadError, match="no functions"):
+        load_app(df.DFApp())
+
+
+def test_two_functions_of_one_name_are_refused() -> None:
+    app = df.DFApp()
+    for _ in range(2):
+
+        def twin(value: str) -> str:
+            return value
+
+        app.activity_trigger(input_name="value")(twin)
+    with pytest.raises(AppLoadError, match="twin"):
+        load_app(app)
+
+
+def test_an_entity_is_refused_by_name() -> None:
+    app = df.DFApp()
+
+    @app.entity_trigger(context_name="context")
+    def counter(context: Any) -> None: ...
+
+    with pytest.raises(AppLoadError, match="'counter' is a durable entity"):
+        load_app(app)
+
+
+def test_a_trigger_that_the_host_lacks_is_refused_by_name() -> None:
+    app = func.FunctionApp()
+
+    @app.queue_trigger(arg_name="message", queue_name="q", connection="c")
+    def on_message(message: func.QueueMessage) -> None: ...
+
+    with pytest.raises(AppLoadError, match="'on_message' has a queueTrigger"):
+        load_app(app)
+
+
+def test_a_binding_that_the_host_lacks_is_refused_by_name() -> None:
+    app = func.FunctionApp()
+
+    @app.route(route="x")
+    @app.queue_output(arg_name="out", queue_name="q", connection="c")
+    def writes(req: func.HttpRequest, out: func.Out[str]) -> str:
+        return ""
+
+    with pytest.raises(AppLoadError, match="'writes' has a queue binding"):
+        load_app(app)
+
+
+def test_one_app_serves_several_hosts(sample: ModuleType, make_host: Callable[..., Host], tmp_path: Path) -> None:
+    first, second = make_host(), make_host(state=tmp_path / "other.sqlite")
+    assert first.wait(first.start_new("one", "a")).output == second.wait(second.start_new("one", "a")).output
+
+
+def test_a_state_file_has_one_host(make_host: Callable[..., Host]) -> None:
+    make_host()
+    with pytest.raises(StateInUseError, match="in use by another host"):
+        make_host()
+
+
+def test_a_stopped_host_frees_its_state_file_and_refuses_work(make_host: Callable[..., Host]) -> None:
+    first = make_host()
+    first.stop()
+    first.stop()
+    make_host()
+    with pytest.raises(Exception, match="stopped"):
+        first.start_new("one", "x")
+
+
+def test_a_broken_state_file_stops_the_engine_and_tells_who_waits(
+    make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make_host()
+    iid = host.start_new("race", {"cancel": True})
+    host.run_until_idle()
+
+    def full() -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(host._store, "commit", full)
+    with pytest.raises(Exception, match="no space left"):
+        host.start_new("one", "x")
+    assert host.failed
+    with pytest.raises(Exception, match="no space left"):
+        host.raise_event(iid, "approval")
+
+
+@pytest.mark.parametrize(
+    ("durable", "said"),
+    [
+        ({"maxConcurrentActivityFunctions": 0}, "from 1 up"),
+        ({"maxConcurrentActivityFunctions": True}, "from 1 up"),
+        ({"defaultVersion": 1.0}, "defaultVersion must be text"),
+        ({"hubName": 5}, "hubName must be text"),
+        ([], "durableTask must be an object"),
+    ],
+)
+def test_a_wrong_value_of_host_json_is_named(durable: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        HostSettings.load({"extensions": {"durableTask": durable}})
+
+
+def test_host_json_is_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    document = {
+        "extensions": {"durableTask": {"hubName": "%Hub%x", "defaultVersion": "1.0"}, "http": {"routePrefix": "v1/"}}
+    }
+    path.write_text(json.dumps(document))
+    settings = HostSettings.load(path, {"Hub": "mine"})
+    assert (settings.hub_name, settings.default_version, settings.route_prefix) == ("minex", "1.0", "v1")
+    path.write_text("{")
+    with pytest.raises(ConfigurationError, match=r"host.json is not JSON"):
+        HostSettings.load(path)
+
+
+def test_no_host_json_means_the_defaults(tmp_path: Path) -> None:
+    assert HostSettings.load(tmp_path / "host.json").route_prefix == "api"
+
+
+def test_local_settings_never_show_a_value_in_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "local.settings.json"
+    path.write_text(json.dumps({"Values": {"KEY": ["secret-value"]}}))
+    with pytest.raises(ConfigurationError) as error:
+        apply_local_settings(path, {})
+    assert "secret-value" not in str(error.value)
+
+
+def test_local_settings_do_not_override(tmp_path: Path) -> None:
+    path = tmp_path / "local.settings.json"
+    path.write_text(json.dumps({"Values": {"A": "file", "B": "file"}}))
+    environment = {"A": "kept"}
+    assert apply_local_settings(path, environment) == ["B"]
+    assert environment == {"A": "kept", "B": "file"}
+    assert apply_local_settings(tmp_path / "none.json", environment) == []
+
+
+def test_a_kill_point_counts_its_own_moments() -> None:
+    killed: list[int] = []
+    points = KillPoints("a:before-call:2, b@episode:after-commit:1", lambda: killed.append(signal.SIGKILL))
+    points.reach("a", "before-call")
+    points.reach("a", "after-call")
+    points.reach("b", "after-commit")
+    assert killed == []
+    points.reach("a", "before-call")
+    points.reach_episode("b", "after-commit")
+    assert killed == [signal.SIGKILL] * 2
+    points.reach("a", "before-call")
+    assert len(killed) == 2
+
+
+@pytest.mark.parametrize(
+    "spec", ["a", "a:before-call", "a:before-call:0", "a:before-call:x", ":before-call:1", "a@episode:before-call:1"]
+)
+def test_a_kill_point_that_cannot_be_read_is_shown(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match="kill point"):
+        KillPoints(spec)
