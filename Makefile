@@ -18,11 +18,14 @@ DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
 # The emulator of Table Storage that tests of the catalogue run against.
 AZURITE := node_modules/.ready
+EMULATOR := node_modules/.ready
+# Without npm the tests that need the emulator of Table Storage are skipped, and reported as such.
+WITHOUT_NPM := $(if $(shell command -v npm 2>/dev/null),,WITHOUT_AZURITE=1)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 CODE := $(wildcard function_app.py activities backup bench catalog form_recognizer http_start local orchestrator tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format bench schema clean environment deployed python
+.PHONY: help run serve test lint format bench schema clean environment deployed emulator python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -55,12 +58,23 @@ schema: deployed ## Write backup.schema.json from the configuration's models
 	@mv backup.schema.json.new backup.schema.json
 
 clean: ## Remove the environments and everything that runs have left
-	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local node_modules node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 deployed: $(DEPLOYED)
 
 environment: $(READY)
+
+emulator: $(if $(WITHOUT_NPM),without-npm,$(EMULATOR))
+
+.PHONY: without-npm
+without-npm:
+	@echo "npm is not to be found: tests that need the emulator of Table Storage are skipped (install Node.js 20 or later)" >&2
+
+$(EMULATOR): package.json package-lock.json
+	@echo "Installing the emulator of Table Storage (once)"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
