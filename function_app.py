@@ -18,14 +18,18 @@ from activities import (
     start_copy,
     verify_copy,
 )
-from http_start import copies, health
+from http_start import backups, copies, health, lookup, restores
 from http_start import runs as run_status
 from orchestrator import backup_run, copy_batch, copy_model, lane, list_resource, restore_run
+from timer_start import nightly, purging
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 for module in (
     copies,
+    backups,
+    restores,
+    lookup,
     run_status,
     health,
     backup_run,
@@ -47,5 +51,7 @@ for module in (
     replicas,
     restoring,
     runs,
+    nightly,
+    purging,
 ):
     app.register_functions(module.blueprint)

@@ -21,7 +21,7 @@ from backup.pacing import SLOT_SHARE
 from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
 from catalog.claims import HeldClaim
-from catalog.store import RowExists
+from catalog.store import RowChanged, RowExists
 from form_recognizer import ModelNotFound, Throttled
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -70,13 +70,29 @@ def _resume(services: Services, step: StepInput, found: HeldClaim, now: datetime
         return claim.refusal(step) if claim.owner == step.owner else None
     if claim.owner != step.owner:
         if claim.is_live(now):
-            return Failure.of(
-                Code.COPY_IN_PROGRESS,
-                f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"',
-            )
-        found = save(services, found, claim.taken_over(step.order, step.owner, now), step)
+            return _in_progress(claim, step)
+        found = _won(services, step, found, claim.taken_over(step.order, step.owner, now))
         emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **fields(step))
     return _with_slot(services, step, found, now)
+
+
+def _in_progress(claim: Claim, step: StepInput) -> Failure:
+    """Return the envelope for a copy that somebody else is making. Another copy of the same run is waited for: it may be a component."""
+    said = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
+    if claim.run_id == step.order.run_id:
+        return Failure.of(Code.LOOKING, said, retry_after=3.0)
+    return Failure.of(Code.COPY_IN_PROGRESS, said)
+
+
+def _won(services: Services, step: StepInput, found: HeldClaim | None, claim: Claim) -> HeldClaim:
+    """Write ``claim`` over what was found. Raises ``Refused`` where somebody was faster."""
+    try:
+        return services.catalogue.claims.save(found, claim) if found else services.catalogue.claims.insert(claim)
+    except (RowExists, RowChanged):
+        other = find_claim(services, step.order)
+        if other is not None and other.claim.owner != step.owner and other.claim.is_live(services.now()):
+            raise Refused(_in_progress(other.claim, step)) from None
+        raise Refused(why_changed(services, step)) from None
 
 
 def _require_usable(source: SourceModel, services: Services, step: StepInput) -> None:
@@ -193,12 +209,7 @@ def _take(
         tags={name: str(value) for name, value in summary.tags.items()},
         expires_at=summary.expires,
     )
-    if found is not None:
-        return save(services, found, claim, step)
-    try:
-        return services.catalogue.claims.insert(claim)
-    except RowExists:
-        raise Refused(why_changed(services, step)) from None
+    return _won(services, step, found, claim)
 
 
 def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: datetime) -> Inspected:

@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.envelope import answer
-from backup.messages import LaneInput, Message, RunClosed, RunOpened, RunRequest, TakenRow
+from backup.messages import LaneInput, Message, RunClosed, RunOpened, RunRef, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -30,10 +30,10 @@ def take_row(lane: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see abo
 
 
 @blueprint.function_name(CLOSE_RUN)
-@blueprint.activity_trigger(input_name="request")
-def close_run(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Write how the run ended. ``RunRequest`` in, ``RunClosed`` out."""
-    return answer(CLOSE_RUN, RunRequest, _close, request)
+@blueprint.activity_trigger(input_name="run")
+def close_run(run: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
+    """Write how the run ended. ``RunRef`` in, ``RunClosed`` out."""
+    return answer(CLOSE_RUN, RunRef, _close, run)
 
 
 def _open(services: Services, request: RunRequest) -> Message:
@@ -47,7 +47,7 @@ def _take(services: Services, lane: LaneInput) -> Message:
     return TakenRow(order=order)
 
 
-def _close(services: Services, request: RunRequest) -> Message:
-    record = services.catalogue.runs.close(request.run_id, services.now())
-    emit(Event.RUN_ENDED, run=request.run_id, status=record.status, total=record.total)
+def _close(services: Services, run: RunRef) -> Message:
+    record = services.catalogue.runs.close(run.run_id, services.now())
+    emit(Event.RUN_ENDED, run=run.run_id, status=record.status, total=record.total)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

@@ -359,6 +359,12 @@ class RestorePlanned(Message):
     concurrency: int
 
 
+class RunRef(Message):
+    """A run, by its id."""
+
+    run_id: str
+
+
 class RunFailure(Message):
     """Why a run ends before anything was copied."""
 

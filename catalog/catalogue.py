@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.claims import ClaimTable
+from catalog.housekeeping import Housekeeping
 from catalog.plans import PlanTable
 from catalog.reachability import ReachabilityTable
 from catalog.replicas import ReplicaTable
@@ -21,6 +22,7 @@ class Catalogue:
         self.claims = ClaimTable(store)
         self.replicas = ReplicaTable(store)
         self.runs = RunTable(store)
+        self.housekeeping = Housekeeping(store, self.runs)
         self.plans = PlanTable(store, self.runs)
         self.slots = SlotTable(store)
         self.suspects = SuspectTable(store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 
 import azure.durable_functions as df
@@ -11,14 +10,13 @@ import azure.functions as func
 
 from backup.messages import RunRequest
 from backup.names import COPY_BATCH, copies_run_id
-from http_start.answers import RETRY_AFTER_SECONDS, answered, json_response, run_address
+from http_start.answers import answered, run_address
 from http_start.copy_request import read_copy_request, run_request
 from http_start.problems import Problem
+from http_start.starting import start_run
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
-
-_logger = logging.getLogger(__name__)
 
 
 @blueprint.function_name("post_copies")
@@ -33,19 +31,7 @@ async def post_copies(req: func.HttpRequest, client: df.DurableOrchestrationClie
         run_id = copies_run_id(known.now(), secrets.token_hex(4))
         request = run_request(asked, known.configuration, run_id)
         await asyncio.to_thread(_refuse_if_all_in_progress, known, request, req)
-        try:
-            await client.start_new(COPY_BATCH, instance_id=run_id, client_input=request.to_json())
-        except Exception as error:
-            _logger.exception("run %s could not be started", run_id)
-            raise Problem(
-                503,
-                "StartFailed",
-                "the Durable Functions runtime did not accept the run; try again",
-                headers={"Retry-After": "10"},
-            ) from error
-        address = run_address(req, run_id)
-        body = {"runId": run_id, "statusUrl": address, "cancelUrl": f"{address}/cancel"}
-        return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
+        return await start_run(req, client, COPY_BATCH, run_id, request)
 
     return await answered(work)
 

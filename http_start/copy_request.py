@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from backup.api_versions import generation_of
 from backup.configuration import Configuration
-from backup.configuration_problems import problems_of
 from backup.document_models import Generation, Kind
 from backup.messages import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
+from http_start.body import Body, read_body
 from http_start.problems import Problem
 
-LONGEST_BODY = 64 * 1024
-MOST_MODELS = 100
 LONGEST_DEADLINE_MINUTES = 6 * 24 * 60 - 1
 
 
-class CopyRequest(BaseModel):
+class CopyRequest(Body):
     """Which models are to be copied, from where to where."""
-
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=True)
 
     source: str
     targets: Annotated[list[str], Field(min_length=1, max_length=16)]
@@ -37,7 +31,7 @@ class CopyRequest(BaseModel):
 
 def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyRequest:
     """Return the request's body, checked against the configuration. Raises ``Problem`` that says what to change."""
-    asked = _parse(request.get_body())
+    asked = read_body(request, CopyRequest, "source, targets and models")
     _check_resources(asked, configuration)
     _check_models(asked, configuration)
     return asked
@@ -60,56 +54,8 @@ def run_request(asked: CopyRequest, configuration: Configuration, run_id: str) -
     )
 
 
-def _parse(body: bytes) -> CopyRequest:
-    if len(body) > LONGEST_BODY:
-        raise Problem(
-            413,
-            "BodyTooLarge",
-            f"the body has {len(body)} bytes and may have {LONGEST_BODY}: ask for fewer models at once",
-        )
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Problem(
-            400, "MalformedJson", f"the body is not JSON{where}; send an object with source, targets and models"
-        ) from None
-    if (
-        isinstance(document, dict)
-        and isinstance(document.get("models"), list)
-        and len(document["models"]) > MOST_MODELS
-    ):
-        raise Problem(
-            400,
-            "TooManyModels",
-            f"{len(document['models'])} models are asked for; ask for {MOST_MODELS} at most, or back up the whole resource with a plan",
-            [{"pointer": "#/models", "detail": f"at most {MOST_MODELS}"}],
-        )
-    try:
-        return CopyRequest.model_validate(document)
-    except ValidationError as error:
-        raise _problem_of(error) from None
-
-
-def _problem_of(error: ValidationError) -> Problem:
-    details = error.errors(include_url=False, include_input=False)
-    found = problems_of(details)
-    errors = [{"pointer": "#/" + one.field.replace(".", "/"), "detail": f"{one.wrong}; {one.right}"} for one in found]
-    unknown = any(one["type"] == "extra_forbidden" for one in details)
-    if unknown:
-        fields = ", ".join(to_camel(name) for name in CopyRequest.model_fields)
-        errors = [
-            {**entry, "detail": f"there is no such field; the fields are {fields}"}
-            if one["type"] == "extra_forbidden"
-            else entry
-            for entry, one in zip(errors, details, strict=False)
-        ]
-    said = "; ".join(f"{entry['pointer'].removeprefix('#/') or 'the body'}: {entry['detail']}" for entry in errors)
-    return Problem(400, "UnknownField" if unknown else "InvalidRequest", said, errors)
-
-
-def _check_resources(asked: CopyRequest, configuration: Configuration) -> None:
-    named = [("#/source", asked.source), *((f"#/targets/{i}", name) for i, name in enumerate(asked.targets))]
+def check_resources(named: list[tuple[str, str]], configuration: Configuration) -> None:
+    """Refuse names of resources that are not configured. ``named`` are pairs of a JSON pointer and a name."""
     errors = []
     for pointer, name in named:
         try:
@@ -118,15 +64,25 @@ def _check_resources(asked: CopyRequest, configuration: Configuration) -> None:
             errors.append({"pointer": pointer, "detail": str(error.args[0])})
     if errors:
         raise Problem(400, "UnknownResource", "; ".join(entry["detail"] for entry in errors), errors)
-    if asked.source in asked.targets:
-        pointer = f"#/targets/{asked.targets.index(asked.source)}"
-        detail = f'"{asked.source}" is the source as well: name another target'
+
+
+def refuse_same(pointer: str, source: str, target: str) -> None:
+    """Refuse a copy of a resource onto itself."""
+    if source == target:
+        detail = f'"{source}" is the source as well: name another target'
         raise Problem(400, "SameSourceAndTarget", detail, [{"pointer": pointer, "detail": detail}])
-    _refuse_repeated("targets", asked.targets)
+
+
+def _check_resources(asked: CopyRequest, configuration: Configuration) -> None:
+    targets = [(f"#/targets/{index}", name) for index, name in enumerate(asked.targets)]
+    check_resources([("#/source", asked.source), *targets], configuration)
+    for pointer, name in targets:
+        refuse_same(pointer, asked.source, name)
+    refuse_repeated("targets", asked.targets)
 
 
 def _check_models(asked: CopyRequest, configuration: Configuration) -> None:
-    _refuse_repeated("models", asked.models)
+    refuse_repeated("models", asked.models)
     versions = configuration.resource(asked.source).api_versions
     only_v2 = asked.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
     pattern = V2_MODEL_ID if only_v2 else MODEL_ID
@@ -159,7 +115,8 @@ def _check_models(asked: CopyRequest, configuration: Configuration) -> None:
         )
 
 
-def _refuse_repeated(field: str, values: list[str]) -> None:
+def refuse_repeated(field: str, values: list[str]) -> None:
+    """Refuse a list that names something twice."""
     repeated = [
         {"pointer": f"#/{field}/{i}", "detail": "named twice"} for i, value in enumerate(values) if value in values[:i]
     ]

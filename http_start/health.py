@@ -21,7 +21,7 @@ async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG00
 
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
-        seen = await asyncio.to_thread(known.catalogue.reachability.all)
+        seen = await asyncio.to_thread(known.reachability)
         resources: dict[str, Any] = {
             name: {
                 "region": resource.region,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from typing import Any
 
 from backup.messages import RunRequest
 from backup.records import RunRecord, RunRow
-from backup.states import ClaimState, CopyStatus, RunStatus, Step
+from backup.states import ClaimState, CopyStatus, Step
 from wiring.services import Services
 
 FIRST_COPIES = 100
@@ -47,6 +48,7 @@ def copy_view(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
 
 def _as_asked(row: RunRow) -> dict[str, Any]:
     return {
+        "action": row.action,
         "source": row.source,
         "target": row.target,
         "kind": row.kind,
@@ -79,13 +81,9 @@ def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     }
 
 
-def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
-    """Return a run with its first 100 copies."""
-    copies = [
-        copy_view(services, record.run_id, row)
-        for row in services.catalogue.runs.rows(record.run_id, limit=FIRST_COPIES)
-    ]
-    return {
+def run_summary(record: RunRecord) -> dict[str, Any]:
+    """Return a run without its copies."""
+    summary: dict[str, Any] = {
         "runId": record.run_id,
         "kind": record.kind,
         "status": record.status,
@@ -93,8 +91,29 @@ def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
         "endedAt": _iso(record.ended_at),
         "cancelRequested": record.cancel_requested,
         "progress": {"done": record.done, "total": record.total},
-        "copies": copies,
     }
+    if record.kind != "copies":
+        summary.update(
+            plan=record.plan,
+            dryRun=record.dry_run,
+            planHash=record.plan_hash,
+            counts=record.counts,
+            findings=record.findings,
+        )
+    if record.code is not None:
+        summary.update(code=record.code, message=record.message)
+    return summary
+
+
+def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
+    """Return a run with its first 100 copies, and of a plan's run the first 100 decisions."""
+    runs = services.catalogue.runs
+    view = run_summary(record)
+    if record.kind != "copies":
+        view["decisions"] = list(itertools.islice(runs.read_chunks(record.run_id, "decision-"), FIRST_COPIES))
+        view["foundOut"] = list(itertools.islice(runs.read_chunks(record.run_id, "finding-"), FIRST_COPIES))
+    view["copies"] = [copy_view(services, record.run_id, row) for row in runs.rows(record.run_id, limit=FIRST_COPIES)]
+    return view
 
 
 def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[str, Any]:
@@ -111,16 +130,8 @@ def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[st
         for target in request.targets
         for model_id in request.models
     ]
-    return {
-        "runId": run_id,
-        "kind": "copies",
-        "status": RunStatus.PENDING,
-        "startedAt": _iso(created),
-        "endedAt": None,
-        "cancelRequested": False,
-        "progress": {"done": 0, "total": len(rows)},
-        "copies": [_as_asked(row) for row in rows[:FIRST_COPIES]],
-    }
+    record = RunRecord(run_id=run_id, kind="copies", started_at=created, total=len(rows))
+    return {**run_summary(record), "copies": [_as_asked(row) for row in rows[:FIRST_COPIES]]}
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,19 +12,23 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.messages import RunRequest
-from backup.names import RUN_ID
+from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
+from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
-from http_start.answers import RETRY_AFTER_SECONDS, answered, json_response, run_address
+from http_start.answers import RETRY_AFTER_SECONDS, answered, base_address, json_response, run_address
 from http_start.copy_request import plain_query_number
 from http_start.problems import Problem
-from http_start.run_views import copy_view, pending_view, run_view
+from http_start.run_views import copy_view, pending_view, run_summary, run_view
 from wiring.events import Event, emit
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
 
 PAGE = 100
+RUNS_PAGE = 50
+INDEX_KEY = re.compile(r"[0-9]{13}-[A-Za-z0-9-]{1,100}")
 MOST_ROWS = 1_000_000
+KIND_OF_ORCHESTRATOR = {BACKUP_RUN: "backup", RESTORE_RUN: "restore"}
 ENDED = {
     df.OrchestrationRuntimeStatus.Completed,
     df.OrchestrationRuntimeStatus.Failed,
@@ -46,6 +51,50 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
             headers = {"Location": run_address(req, run_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
             return json_response(view, 202, headers)
         return json_response(view)
+
+    return await answered(work)
+
+
+@blueprint.function_name("get_runs")
+@blueprint.route("runs", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_runs(req: func.HttpRequest) -> func.HttpResponse:
+    """Return the runs, newest first, 50 a page, with ``nextLink`` where there are more."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        after = req.params.get("after")
+        if after is not None and INDEX_KEY.fullmatch(after) is None:
+            raise Problem(400, "InvalidRequest", "after is what nextLink holds: follow nextLink")
+        records, following = await asyncio.to_thread(known.catalogue.runs.newest, after, RUNS_PAGE)
+        page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
+        if following is not None:
+            page["nextLink"] = f"{base_address(req)}/runs?after={following}"
+        return json_response(page)
+
+    return await answered(work)
+
+
+@blueprint.function_name("get_run_decisions")
+@blueprint.route("runs/{id}/decisions", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_run_decisions(req: func.HttpRequest) -> func.HttpResponse:
+    """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 at a time."""
+
+    async def work() -> func.HttpResponse:
+        known = await asyncio.to_thread(services)
+        run_id = _run_id(req)
+        first = plain_query_number(req, "first", 0, MOST_ROWS)
+        if await asyncio.to_thread(known.catalogue.runs.find, run_id) is None:
+            raise Problem(404, "UnknownRun", f"there is no run {run_id} that has decided anything")
+
+        def read() -> list[Any]:
+            decisions = known.catalogue.runs.read_chunks(run_id, "decision-")
+            return list(itertools.islice(decisions, first, first + PAGE + 1))
+
+        decisions = await asyncio.to_thread(read)
+        page: dict[str, Any] = {"decisions": decisions[:PAGE]}
+        if len(decisions) > PAGE:
+            page["nextLink"] = f"{run_address(req, run_id)}/decisions?first={first + PAGE}"
+        return json_response(page)
 
     return await answered(work)
 
@@ -117,9 +166,15 @@ async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: 
         if record is not None and record.total is not None:
             return await asyncio.to_thread(run_view, known, record)
         raise Problem(404, "UnknownRun", f"there is no run {run_id}; POST /api/copies returns the id of a new one")
-    if record is None or record.total is None:
+    if record is None and status.name == COPY_BATCH:
         view = pending_view(run_id, RunRequest.parse(status.input_), status.created_time or known.now())
-        view["cancelRequested"] = record is not None and record.cancel_requested
+    elif record is None:
+        created = status.created_time or known.now()
+        kind = KIND_OF_ORCHESTRATOR.get(status.name or "", "copies")
+        view = {**run_summary(RunRecord(run_id=run_id, kind=kind, started_at=created)), "copies": []}
+    elif record.total is None and status.name == COPY_BATCH:
+        view = pending_view(run_id, RunRequest.parse(status.input_), record.started_at)
+        view["cancelRequested"] = record.cancel_requested
     else:
         view = await asyncio.to_thread(run_view, known, record)
     if status.runtime_status in ENDED:

@@ -55,7 +55,7 @@ def _run(context: df.DurableOrchestrationContext, request: BackupRequest, waits:
     if not envelope["ok"]:
         return (yield from _fail(context, request, Failure.parse(envelope), waits))
     made = PlanMade.parse(envelope)
-    return (yield from work_off(context, request, request.run_id, made.total, claimed.concurrency, waits))
+    return (yield from work_off(context, request.run_id, made.total, claimed.concurrency, waits))
 
 
 def _list_all(context: df.DurableOrchestrationContext, request: BackupRequest, claimed: PlanClaimed) -> Steps:

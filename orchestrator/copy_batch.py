@@ -23,7 +23,7 @@ def copy_batch(context: df.DurableOrchestrationContext) -> Steps:
         if not envelope["ok"]:
             return envelope
         opened = RunOpened.parse(envelope)
-        closed = yield from work_off(context, request, request.run_id, opened.total, request.concurrency, waits)
+        closed = yield from work_off(context, request.run_id, opened.total, request.concurrency, waits)
     except BeginAnew:
         # opening again changes nothing, and lanes go on where the rows say
         context.continue_as_new(request.to_json())

@@ -25,7 +25,7 @@ def restore_run(context: df.DurableOrchestrationContext) -> Steps:
             failed = RunFailure(run_id=request.run_id, code=failure.code, message=failure.message)
             return (yield from persist(context, FAIL_RUN, failed, waits))
         planned = RestorePlanned.parse(envelope)
-        closed = yield from work_off(context, request, request.run_id, planned.total, planned.concurrency, waits)
+        closed = yield from work_off(context, request.run_id, planned.total, planned.concurrency, waits)
     except BeginAnew:
         context.continue_as_new(request.to_json())
         return None

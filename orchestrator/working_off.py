@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from backup.messages import LaneInput, Message
+from backup.messages import LaneInput, Message, RunRef
 from backup.names import CLOSE_RUN, LANE
 from backup.states import Step
 from orchestrator.attempts import Steps, Waits, attempt
@@ -13,9 +13,7 @@ BOOKKEEPING_PATIENCE_SECONDS = 24 * 3600.0
 """How long a run waits for a catalogue that does not answer: rows that are not taken are not lost."""
 
 
-def work_off(
-    context: df.DurableOrchestrationContext, run: Message, run_id: str, rows: int, concurrency: int, waits: Waits
-) -> Steps:
+def work_off(context: df.DurableOrchestrationContext, run_id: str, rows: int, concurrency: int, waits: Waits) -> Steps:
     """Work ``rows`` rows off in up to ``concurrency`` lanes and close the run; return the envelope of ``close_run``."""
     lanes = min(rows, concurrency)
     context.set_custom_status({"step": "working", "rows": rows, "lanes": lanes})
@@ -26,7 +24,7 @@ def work_off(
             yield context.task_all([context.call_sub_orchestrator(LANE, one.to_json()) for one in inputs])
         except Exception as error:  # noqa: BLE001 - a lane that died leaves its rows to close_run, which reports them
             context.set_custom_status({"step": "closing", "error": str(error).partition("\n")[0][:500]})
-    closed = yield from persist(context, CLOSE_RUN, run, waits)
+    closed = yield from persist(context, CLOSE_RUN, RunRef(run_id=run_id), waits)
     shown = {name: closed[name] for name in ("status", "done", "total") if name in closed}
     context.set_custom_status({"step": "done", **shown})
     return closed

@@ -34,6 +34,9 @@ class Event(StrEnum):
     FINDING = "finding"
     DELETION_GUARDED = "deletionGuarded"
     RUN_STARTED = "runStarted"
+    RUN_SCHEDULED = "runScheduled"
+    RUN_SKIPPED = "runSkipped"
+    PURGED = "historyPurged"
     RUN_ENDED = "runEnded"
     CANCEL_REQUESTED = "cancelRequested"
 
@@ -47,6 +50,7 @@ WARNINGS = {
     Event.FALLBACK_ID,
     Event.EXPIRES_SOON,
     Event.FINDING,
+    Event.RUN_SKIPPED,
     Event.DELETION_GUARDED,
 }
 

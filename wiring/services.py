@@ -25,10 +25,13 @@ from form_recognizer import (
     Transport,
     open_service,
 )
+from wiring.reachability import Reachability, WatchedTransport
 from wiring.sealing import Sealer, SealingKeysInvalid
 
 CONFIGURATION_SETTING = "BACKUP_CONFIG"
 CATALOG_SETTING = "CATALOG"
+HISTORY_SETTING = "HISTORY_DAYS"
+DEFAULT_HISTORY_DAYS = 30
 SEALING_SETTING = "SEALING_KEYS"
 
 
@@ -53,6 +56,11 @@ class Services:
     _transports: dict[str, Transport] = field(default_factory=dict)
     _services: dict[tuple[str, str, Kind], ModelService] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _seen: Reachability = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put the memory of what was reachable over the catalogue."""
+        self._seen = Reachability(self.catalogue.reachability)
 
     def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
         """Return the service of ``resource`` through ``api_version``; all of one resource share one pool of connections.
@@ -70,7 +78,21 @@ class Services:
 
     def _open_transport(self, name: str) -> Transport:
         resource = self.configuration.resource(name)
-        return Transport(resource.endpoint, self._credential(name, resource))
+        return WatchedTransport(self._note, resource.endpoint, self._credential(name, resource))
+
+    def history_days(self) -> int:
+        """Return how many days finished runs and their history are kept. Raises ``ConfigurationInvalid``."""
+        text = self.environment.get(HISTORY_SETTING, "") or str(DEFAULT_HISTORY_DAYS)
+        if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:6]) <= 3650:
+            raise ConfigurationInvalid(f"app setting {HISTORY_SETTING} must be a whole number of days from 1 to 3650")
+        return int(text)
+
+    def _note(self, resource: str, state: str) -> None:
+        self._seen.note(resource, state, self.now())
+
+    def reachability(self) -> dict[str, dict[str, str]]:
+        """Return what is known of each resource, at most a few seconds old: ``state`` and ``at``."""
+        return self._seen.all(self.now())
 
     def _credential(self, name: str, resource: Resource) -> Credential:
         if resource.managed_identity is not None:
@@ -139,6 +161,17 @@ def open_store(environment: Mapping[str, str]) -> Store:
         if not path.parent.is_dir():
             raise ConfigurationInvalid(f"app setting {CATALOG_SETTING} names a file in a folder that does not exist")
         return SqliteStore(path)
+    if scheme == "table" and rest:
+        # Loading Azure's client library takes a good part of a second; the embedded host, on a file, starts without it.
+        from wiring.table_storage import TableSettingInvalid, open_table_store
+
+        try:
+            return open_table_store(rest, environment)
+        except TableSettingInvalid as error:
+            raise ConfigurationInvalid(str(error)) from None
+    # What stands there is not repeated: it may be a connection string.
     raise ConfigurationInvalid(
-        f"app setting {CATALOG_SETTING} says {setting.partition(':')[0]!r}; write sqlite:PATH for a file on this machine"
+        f"app setting {CATALOG_SETTING} is {'not understood' if setting else 'empty'}; write sqlite:PATH for a file on this "
+        "machine, table:SETTING for the storage account whose connection string is in app setting SETTING, or "
+        "table:https://ACCOUNT.table.core.windows.net for managed identity"
     )

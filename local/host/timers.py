@@ -17,7 +17,7 @@ from azure.functions.timer import TimerRequest
 
 from local.host.app_index import TimerFunction
 from local.host.engine import Engine
-from local.host.errors import UnknownFunctionError
+from local.host.errors import ConfigurationError, UnknownFunctionError
 from local.host.invoke import call_function
 from local.host.ncrontab import Schedule
 from local.host.protocol import format_time, parse_time
@@ -49,7 +49,7 @@ class Timers:
         client_binding: makes the text that a durable client binding is given.
 
     Raises:
-        ConfigurationError: a schedule cannot be read, or its setting is missing.
+        ConfigurationError: a schedule cannot be read. One whose setting is missing is only logged, as on Azure.
     """
 
     def __init__(self, functions: Sequence[TimerFunction], engine: Engine, client_binding: Callable[[], str]) -> None:
@@ -57,7 +57,12 @@ class Timers:
         self._client_binding = client_binding
         self._timers: dict[str, _Timer] = {}
         for function in functions:
-            expression = resolve_setting(function.schedule, f"the schedule of function '{function.info.name}'")
+            try:
+                expression = resolve_setting(function.schedule, f"the schedule of function '{function.info.name}'")
+            except ConfigurationError as error:
+                # as on Azure: this function is in error, and all others work
+                _log.warning("%s: it will not fire", error)
+                continue
             schedule = Schedule.parse(expression)
             monitored = function.use_monitor and _shortest_interval(schedule, engine.clock.now()) >= timedelta(
                 minutes=1

@@ -1,0 +1,96 @@
+"""Tidying the catalogue: runs that ended long ago, and claims that were given back long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from backup.claims import Claim
+from backup.states import ClaimState
+from catalog.contention import until_it_holds
+from catalog.runs import INDEX_PARTITION, RunTable
+from catalog.store import Row, RowChanged, RowExists, Store, Table
+
+RELEASED_FOR = timedelta(days=7)
+"""How long a released claim is kept: long enough to tell a phantom that it is too late."""
+
+RUNS_PER_CALL = 200
+
+
+class Housekeeping:
+    """Deletes what nobody needs any more, a bounded number of rows at a time."""
+
+    def __init__(self, store: Store, runs: RunTable) -> None:
+        """Tidy ``store``."""
+        self._store = store
+        self._runs = runs
+
+    def purged_until(self) -> datetime | None:
+        """Return up to when the task hub's history was purged, or ``None`` where it never was."""
+        row = self._store.get(Table.PLANS, "housekeeping", "purgedUntil")
+        return None if row is None else datetime.fromisoformat(row.data["at"])
+
+    def note_purged_until(self, moment: datetime) -> None:
+        """Remember up to when the task hub's history was purged."""
+
+        def attempt() -> None:
+            row = self._store.get(Table.PLANS, "housekeeping", "purgedUntil")
+            data = {"at": moment.isoformat()}
+            if row is None:
+                self._store.insert(Table.PLANS, "housekeeping", "purgedUntil", data)
+            else:
+                self._store.replace(row, data)
+
+        until_it_holds(attempt, RowExists)
+
+    def delete_runs_before(self, moment: datetime) -> int:
+        """Delete the rows of up to 200 runs that ended before ``moment``; return how many."""
+        # keys count down from the newest, so runs that started before the moment lie behind this one
+        countdown = 10**13 - int(moment.timestamp() * 1000)
+        page = self._store.scan(
+            Table.RUN_INDEX,
+            partition=INDEX_PARTITION,
+            after=(INDEX_PARTITION, f"{countdown:013d}"),
+            limit=RUNS_PER_CALL,
+        )
+        deleted = 0
+        for entry in page.rows:
+            record = self._runs.find(entry.data["runId"])
+            if record is not None and (record.ended_at is None or record.ended_at >= moment):
+                continue
+            self._delete_partition(Table.RUNS, entry.data["runId"])
+            self._delete(entry)
+            deleted += 1
+        return deleted
+
+    def delete_released_claims(self, targets: Iterable[str], now: datetime) -> int:
+        """Delete claims that were given back more than seven days ago and left nothing behind; return how many."""
+        deleted = 0
+        for target in targets:
+            after = None
+            while True:
+                page = self._store.scan(Table.CLAIMS, partition=target, after=after)
+                for row in page.rows:
+                    claim = Claim.parse(row.data)
+                    is_old = claim.state is ClaimState.RELEASED and claim.lease_until + RELEASED_FOR < now
+                    if is_old and not claim.superseded:
+                        self._delete(row)
+                        deleted += 1
+                after = page.after
+                if after is None:
+                    break
+        return deleted
+
+    def _delete_partition(self, table: Table, partition: str) -> None:
+        while True:
+            rows = self._store.scan(table, partition=partition).rows
+            for row in rows:
+                self._delete(row)
+            if len(rows) < 1000:
+                return
+
+    def _delete(self, row: Row) -> None:
+        try:
+            self._store.delete(row)
+        except RowChanged:
+            return

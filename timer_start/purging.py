@@ -1,0 +1,61 @@
+"""Purging what is old: finished orchestrations from the task hub, finished runs and released claims from the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from wiring.events import Event, emit
+from wiring.services import Services, services
+
+blueprint = df.Blueprint()
+
+_logger = logging.getLogger(__name__)
+
+WINDOW = timedelta(hours=1)
+"""Purging by time range runs into time-outs on large hubs (durabletask extension, issues 1145 and 2211)."""
+
+WINDOWS_PER_CALL = 200
+FIRST_LOOK_BACK = timedelta(days=7)
+TERMINAL = [
+    df.OrchestrationRuntimeStatus.Completed,
+    df.OrchestrationRuntimeStatus.Failed,
+    df.OrchestrationRuntimeStatus.Terminated,
+]
+
+
+@blueprint.function_name("purge_old_history")
+@blueprint.timer_trigger(arg_name="timer", schedule="%PURGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@blueprint.durable_client_input(client_name="client")
+async def purge_old_history(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:  # noqa: ARG001 - the binding's name
+    """Purge orchestrations that ended more than ``HISTORY_DAYS`` ago, window by window, then what the catalogue keeps of old runs."""
+    known = await asyncio.to_thread(services)
+    until = known.now() - timedelta(days=known.history_days())
+    since = await asyncio.to_thread(known.catalogue.housekeeping.purged_until) or until - FIRST_LOOK_BACK
+    deleted = 0
+    for start, end in windows(since, until):
+        result = await client.purge_instance_history_by(start, end, TERMINAL)
+        deleted += result.instances_deleted
+        await asyncio.to_thread(known.catalogue.housekeeping.note_purged_until, end)
+    runs, claims = await asyncio.to_thread(_tidy, known, until)
+    emit(Event.PURGED, orchestrations=deleted, runs=runs, claims=claims, until=until)
+
+
+def windows(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the windows between two moments, oldest first, as many as one call should purge."""
+    found: list[tuple[datetime, datetime]] = []
+    while since < until and len(found) < WINDOWS_PER_CALL:
+        end = min(since + WINDOW, until)
+        found.append((since, end))
+        since = end
+    return found
+
+
+def _tidy(known: Services, until: datetime) -> tuple[int, int]:
+    housekeeping = known.catalogue.housekeeping
+    targets = list(known.configuration.resources)
+    return housekeeping.delete_runs_before(until), housekeeping.delete_released_claims(targets, known.now())

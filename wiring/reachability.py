@@ -1,0 +1,71 @@
+"""What our last call to each resource came to: noted with every call, written to the catalogue when it changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from backup.lookup import REACHABLE
+from catalog.reachability import REFRESH, ReachabilityTable
+from catalog.store import CatalogueUnavailable
+from form_recognizer import NoAnswer, Transport, Unreachable
+from form_recognizer.answers import Answer
+from form_recognizer.transport import Call
+
+FRESH_FOR = timedelta(seconds=5)
+
+
+class Reachability:
+    """The state of each resource, remembered in this process and shared through the catalogue."""
+
+    def __init__(self, table: ReachabilityTable) -> None:
+        """Share states through ``table``."""
+        self._table = table
+        self._lock = threading.Lock()
+        self._noted: dict[str, tuple[str, datetime]] = {}
+        self._read: tuple[datetime, dict[str, dict[str, str]]] | None = None
+
+    def note(self, resource: str, state: str, now: datetime) -> None:
+        """Remember what a call came to. A catalogue that does not answer is no reason for a call to fail."""
+        with self._lock:
+            last = self._noted.get(resource)
+            if last is not None and last[0] == state and now - last[1] < REFRESH:
+                return
+            self._noted[resource] = (state, now)
+            self._read = None
+        try:
+            self._table.note(resource, state, now)
+        except CatalogueUnavailable:
+            with self._lock:
+                self._noted.pop(resource, None)
+
+    def all(self, now: datetime) -> dict[str, dict[str, str]]:
+        """Return the states by resource, read from the catalogue at most every five seconds."""
+        with self._lock:
+            if self._read is not None and abs(now - self._read[0]) < FRESH_FOR:
+                return self._read[1]
+        states = self._table.all()
+        with self._lock:
+            self._read = (now, states)
+        return states
+
+
+class WatchedTransport(Transport):
+    """A transport that tells what each call came to."""
+
+    def __init__(self, note: Callable[[str, str], None], *args: Any, **kwargs: Any) -> None:
+        """Tell ``note`` the resource and its state: ``reachable``, or the code of what is wrong with the way to it."""
+        super().__init__(*args, **kwargs)
+        self._tell = note
+
+    def send(self, call: Call, resource: str) -> Answer:
+        """See :class:`form_recognizer.Transport`."""
+        try:
+            answer = super().send(call, resource)
+        except (Unreachable, NoAnswer) as error:
+            self._tell(resource, error.code)
+            raise
+        self._tell(resource, REACHABLE)
+        return answer
