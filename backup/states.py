@@ -112,10 +112,11 @@ RESUME_AT: dict[ClaimState, Step] = {
 """Where a copy goes on, given the state of its claim. A released claim is not gone on with."""
 
 
-def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool) -> RunStatus:
+def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool, unchanged: int = 0) -> RunStatus:
     """Return what a finished run amounts to.
 
-    ``statuses`` counts its copies by status. One bad copy among good ones is ``PartiallyFailed``; nothing to do is a success.
+    ``statuses`` counts its copies by status, ``unchanged`` the models of a plan that needed no copy. One bad copy among good ones is
+    ``PartiallyFailed``; nothing to do is a success.
     """
     total = sum(statuses.values())
     succeeded = statuses.get(CopyStatus.SUCCEEDED, 0)
@@ -123,6 +124,6 @@ def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool) -> RunStatus
         return RunStatus.SUCCEEDED
     if cancelled and statuses.get(CopyStatus.CANCELLED, 0):
         return RunStatus.CANCELLED
-    if succeeded or statuses.get(CopyStatus.STILL_COPYING, 0):
+    if succeeded or unchanged or statuses.get(CopyStatus.STILL_COPYING, 0):
         return RunStatus.PARTIALLY_FAILED
     return RunStatus.FAILED

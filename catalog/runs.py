@@ -232,7 +232,9 @@ class RunTable:
             if record.ended_at is not None:
                 return record
             update = {
-                "status": run_status(statuses, cancelled=record.cancel_requested),
+                "status": run_status(
+                    statuses, cancelled=record.cancel_requested, unchanged=record.counts.get("skip", 0)
+                ),
                 "ended_at": now,
                 "done": sum(statuses.values()),
             }
