@@ -18,14 +18,13 @@ DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
 # The emulator of Table Storage that tests of the catalogue run against.
 AZURITE := node_modules/.ready
-EMULATOR := node_modules/.ready
-# Without npm the tests that need the emulator of Table Storage are skipped, and reported as such.
-WITHOUT_NPM := $(if $(shell command -v npm 2>/dev/null),,WITHOUT_AZURITE=1)
+# Without Node.js the tests that need it are skipped, and reported as such.
+WITHOUT_NODE := $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),,WITHOUT_AZURITE=1)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 CODE := $(wildcard function_app.py activities backup bench catalog form_recognizer http_start local orchestrator tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format bench schema clean environment deployed emulator python
+.PHONY: help run serve test lint format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -37,8 +36,8 @@ run: deployed ## Copy one model before your eyes, on this machine alone (DOWN=fo
 serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
 	@$(BIN)/python -m local.serve
 
-test: environment $(AZURITE) ## Run the tests
-	@$(BIN)/python -m pytest
+test: environment emulator ## Run the tests
+	@$(WITHOUT_NODE) $(BIN)/python -m pytest
 
 lint: environment ## Check style, formatting, types and imports
 	@$(BIN)/ruff check .
@@ -58,23 +57,17 @@ schema: deployed ## Write backup.schema.json from the configuration's models
 	@mv backup.schema.json.new backup.schema.json
 
 clean: ## Remove the environments and everything that runs have left
-	rm -rf .venv .local node_modules node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 deployed: $(DEPLOYED)
 
 environment: $(READY)
 
-emulator: $(if $(WITHOUT_NPM),without-npm,$(EMULATOR))
+emulator: $(if $(WITHOUT_NODE),without-node,$(AZURITE))
 
-.PHONY: without-npm
-without-npm:
-	@echo "npm is not to be found: tests that need the emulator of Table Storage are skipped (install Node.js 20 or later)" >&2
-
-$(EMULATOR): package.json package-lock.json
-	@echo "Installing the emulator of Table Storage (once)"
-	@npm ci --silent --no-audit --no-fund
-	@touch $@
+without-node:
+	@echo "Without Node.js and npm the tests that need the emulator of Table Storage are skipped (Debian, Ubuntu: apt install nodejs npm)" >&2
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -99,9 +92,6 @@ $(READY): requirements-dev.txt $(DEPLOYED) | python
 
 # --ignore-scripts: nothing that is downloaded runs before a test starts it.
 $(AZURITE): package.json package-lock.json
-	@command -v node >/dev/null && command -v npm >/dev/null || { \
-	  echo "The tests of the catalogue need Azurite, and Azurite needs Node.js with npm: install them (Debian, Ubuntu: apt install nodejs npm)" >&2; \
-	  exit 1; }
 	@echo "Preparing node_modules (once, a minute or so)"
 	@npm ci --silent --no-audit --no-fund --ignore-scripts || { echo "npm ci failed; without --silent it says why" >&2; exit 1; }
 	@touch $@
