@@ -1,0 +1,277 @@
+"""``copy_model`` alone: the SDK's wrapper plays the platform, and mocks play the activities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+
+import azure.durable_functions as df
+import pytest
+from azure.durable_functions.testing import orchestrator_generator_wrapper
+
+from orchestrator.copy_model import FRESH_STARTS, copy_model
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ORDER = {
+    "runId": "run-1",
+    "row": 0,
+    "source": "west",
+    "target": "north",
+    "kind": "model",
+    "modelId": "invoices",
+    "deadlineSeconds": 7200,
+    "patienceSeconds": 300,
+}
+
+INSPECTED = {"ok": True, "attempt": 1, "state": "claimed", "apiVersion": "v2.1"}
+AUTHORIZED = {"ok": True, "attempt": 1, "targetModelId": "t-1", "authorization": "sealed"}
+STARTED = {"ok": True, "attempt": 1, "operation": "op-1"}
+RUNNING = {"ok": True, "done": False, "percent": 40}
+DONE = {"ok": True, "done": True}
+VERIFIED = {"ok": True, "targetModelId": "t-1", "verifiedAt": "2026-01-01T12:00:03Z"}
+RECORDED = {"ok": True, "targetModelId": "t-1", "verifiedAt": "2026-01-01T12:00:03Z", "apiVersion": "v2.1"}
+DISCARDED = {"ok": True, "attempt": 2}
+
+
+def user_function(decorated: Any) -> Callable[[df.DurableOrchestrationContext], Any]:
+    """Return the generator function that was decorated."""
+    function: Callable[[df.DurableOrchestrationContext], Any] = (
+        decorated.build().get_user_function().orchestrator_function
+    )
+    return function
+
+
+def test_a_copy_goes_through_its_six_steps() -> None:
+    answers = {
+        "inspect_models": INSPECTED,
+        "authorize_copy": AUTHORIZED,
+        "start_copy": STARTED,
+        "check_copy": DONE,
+        "verify_copy": VERIFIED,
+        "record_replica": RECORDED,
+    }
+    called: list[str] = []
+
+    def call_activity(name: str, data: dict[str, Any]) -> Mock:
+        called.append(name)
+        return Mock(result=answers[name])
+
+    context = Mock(spec=df.DurableOrchestrationContext, instance_id="copy-1", current_utc_datetime=NOW)
+    context.get_input.return_value = {"order": ORDER}
+    context.call_activity.side_effect = call_activity
+
+    outcome: Any
+    *_, outcome = orchestrator_generator_wrapper(user_function(copy_model)(context))
+
+    assert called == list(answers)
+    assert context.create_timer.call_args_list == [((NOW + timedelta(seconds=1),),)]
+    assert outcome["status"] == "Succeeded"
+    assert outcome["targetModelId"] == "t-1"
+
+
+class Play:
+    """A platform with a script: what each activity answers in turn (the last answer stays), on a clock that timers move."""
+
+    def __init__(self, script: dict[str, list[Any]], **progress: Any) -> None:
+        usual: dict[str, list[Any]] = {
+            "inspect_models": [INSPECTED],
+            "authorize_copy": [AUTHORIZED],
+            "start_copy": [STARTED],
+            "check_copy": [DONE],
+            "verify_copy": [VERIFIED],
+            "record_replica": [RECORDED],
+            "discard_target": [DISCARDED],
+            "park_claim": [{"ok": True, "attempt": 1}],
+        }
+        self._answers = {name: self._turns(script.get(name, answers)) for name, answers in usual.items()}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.waits: list[float] = []
+        self.context = Mock(spec=df.DurableOrchestrationContext, instance_id="copy-1", current_utc_datetime=NOW)
+        self.context.get_input.return_value = {"order": ORDER, **progress}
+        self.context.call_activity.side_effect = self._activity
+        self.context.create_timer.side_effect = self._timer
+        self.outcome: Any
+        *_, self.outcome = orchestrator_generator_wrapper(user_function(copy_model)(self.context))
+
+    @staticmethod
+    def _turns(answers: list[Any]) -> Iterator[Any]:
+        yield from answers
+        while True:
+            yield answers[-1]
+
+    def _activity(self, name: str, data: dict[str, Any]) -> Any:
+        self.calls.append((name, data))
+        answer = next(self._answers[name])
+        return Raising(answer) if isinstance(answer, Exception) else Mock(result=answer)
+
+    def _timer(self, wake: datetime) -> Mock:
+        self.waits.append((wake - self.context.current_utc_datetime).total_seconds())
+        self.context.current_utc_datetime = wake
+        return Mock(result=None)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    @property
+    def continued_with(self) -> dict[str, Any]:
+        continued: dict[str, Any] = self.context.continue_as_new.call_args.args[0]
+        return continued
+
+
+class Raising:
+    """A task whose result is an exception."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    @property
+    def result(self) -> Any:
+        raise self._error
+
+
+def failed(code: str, *, retryable: bool = False, **more: Any) -> dict[str, Any]:
+    return {"ok": False, "code": code, "message": "it failed", "retryable": retryable, **more}
+
+
+THROTTLED = failed("Throttled", retryable=True, retryAfter=48)
+
+
+def test_polls_grow_apart_until_the_service_is_done() -> None:
+    play = Play({"check_copy": [RUNNING] * 4 + [DONE]})
+    assert play.waits == pytest.approx([1.0, 1.5, 2.25, 3.375, 5.0625])
+    assert play.outcome["polls"] == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["inspect_models", "authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"]
+)
+def test_every_step_waits_as_long_as_it_is_told_and_then_tries_again(name: str) -> None:
+    success = {"check_copy": DONE}.get(name)
+    answers = {
+        "inspect_models": INSPECTED,
+        "authorize_copy": AUTHORIZED,
+        "start_copy": STARTED,
+        "verify_copy": VERIFIED,
+        "record_replica": RECORDED,
+    }
+    play = Play({name: [THROTTLED, success or answers[name]]})
+    assert play.outcome["status"] == "Succeeded"
+    assert any(48 <= wait <= 48 * 1.1 for wait in play.waits)
+    assert play.names.count(name) == 2
+
+
+def test_an_activity_that_raises_is_a_failed_step_and_not_a_failed_copy() -> None:
+    play = Play({"start_copy": [RuntimeError("Activity function 'start_copy' failed: boom"), STARTED]})
+    assert play.outcome["status"] == "Succeeded"
+
+
+def test_an_activity_that_always_raises_ends_the_copy_with_its_first_line() -> None:
+    play = Play({"inspect_models": [RuntimeError("Activity function failed: boom \n a stack trace")]})
+    assert (play.outcome["status"], play.outcome["code"]) == ("Failed", "StepCrashed")
+    assert "boom" in play.outcome["message"]
+    assert "stack trace" not in play.outcome["message"]
+
+
+def test_a_failed_copy_begins_afresh_a_bounded_number_of_times() -> None:
+    play = Play({"check_copy": [failed("CopyFailed")]})
+    assert play.names.count("authorize_copy") == 1 + FRESH_STARTS
+    assert play.names.count("discard_target") == 1 + FRESH_STARTS
+    assert (play.outcome["status"], play.outcome["code"]) == ("Failed", "CopyFailed")
+    goes_on = [data["goOn"] for name, data in play.calls if name == "discard_target"]
+    assert goes_on == [True] * FRESH_STARTS + [False]
+
+
+def test_what_cannot_be_helped_ends_the_copy_without_another_authorization() -> None:
+    play = Play({"check_copy": [failed("TargetUnresolved")]})
+    assert play.names.count("authorize_copy") == 1
+    assert play.names[-1] == "discard_target"
+    assert play.outcome["code"] == "TargetUnresolved"
+
+
+def test_a_placeholder_that_turns_out_to_be_ready_is_verified_instead_of_discarded() -> None:
+    play = Play(
+        {"check_copy": [failed("CopyFailed")], "discard_target": [{"ok": True, "attempt": 1, "readyAfterAll": True}]}
+    )
+    assert play.names[-3:] == ["discard_target", "verify_copy", "record_replica"]
+    assert play.outcome["status"] == "Succeeded"
+
+
+@pytest.mark.parametrize("name", ["authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"])
+def test_a_copy_that_another_run_took_over_is_left_to_it(name: str) -> None:
+    play = Play({name: [failed("ClaimLost")]})
+    assert play.names[-1] == name
+    assert (play.outcome["status"], play.outcome["code"]) == ("Failed", "ClaimLost")
+
+
+@pytest.mark.parametrize("name", ["authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"])
+def test_a_step_that_finds_a_later_attempt_of_its_own_goes_back_to_the_claim(name: str) -> None:
+    success = {"authorize_copy": AUTHORIZED, "start_copy": STARTED, "check_copy": DONE, "verify_copy": VERIFIED}
+    play = Play({name: [failed("ClaimMoved"), success.get(name, RECORDED)]})
+    assert play.names.count("inspect_models") == 2
+    assert play.outcome["status"] == "Succeeded"
+
+
+def test_going_back_to_the_claim_has_an_end() -> None:
+    play = Play({"start_copy": [failed("ClaimMoved")]})
+    assert play.outcome["code"] == "ClaimMoved"
+    assert play.names.count("inspect_models") < 10
+
+
+@pytest.mark.parametrize("code", ["VersionRetired", "UntrustedAddress", "BadRequest"])
+def test_what_the_service_may_still_be_copying_is_kept_when_checking_fails_for_good(code: str) -> None:
+    play = Play({"check_copy": [failed(code)]})
+    assert play.names[-1] == "park_claim"
+    assert "discard_target" not in play.names
+    assert (play.outcome["status"], play.outcome["code"]) == ("Failed", code)
+
+
+def test_a_placeholder_that_cannot_be_discarded_stays_named_in_its_claim() -> None:
+    play = Play({"start_copy": [failed("CopyRefused")], "discard_target": [failed("AccessDenied")]})
+    assert play.names[-2:] == ["discard_target", "park_claim"]
+    assert play.outcome["code"] == "CopyRefused"
+
+
+def test_the_deadline_counts_from_the_first_moment_also_in_a_later_history() -> None:
+    play = Play(
+        {"inspect_models": [{**INSPECTED, "state": "copying"}], "check_copy": [RUNNING]},
+        startedAt=(NOW - timedelta(seconds=7190)).isoformat(),
+        step="checkCopy",
+        polls=77,
+        checks=30,
+    )
+    assert play.outcome["status"] == "StillCopying"
+    assert play.names == ["park_claim"]
+    assert play.outcome["polls"] == 77
+
+
+def test_a_long_copy_begins_a_new_history_that_goes_on_where_the_old_one_stopped() -> None:
+    play = Play({"check_copy": [RUNNING]})
+    assert play.outcome is None
+    assert len(play.waits) == 50
+    continued = play.continued_with
+    assert (continued["step"], continued["polls"], continued["checks"]) == ("checkCopy", 50, 50)
+    assert datetime.fromisoformat(continued["startedAt"]) == NOW
+    assert (continued["attempt"], continued["targetModelId"]) == (1, "t-1")
+    assert continued["order"] == {**continued["order"], **ORDER}
+
+
+def test_a_reserved_moment_beyond_the_deadline_is_not_waited_for() -> None:
+    play = Play({"inspect_models": [{**INSPECTED, "notBefore": (NOW + timedelta(hours=3)).isoformat()}]})
+    assert play.outcome["code"] == "DeadlineExceeded"
+    assert play.waits == []
+    assert "authorize_copy" not in play.names
+    assert play.names[-1] == "discard_target", "the claim is given back"
+
+
+def test_a_reserved_moment_is_slept_until_before_anything_is_authorized() -> None:
+    play = Play({"inspect_models": [{**INSPECTED, "notBefore": (NOW + timedelta(minutes=3)).isoformat()}]})
+    assert play.waits[0] == 180
+    assert play.names[1] == "authorize_copy"
+
+
+def test_an_envelope_of_a_newer_version_of_the_app_is_understood() -> None:
+    play = Play({"start_copy": [{**STARTED, "fromTomorrow": 1}], "verify_copy": [{**VERIFIED, "more": {}}]})
+    assert play.outcome["status"] == "Succeeded"
