@@ -222,3 +222,19 @@ def waits_for_child(context: df.DurableOrchestrationContext):
     except Exception as exc:  # noqa: BLE001 - all that the SDK raises
         return str(exc)
     return None
+
+
+@app.orchestration_trigger(context_name="context")
+def cancels(context: df.DurableOrchestrationContext):
+    """Cancels a timer of an hour and goes on for two."""
+    loser = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    yield context.task_any([loser, context.create_timer(context.current_utc_datetime + timedelta(minutes=1))])
+    loser.cancel()
+    yield context.create_timer(context.current_utc_datetime + timedelta(hours=2))
+    return "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def takes_id(context: df.DurableOrchestrationContext):
+    result = yield context.call_sub_orchestrator("race", {"cancel": True}, instance_id="child")
+    return result

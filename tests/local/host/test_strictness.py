@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 
 import azure.durable_functions as df
@@ -180,3 +181,58 @@ def test_a_terminated_instance_ignores_what_still_comes(host: Host, sample: Modu
     sample.gate.set()
     host.run_until_idle()
     assert host.status(iid).runtime_status is RuntimeStatus.TERMINATED
+
+
+def test_a_cancelled_timer_causes_no_episode(host: Host) -> None:
+    iid = host.start_new("cancels")
+    host.run_until_idle()
+    assert host.wait(iid).output == "done"
+    episodes = [event["Timestamp"][11:16] for event in host.history(iid) if event["EventType"] == 12]
+    assert episodes == ["00:00", "00:01", "02:01"]
+
+
+def test_a_child_of_an_earlier_life_does_not_answer_the_new_one(host: Host) -> None:
+    host.start_new("waits_for_child", instance_id="p")
+    host.run_until_idle(limit=timedelta(0))
+    (old_child,) = [status for status in host.instances() if status.name == "race"]
+    host.terminate("p")
+    host.wait("p")
+    host.start_new("waits_for_child", instance_id="p")
+    host.raise_event(old_child.instance_id, "approval", "too late")
+    host.wait(old_child.instance_id)
+    host.run_until_idle(limit=timedelta(0))
+    assert host.status("p").runtime_status is RuntimeStatus.RUNNING
+
+
+def test_the_timer_of_a_terminated_instance_never_fires(host: Host) -> None:
+    host.start_new("race", {"cancel": True}, instance_id="i")
+    host.start_new("cancels", instance_id="other")
+    host.run_until_idle(limit=timedelta(0))
+    host.terminate("i")
+    host.run_until_idle()
+    assert host.wait("other").output == "done"
+    assert not host.failed
+    assert 11 not in [event["EventType"] for event in host.history("i")]
+
+
+def test_the_late_result_of_a_terminated_instance_counts_for_nothing(host: Host, sample: ModuleType) -> None:
+    sample.gate.clear()
+    host.start_new("gated_one", "x", instance_id="i")
+    host.terminate("i")
+    host.wait("i")
+    sample.gate.set()
+    host.run_until_idle()
+    assert host.phantoms.finished() == []
+
+
+def test_a_child_id_that_is_taken_leaves_the_parent_waiting_and_is_logged(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.start_new("race", {"cancel": True}, instance_id="child")
+    host.start_new("takes_id", instance_id="p")
+    host.run_until_idle(limit=timedelta(0))
+    host.raise_event("child", "approval", "yes")
+    host.wait("child")
+    host.run_until_idle()
+    assert host.status("p").runtime_status is RuntimeStatus.RUNNING
+    assert "'child' is already running" in caplog.text
