@@ -29,6 +29,7 @@ PREFERRED_VERSION = "v2.1"
 
 REGIONS = {"forms-westeurope": "westeurope", "forms-northeurope": "northeurope", "forms-eastus": "eastus"}
 SOURCE = "forms-westeurope"
+PLAN = "nightly-westeurope"
 
 _FAST_DEATH_SECONDS = 10.0
 _MOST_FAST_DEATHS = 3
@@ -210,6 +211,7 @@ class Stage:
                 for resource in self.resources.values()
             },
             "copies": {"patienceSeconds": self._options.patience_seconds},
+            "plans": {PLAN: {"source": SOURCE, "targets": [name for name in self.resources if name != SOURCE]}},
         }
         path = self._directory / "backup.json"
         path.write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
@@ -217,6 +219,8 @@ class Stage:
             "BACKUP_CONFIG": str(path.resolve()),
             "CATALOG": f"sqlite:{(self._directory / 'catalog.sqlite').resolve()}",
             "TaskHubName": "FormsBackup",
+            "BACKUP_SCHEDULE": "0 0 2 * * *",
+            "PURGE_SCHEDULE": "0 30 3 * * *",
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "LOCAL_HOST_FUNCTION_KEY": self.function_key,
             "LOCAL_HOST_SYSTEM_KEY": secrets.token_urlsafe(32),

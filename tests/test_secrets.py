@@ -103,6 +103,8 @@ def live(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
             "BACKUP_CONFIG": str(configure(directory, simulator)),
             "CATALOG": f"sqlite:{directory / 'catalog.sqlite'}",
             "SEALING_KEYS": f"{others['sealing key']},{others['older sealing key']}",
+            "BACKUP_SCHEDULE": "0 0 2 * * *",
+            "PURGE_SCHEDULE": "0 30 3 * * *",
             "LOCAL_HOST_FUNCTION_KEY": others["function key"],
             "LOCAL_HOST_SYSTEM_KEY": others["system key"],
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),

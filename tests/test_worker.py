@@ -37,7 +37,8 @@ CONFIGURATION = {
             "keySetting": "FORMS_KEY",
         }
         for name, port in (("west", 1), ("north", 2))
-    }
+    },
+    "plans": {"nightly": {"source": "west", "targets": ["north"]}},
 }
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 ORDER = {
@@ -72,6 +73,9 @@ class Runtime(BaseHTTPRequestHandler):
         self._answer(202, {"id": "copies-1"})
 
     def do_GET(self) -> None:
+        self._answer(404, None)
+
+    def do_DELETE(self) -> None:
         self._answer(404, None)
 
     def _answer(self, status: int, body: Any) -> None:
@@ -120,15 +124,30 @@ def orchestration(name: str, given: Any) -> dict[str, Any]:
     }
 
 
+BACKUP = {"runId": "nightly-1", "plan": "nightly"}
+RESTORE = {"runId": "restore-1", "source": "west", "target": "north"}
+PAGE = {"runId": "nightly-1", "listing": {"resource": "west", "kind": "model", "apiVersion": "v2.1", "isSource": True}}
+TIMER = {"Schedule": {}, "ScheduleStatus": {"Last": MOMENT, "Next": MOMENT, "LastUpdated": MOMENT}, "IsPastDue": False}
+
 INPUTS: dict[str, Any] = {
     "post_copies": http("POST", "copies", {"source": "west", "targets": ["north"], "models": [MODEL]}),
     "get_run": http("GET", "runs/copies-1", id="copies-1"),
     "get_run_copies": http("GET", "runs/copies-1/copies", id="copies-1"),
     "cancel_run": http("POST", "runs/copies-1/cancel", id="copies-1"),
+    "post_backups": http("POST", "backups", {"plan": "nightly"}),
+    "post_restores": http("POST", "restores", {"source": "west", "target": "north"}),
+    "get_runs": http("GET", "runs"),
+    "get_run_decisions": http("GET", "runs/copies-1/decisions", id="copies-1"),
+    "get_model": http("GET", f"models/west/{MODEL}", source="west", modelId=MODEL),
+    "get_models": http("GET", "models"),
+    "get_replicas": http("GET", "replicas"),
     "get_health": http("GET", "health"),
     "copy_model": orchestration("copy_model", {"order": ORDER}),
     "lane": orchestration("lane", {"runId": "copies-1", "lane": 0}),
     "copy_batch": orchestration("copy_batch", RUN),
+    "backup_run": orchestration("backup_run", BACKUP),
+    "restore_run": orchestration("restore_run", RESTORE),
+    "list_resource": orchestration("list_resource", PAGE),
     "inspect_models": STEP,
     "authorize_copy": STEP,
     "start_copy": STEP,
@@ -139,7 +158,25 @@ INPUTS: dict[str, Any] = {
     "park_claim": ENDING,
     "open_run": RUN,
     "take_row": {"runId": "copies-1", "lane": 0},
-    "close_run": RUN,
+    "close_run": {"runId": "copies-1"},
+    "claim_plan": BACKUP,
+    "list_page": PAGE,
+    "make_plan": {"request": BACKUP},
+    "fail_run": {"runId": "nightly-1", "plan": "nightly", "code": "Cancelled", "message": "it was asked for"},
+    "plan_restore": RESTORE,
+    "delete_replica": STEP,
+    "check_replica": STEP,
+    "start_nightly_backups": TIMER,
+    "purge_old_history": TIMER,
+}
+
+ORCHESTRATORS = {
+    "copy_model": "inspect_models",
+    "lane": "take_row",
+    "copy_batch": "open_run",
+    "backup_run": "claim_plan",
+    "restore_run": "plan_restore",
+    "list_resource": "list_page",
 }
 
 
@@ -170,6 +207,8 @@ def load_and_invoke(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> 
             "CATALOG": "sqlite:catalog.sqlite",
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "FORMS_KEY": "made-up",
+            "BACKUP_SCHEDULE": "0 0 2 * * *",
+            "PURGE_SCHEDULE": "0 30 3 * * *",
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )
@@ -190,17 +229,15 @@ def test_every_function_can_be_invoked_once(tmp_path: Path, runtime: str) -> Non
     assert returned["inspect_models"]["code"] == "Unreachable"
     assert [name for name, value in INPUTS.items() if value is STEP and "ok" not in returned[name]] == []
     # an orchestrator answers with what it wants done first
-    first = {name: returned[name]["actions"][0][0]["functionName"] for name in ("copy_model", "lane", "copy_batch")}
-    assert first == {"copy_model": "inspect_models", "lane": "take_row", "copy_batch": "open_run"}
+    first = {
+        name: answer["actions"][0][0]["functionName"] for name, answer in returned.items() if name in ORCHESTRATORS
+    }
+    assert first == ORCHESTRATORS
     # an HTTP function answers with a status; neither the runtime nor the catalogue knows of a run yet
     statuses = {name: returned[name]["status"] for name, value in INPUTS.items() if "method" in value}
-    assert statuses == {
-        "post_copies": 202,
-        "get_run": 404,
-        "get_run_copies": 404,
-        "cancel_run": 404,
-        "get_health": 200,
-    }
+    assert {name: status for name, status in statuses.items() if status >= 400} == dict.fromkeys(
+        ("get_run", "get_run_copies", "get_run_decisions", "cancel_run", "get_model"), 404
+    )
     assert "made-up" not in json.dumps(result)
 
 
