@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -27,6 +27,9 @@ from wiring.events import Event, emit
 from wiring.services import Services
 
 blueprint = df.Blueprint()
+
+EXPIRY_WARNING = timedelta(days=30)
+"""A copy keeps its source's end of life, so one that is near is worth a warning."""
 
 
 @blueprint.function_name(INSPECT_MODELS)
@@ -59,6 +62,9 @@ def _inspect(services: Services, step: StepInput) -> Message:
         return Inspected(missing_components=missing, api_version=source.api_version)
     _require_room(services, step, source)
     held = _take(services, step, found, source, now)
+    expires = source.details.summary.expires
+    if expires is not None and expires - now <= EXPIRY_WARNING:
+        emit(Event.EXPIRES_SOON, expiresAt=expires.isoformat(), **fields(step))
     emit(Event.CLAIM_TAKEN, apiVersion=source.api_version, **fields(step))
     return _with_slot(services, step, held, now)
 

@@ -1,0 +1,125 @@
+"""What the app is told by files and settings: built once it is right, and refused in words while it is not."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from backup.document_models import Kind
+from catalog.catalogue import Catalogue
+from catalog.sqlite import SqliteStore
+from catalog.store import Row, Table
+from wiring.reachability import Reachability
+from wiring.services import ConfigurationInvalid, build, services, use
+
+KEY = Fernet.generate_key().decode()
+
+
+def resource(name: str, **changes: Any) -> dict[str, Any]:
+    account = f"/subscriptions/1/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/{name}"
+    return {
+        "endpoint": f"https://{name}.cognitiveservices.azure.com",
+        "region": "westeurope",
+        "resourceId": account,
+        "apiVersions": ["v2.1"],
+        "keySetting": "FORMS_A_KEY",
+    } | changes
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    file = tmp_path / "backup.json"
+    file.write_text(json.dumps({"resources": {"forms-a": resource("forms-a")}}), encoding="utf-8")
+    return {
+        "BACKUP_CONFIG": str(file),
+        "CATALOG": f"sqlite:{tmp_path / 'catalogue.sqlite'}",
+        "SEALING_KEYS": KEY,
+        "FORMS_A_KEY": "0123456789abcdef",
+    }
+
+
+def test_all_of_one_resource_share_one_pool_of_connections(settings: dict[str, str]) -> None:
+    built = build(settings)
+    first = built.model_service("forms-a", "v2.1", Kind.MODEL)
+    assert built.model_service("forms-a", "v2.1", Kind.MODEL) is first
+    assert list(built._transports) == ["forms-a"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("BACKUP_CONFIG", "nowhere/backup.json", "backup.json cannot be read"),
+        ("CATALOG", "", "CATALOG"),
+        ("CATALOG", "mysql:whatever", "CATALOG"),
+        ("CATALOG", "sqlite:/no/such/folder/file.sqlite", "folder that does not exist"),
+        ("SEALING_KEYS", "", "SEALING_KEYS is empty"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, str], setting: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=said):
+        build({**settings, setting: value})
+
+
+def test_a_missing_key_names_the_setting_and_the_resource(settings: dict[str, str]) -> None:
+    built = build({**settings, "FORMS_A_KEY": " "})
+    with pytest.raises(ConfigurationInvalid, match=r"FORMS_A_KEY.*forms-a"):
+        built.model_service("forms-a", "v2.1", Kind.MODEL)
+
+
+def test_a_key_never_shows_in_what_is_printed(settings: dict[str, str]) -> None:
+    built = build(settings)
+    service = built.model_service("forms-a", "v2.1", Kind.MODEL)
+    assert "0123456789abcdef" not in repr(service) + repr(built._transports)
+
+
+def test_a_failure_is_not_remembered(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SEALING_KEYS", "")
+    use(None)
+    with pytest.raises(ConfigurationInvalid):
+        services()
+    monkeypatch.setenv("SEALING_KEYS", KEY)
+    try:
+        assert services() is services()
+    finally:
+        use(None)
+
+
+@pytest.mark.parametrize("days", ["0", "ten", "-1", "99999", "1.5"])
+def test_days_of_history_that_make_no_sense_are_refused(settings: dict[str, str], days: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="HISTORY_DAYS"):
+        build({**settings, "HISTORY_DAYS": days}).history_days()
+
+
+class CountingStore(SqliteStore):
+    """Counts what is written."""
+
+    writes = 0
+
+    def insert(self, table: Table, partition: str, key: str, data: Any) -> Row:
+        self.writes += 1
+        return super().insert(table, partition, key, data)
+
+    def replace(self, row: Row, data: Any) -> Row:
+        self.writes += 1
+        return super().replace(row, data)
+
+
+def test_an_unchanged_state_is_written_once_a_minute_and_a_change_at_once(tmp_path: Path) -> None:
+    store = CountingStore(tmp_path / "catalogue.sqlite")
+    seen = Reachability(Catalogue(store).reachability)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for second in range(50):
+        seen.note("forms-a", "reachable", now + timedelta(seconds=second))
+    assert store.writes == 1
+    seen.note("forms-a", "Unreachable", now + timedelta(seconds=51))
+    assert seen.all(now + timedelta(seconds=52))["forms-a"]["state"] == "Unreachable"
+    assert store.writes == 2
+    seen.note("forms-a", "Unreachable", now + timedelta(seconds=151))
+    assert store.writes == 3
