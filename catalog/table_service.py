@@ -17,7 +17,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.policies import ContentDecodePolicy, SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient
 
@@ -41,6 +41,9 @@ LIMITS: dict[str, Any] = {
 
 CONNECTIONS = 64
 """Kept open for threads that work at the same time: lanes and HTTP calls."""
+
+NONSENSE = (AttributeError, KeyError, TypeError, ValueError)
+"""What the client library raises on an answer that is not in the service's format, such as a proxy's page with status 200."""
 
 RETRIED_METHODS = frozenset({"GET", "PUT", "POST", "DELETE"})
 """POST as well: each row says which write made it, so an insert that is sent twice is recognized."""
@@ -113,6 +116,10 @@ class TableService:
             return TableClient.from_connection_string(self._connection, name, **options)
         return TableClient(self._endpoint, name, credential=self._identity, **options)
 
+    def senseless(self) -> CatalogueUnavailable:
+        """Return the error for an answer that is not the service's."""
+        return CatalogueUnavailable(f"the catalogue at {self.host} cannot be used: its answer makes no sense")
+
     @contextmanager
     def failures(self) -> Iterator[None]:
         """Raise ``CatalogueUnavailable`` instead of whatever the client library raises. The message holds no secrets."""
@@ -125,9 +132,16 @@ class TableService:
 
 def error_code(error: HttpResponseError) -> str:
     """Return the service's code for what went wrong, such as ``TableNotFound``, or an empty text."""
-    headers = getattr(error.response, "headers", {})
-    code = getattr(error, "error_code", None) or headers.get("x-ms-error-code") or ""
-    return str(getattr(code, "value", code))
+    code: Any = getattr(error, "error_code", None)
+    if code is None and error.response is not None:
+        # The client library decodes the body for some calls only.
+        try:
+            response: Any = error.response
+            body = ContentDecodePolicy.deserialize_from_http_generics(response)
+            code = body["odata.error"]["code"]
+        except (*NONSENSE, AzureError):
+            code = getattr(error.response, "headers", {}).get("x-ms-error-code")
+    return str(getattr(code, "value", code) or "")
 
 
 def _reason(error: AzureError) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
@@ -12,25 +11,16 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.data.tables import TableClient, TableErrorCode, TableTransactionError, UpdateMode
 
 from catalog.store import CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
-from catalog.table_keys import after_prefix, escape, unescape
-from catalog.table_service import RETRIED_METHODS, TableService, Tries, error_code
+from catalog.table_entities import Entity, batches, entity_of, pieces, question
+from catalog.table_keys import escape, unescape
+from catalog.table_service import NONSENSE, RETRIED_METHODS, TableService, Tries, error_code
 
 T = TypeVar("T")
-Entity = dict[str, str]
 
 DEFAULT_PREFIX = "formsbackup"
 
-LONGEST_DATA = 30_000
-"""Characters; the limit that the store's interface sets."""
-
-PIECE = 16_000
-"""Characters in one property: Table Storage takes 64 KiB in UTF-16, where a character has two or four bytes."""
-
-ROWS_A_BATCH = 100
-BYTES_A_BATCH = 2 * 1024 * 1024
-"""Table Storage takes 100 rows and 4 MiB in one transaction; the rest is room for keys and the envelope."""
-
 BATCH_TRIES = 3
+"""How often rows are written together before they are written one by one."""
 
 
 class TableStore:
@@ -54,13 +44,13 @@ class TableStore:
 
     def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
         """See :class:`catalog.store.Store`."""
-        entity = _entity(partition, key, data)
+        entity = entity_of(partition, key, data)
         tries = Tries()
         with self._service.failures():
             try:
                 etag = self._create(table, entity, tries)
             except HttpResponseError as error:
-                if error.status_code != 409 or error_code(error) == TableErrorCode.TABLE_BEING_DELETED:
+                if not _is_there(error):
                     raise
                 mine = self._written(table, entity) if tries.repeated else None
                 if mine is None:
@@ -70,7 +60,7 @@ class TableStore:
 
     def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
         """See :class:`catalog.store.Store`."""
-        entity = _entity(row.partition, row.key, data)
+        entity = entity_of(row.partition, row.key, data)
         tries = Tries()
         with self._service.failures():
             try:
@@ -81,7 +71,7 @@ class TableStore:
                     match_condition=MatchConditions.IfNotModified,
                     tries=tries,
                 )
-                etag = str(answer["etag"])
+                etag = self._tag(answer)
             except HttpResponseError as error:
                 if error.status_code not in (404, 412):
                     raise
@@ -116,10 +106,10 @@ class TableStore:
 
     def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """See :class:`catalog.store.Store`."""
-        entities = [_entity(partition, key, data) for key, data in rows.items()]
+        entities = [entity_of(partition, key, data) for key, data in rows.items()]
         entities.sort(key=lambda entity: entity["RowKey"])
         with self._service.failures():
-            for batch in _batches(entities):
+            for batch in batches(entities):
                 self._ensure(table, batch)
 
     def scan(
@@ -133,7 +123,7 @@ class TableStore:
         limit: int = 1000,
     ) -> Page:
         """See :class:`catalog.store.Store`."""
-        conditions, values = _filter(partition, partition_prefix, key_prefix, after)
+        conditions, values = question(partition, partition_prefix, key_prefix, after)
         limit = min(limit, 1000)
         with self._service.failures():
             # One row more than asked for tells whether there is another page.
@@ -143,17 +133,22 @@ class TableStore:
         return Page(rows, (rows[-1].partition, rows[-1].key) if more else None)
 
     def _read(self, table: Table, partition: str, key: str) -> Any | None:
+        return self._lookup(table, escape(partition), escape(key))
+
+    def _lookup(self, table: Table, escaped_partition: str, escaped_key: str) -> Any | None:
         try:
-            return self._tables[table].get_entity(escape(partition), escape(key))
+            return self._tables[table].get_entity(escaped_partition, escaped_key)
         except ResourceNotFoundError:
             return None
+        except NONSENSE:
+            raise self._service.senseless() from None
 
     def _create(self, table: Table, entity: Entity, tries: Tries) -> str:
         client = self._tables[table]
         answer = self._making(
             table, lambda: client.create_entity(entity, retry_on_methods=RETRIED_METHODS, tries=tries)
         )
-        return str(answer["etag"])
+        return self._tag(answer)
 
     def _making(self, table: Table, write: Callable[[], T]) -> T:
         """Return what ``write`` returns; where its table is not there yet, make it and write again."""
@@ -171,11 +166,8 @@ class TableStore:
 
     def _written(self, table: Table, entity: Entity) -> str | None:
         """Return the tag of the row if it is as our own write of ``entity`` left it."""
-        try:
-            found = self._tables[table].get_entity(entity["PartitionKey"], entity["RowKey"])
-        except ResourceNotFoundError:
-            return None
-        return _etag(found) if found.get("write") == entity["write"] else None
+        found = self._lookup(table, entity["PartitionKey"], entity["RowKey"])
+        return self._etag(found) if found is not None and found.get("write") == entity["write"] else None
 
     def _ensure(self, table: Table, entities: Sequence[Entity]) -> None:
         client = self._tables[table]
@@ -188,7 +180,7 @@ class TableStore:
                 self._making(table, lambda: client.submit_transaction(operations, retry_on_methods=RETRIED_METHODS))  # noqa: B023 - called at once
             except TableTransactionError as error:
                 # All or nothing: one row that is there already keeps the others from being written.
-                if error_code(error) != TableErrorCode.ENTITY_ALREADY_EXISTS:
+                if not _is_there(error):
                     raise
             else:
                 return
@@ -199,7 +191,7 @@ class TableStore:
             try:
                 self._create(table, entity, Tries())
             except HttpResponseError as error:
-                if error_code(error) != TableErrorCode.ENTITY_ALREADY_EXISTS:
+                if not _is_there(error):
                     raise
 
     def _keys_between(self, table: Table, first: Entity, last: Entity) -> set[str]:
@@ -208,7 +200,10 @@ class TableStore:
             parameters={"partition": first["PartitionKey"], "first": first["RowKey"], "last": last["RowKey"]},
             select=["RowKey"],
         )
-        return {entity["RowKey"] for entity in found}
+        try:
+            return {entity["RowKey"] for entity in found}
+        except NONSENSE:
+            raise self._service.senseless() from None
 
     def _query(self, table: Table, conditions: str, values: dict[str, str], count: int) -> list[Any]:
         """Return up to ``count`` entities; the service may hand out fewer at a time, even none, and say where to go on."""
@@ -224,85 +219,37 @@ class TableStore:
                 if error_code(error) == TableErrorCode.TABLE_NOT_FOUND:
                     return []
                 raise
+            except NONSENSE:
+                raise self._service.senseless() from None
             token = pages.continuation_token
             if token is None or len(entities) >= count:
                 return entities
 
     def _row(self, table: Table, entity: Mapping[str, Any]) -> Row:
-        pieces = [entity[name] for name in _pieces(entity)]
+        if "PartitionKey" not in entity or "RowKey" not in entity:
+            raise self._service.senseless()
         partition, key = unescape(entity["PartitionKey"]), unescape(entity["RowKey"])
         try:
-            data = json.loads("".join(pieces))
+            data = json.loads("".join(pieces(entity)))
         except ValueError:
             raise CatalogueUnavailable(
                 f"row {key} of {table} in {self._service.host} was not written by this app"
             ) from None
-        return Row(table, partition, key, data, _etag(entity))
+        return Row(table, partition, key, data, self._etag(entity))
+
+    def _etag(self, entity: Any) -> str:
+        return self._tag(entity.metadata)
+
+    def _tag(self, answer: Mapping[str, Any]) -> str:
+        tag = answer.get("etag")
+        if not isinstance(tag, str):
+            raise self._service.senseless()
+        return tag
 
 
-def _entity(partition: str, key: str, data: Mapping[str, Any]) -> Entity:
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    if len(text) > LONGEST_DATA:
-        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
-    entity = {"PartitionKey": escape(partition), "RowKey": escape(key), "write": uuid.uuid4().hex}
-    for number, start in enumerate(range(0, len(text), PIECE)):
-        entity[f"data{number}"] = text[start : start + PIECE]
-    return entity
-
-
-def _pieces(entity: Mapping[str, Any]) -> Iterator[str]:
-    number = 0
-    while (name := f"data{number}") in entity:
-        yield name
-        number += 1
-
-
-def _etag(entity: Any) -> str:
-    return str(entity.metadata["etag"])
-
-
-def _batches(entities: Sequence[Entity]) -> Iterator[Sequence[Entity]]:
-    batch: list[Entity] = []
-    size = 0
-    for entity in entities:
-        length = len(json.dumps(entity))
-        if batch and (len(batch) == ROWS_A_BATCH or size + length > BYTES_A_BATCH):
-            yield batch
-            batch, size = [], 0
-        batch.append(entity)
-        size += length
-    if batch:
-        yield batch
-
-
-def _filter(
-    partition: str | None, partition_prefix: str | None, key_prefix: str | None, after: tuple[str, str] | None
-) -> tuple[str, dict[str, str]]:
-    """Return an OData filter and its parameters.
-
-    Table Storage turns comparisons that are joined by ``and`` into a range to read; an ``or`` at the top would make it read all.
-    """
-    conditions: list[str] = []
-    values: dict[str, str] = {}
-
-    def compare(column: str, operator: str, value: str) -> str:
-        name = f"v{len(values)}"
-        values[name] = value
-        return f"{column} {operator} @{name}"
-
-    if partition is not None:
-        conditions.append(compare("PartitionKey", "eq", escape(partition)))
-    for column, prefix in (("PartitionKey", partition_prefix), ("RowKey", key_prefix)):
-        if prefix:
-            conditions.append(compare(column, "ge", escape(prefix)))
-            conditions.append(compare(column, "lt", after_prefix(escape(prefix))))
-    if after is not None and after[0] == partition:
-        conditions.append(compare("RowKey", "gt", escape(after[1])))
-    elif after is not None:
-        conditions.append(compare("PartitionKey", "ge", escape(after[0])))
-        later = compare("PartitionKey", "gt", escape(after[0]))
-        conditions.append(f"( {later} or {compare('RowKey', 'gt', escape(after[1]))} )")
-    return " and ".join(conditions), values
+def _is_there(error: HttpResponseError) -> bool:
+    """Whether an insert failed because of its row, and not of its table, which answers 409 as well while it is being deleted."""
+    return error_code(error) == TableErrorCode.ENTITY_ALREADY_EXISTS
 
 
 def _listing(client: TableClient, conditions: str, values: dict[str, str], size: int) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from catalog.sqlite import SqliteStore
-from catalog.store import Store
+from catalog.store import Store, Table
 from catalog.table_service import TableService
 from catalog.tables import TableStore
+from local.azurite import Azurite, connection_string
+from local.flaky_proxy import FlakyProxy
 
 OpenStore = Callable[[], Store]
 
@@ -44,3 +46,29 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
 def store(open_store: OpenStore) -> Store:
     """An empty database."""
     return open_store()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Of the tables of this test."""
+    return f"t{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def tables(azurite: Azurite, prefix: str) -> TableStore:
+    """Table Storage over a line that works."""
+    return TableStore(TableService(azurite.connection_string), prefix)
+
+
+@pytest.fixture
+def proxy(azurite: Azurite) -> Iterator[FlakyProxy]:
+    """A line to Table Storage that loses answers on demand."""
+    with FlakyProxy(azurite.port) as running:
+        yield running
+
+
+@pytest.fixture
+def proxied(proxy: FlakyProxy, prefix: str, tables: TableStore) -> TableStore:
+    """The same catalogue as ``tables``, over that line. Its table of claims is there already."""
+    tables.insert(Table.CLAIMS, "elsewhere", "k", {})
+    return TableStore(TableService(connection_string(proxy.port)), prefix)

@@ -1,0 +1,95 @@
+"""A proxy before a local server that loses answers, or answers itself, on demand: for tests of what a bad network does."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request.
+
+    ``forward``: the emulator does the work first. ``kept``: its answer is passed on; otherwise it is lost, or replaced by ``status``.
+    """
+
+    forward: bool = False
+    kept: bool = False
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+LOST_AFTER = Fault(forward=True)
+LOST_BEFORE = Fault()
+DELAYED = Fault(forward=True, kept=True)
+"""The emulator's own answer, after whatever ``between`` does."""
+
+
+class FlakyProxy:
+    """Listens on a port of its own while it is entered; ``faults`` are used up, one a request, ``None`` standing for no fault."""
+
+    def __init__(self, upstream: int) -> None:
+        """Stand before the emulator on port ``upstream``."""
+        self.faults: list[Fault | None] = []
+        self.seen: list[str] = []
+        """Method and path of every request."""
+        self.between: Callable[[], object] | None = None
+        """Called once, between the next faulty request's work and its answer."""
+        self._upstream = upstream
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+
+    def __enter__(self) -> FlakyProxy:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                proxy.seen.append(f"{self.command} {self.path}")
+                fault = proxy.faults.pop(0) if proxy.faults else None
+                status, headers, content = 0, {}, b""
+                if fault is None or fault.forward:
+                    connection = http.client.HTTPConnection("127.0.0.1", proxy._upstream, timeout=30)
+                    connection.request(self.command, self.path, body, dict(self.headers))
+                    answer = connection.getresponse()
+                    status, headers, content = answer.status, dict(answer.headers), answer.read()
+                    connection.close()
+                self.close_connection = True
+                if fault is not None:
+                    between, proxy.between = proxy.between, None
+                    if between is not None:
+                        between()
+                    if not fault.kept:
+                        if fault.status is None:
+                            return
+                        status, headers, content = fault.status, dict(fault.headers), fault.body
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("connection", "keep-alive", "transfer-encoding", "content-length"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            setattr(Handler, f"do_{method}", Handler.answer)
+        return Handler
