@@ -89,7 +89,7 @@ def broken(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.orchestration_trigger(context_name="context")
 def window(context: df.DurableOrchestrationContext):
-    """A task_any window of two that is refilled: right results, one at a time after the first (durable.md rule 4)."""
+    """A task_any window of two that is refilled: right results, one at a time after the first."""
     waiting = [context.call_activity("timed", name) for name in ("a", "b")]
     order = []
     for name in ("c", "d", None, None):
