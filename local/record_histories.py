@@ -1,0 +1,185 @@
+"""``python -m local.record_histories``: record the histories that the replay test replays.
+
+Each story is run on a clock that stands still, and the history of every orchestration in it is written to a file. Record anew only
+when an orchestrator is meant to decide otherwise: the difference in the files is then what a reviewer looks at, and what runs under way
+at the moment of the deployment would stumble over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from backup.document_models import Kind
+from backup.messages import RunRequest
+from backup.names import COPY_BATCH, COPY_MODEL, LANE
+from local.host import Host, ManualClock
+from local.host.protocol import Event
+from local.host.replay import save_history
+from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage
+from local.simulator import StoredModel, seeds
+
+FOLDER = Path("tests/orchestrator/histories")
+A_MOMENT = timedelta(milliseconds=500)
+MODELS = (seeds.FIRST_MODEL_ID, *(seeds.model_uuid(name) for name in ("Shop receipts", "Purchase orders")))
+COMPOSED = "incoming-mail-v4"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Something that happens to a run. ``arrange`` prepares the service; ``then`` says what happens after the run has begun."""
+
+    request: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    arrange: Callable[[Stage], object] = lambda stage: stage
+    then: Callable[[Stage], object] = lambda stage: stage
+    seed: Callable[[], list[StoredModel]] = seeds.v2_demo
+    keep: Sequence[str] = (COPY_MODEL,)
+    """The orchestrators whose histories are written; those of the others are like the happy ones."""
+
+
+def _throttled(stage: Stage) -> None:
+    stage.source.inject("startCopy", "status", status=429, headers={"Retry-After": "48"})
+    stage.source.inject("getCopyResult", "status", status=429, headers={"Retry-After": "7"}, count=2)
+
+
+def _failed_once(stage: Stage) -> None:
+    failed = {
+        "status": "failed",
+        "createdDateTime": "2026-01-01T00:00:00Z",
+        "lastUpdatedDateTime": "2026-01-01T00:00:01Z",
+        "copyResult": {"errors": [{"code": "2024", "message": "Could not retrieve authorization metadata."}]},
+    }
+    stage.source.inject("getCopyResult", "status", status=200, body=failed)
+
+
+def _one_dies(stage: Stage) -> None:
+    dying = next(one.instance_id for one in stage.host.instances() if one.name == "copy_model")
+    stage.host.terminate(dying, "by an operator")
+
+
+STORIES: dict[str, Story] = {
+    "happy": Story(keep=(COPY_BATCH, LANE, COPY_MODEL)),
+    "throttled": Story(arrange=_throttled),
+    "failed-then-fresh": Story(arrange=_failed_once),
+    "unknown-model": Story(request={"models": (seeds.model_uuid("no such model"),)}),
+    "lost-start": Story(arrange=lambda stage: stage.source.inject("startCopy", "lostAnswer")),
+    "source-down": Story(arrange=lambda stage: stage.source.down(), request={"patience_seconds": 20.0}),
+    "deadline": Story(request={"deadline_seconds": 40.0}, options={"copy_seconds": (600.0, 600.0)}),
+    "hours": Story(options={"copy_seconds": (1400.0, 1400.0)}),
+    "paced": Story(request={"models": MODELS[:2]}, options={"rate_limits": {"v2CopiesPerMinute": 1}}),
+    "lane-of-three": Story(request={"models": MODELS}, keep=(LANE,)),
+    # paced, so that lanes end one after the other and not in an order that changes from recording to recording
+    "batch": Story(
+        request={"models": MODELS, "targets": [TARGET, SECOND_TARGET], "concurrency": 3},
+        options={"rate_limits": {"v2CopiesPerMinute": 6}},
+        keep=(COPY_BATCH,),
+    ),
+    "child-lost": Story(options={"copy_seconds": (60.0, 60.0)}, then=_one_dies, keep=(COPY_BATCH, LANE)),
+    "composed": Story(request={"models": (COMPOSED,), "targets": [SECOND_TARGET]}, seed=seeds.v3_and_v4_demo),
+}
+"""Under the names of the files."""
+
+
+class RecordingStage(Stage):
+    """A stage on which activities run one after the other and every history is kept."""
+
+    def new_host(self) -> Host:
+        """Return a host for recording."""
+        state = self.folder / "host.sqlite"
+        return Host(app="function_app", state=state, clock=self.clock, kill="", max_activities=1, keep_generations=True)
+
+
+def record(story: Story, folder: Path) -> Iterator[tuple[str, list[Event]]]:
+    """Run a story and give the histories that it keeps, every generation of them, each with the name of its orchestrator."""
+    with (
+        _repeatable_ids(),
+        RecordingStage(folder, story.seed(), clock=ManualClock(), **story.options) as stage,
+    ):
+        story.arrange(stage)
+        request = _request(story)
+        stage.host.start_new(COPY_BATCH, request.to_json(), request.run_id)
+        stage.host.run_until_idle(limit=A_MOMENT)
+        story.then(stage)
+        stage.host.run_until_idle()
+        for instance in sorted(stage.host.instances(), key=lambda one: (one.created, one.instance_id)):
+            if instance.name not in story.keep:
+                continue
+            for generation in stage.host.generations(instance.instance_id):
+                yield instance.name, _as_kept(generation, stage)
+
+
+def _request(story: Story) -> RunRequest:
+    usual: dict[str, Any] = {
+        "run_id": "copies-20260101T0000-0a1b2c3d",
+        "source": SOURCE,
+        "targets": [TARGET],
+        "kind": Kind.MODEL,
+        "models": MODELS[:1],
+        "deadline_seconds": 7200.0,
+        "patience_seconds": 300.0,
+        "concurrency": 1,
+    }
+    return RunRequest(**{**usual, **story.request})
+
+
+@contextmanager
+def _repeatable_ids() -> Iterator[None]:
+    """Let the host number its executions, so that what is recorded twice is the same twice."""
+    numbers = itertools.count(1)
+    numbered = SimpleNamespace(uuid4=lambda: uuid.UUID(int=next(numbers)))
+    with patch("local.host.outcomes.uuid", numbered):
+        yield
+
+
+def _as_kept(history: Sequence[Event], stage: Stage) -> list[Event]:
+    """Return a history without what belongs to the moment of its recording only: seals, whose key is gone, and ports."""
+    text = json.dumps([_without_seal(event) for event in history])
+    for name in REGIONS:
+        text = text.replace(stage.simulator.endpoint(name), f"https://{name}.cognitiveservices.azure.com")
+    kept: list[Event] = json.loads(text)
+    return kept
+
+
+def _without_seal(event: Event) -> Event:
+    """Replace a sealed authorization in a result. Orchestrators look only at whether there is one."""
+    result = json.loads(event.get("Result") or "null")
+    if not isinstance(result, dict) or result.get("authorization") is None:
+        return event
+    return {**event, "Result": json.dumps({**result, "authorization": "sealed"})}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record the stories that are named, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m local.record_histories", description=main.__doc__)
+    parser.add_argument("stories", nargs="*", metavar="story", help=f"one of {', '.join(STORIES)}")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    unknown = set(options.stories) - set(STORIES)
+    if unknown:
+        parser.error(f"unknown story {', '.join(sorted(unknown))}; there are {', '.join(STORIES)}")
+    for name in options.stories or STORIES:
+        for old in options.folder.glob(f"{name}.*.json"):
+            old.unlink()
+        with tempfile.TemporaryDirectory(prefix="record-") as folder:
+            for number, (orchestrator, history) in enumerate(record(STORIES[name], Path(folder)), 1):
+                path = options.folder / f"{name}.{number}.{orchestrator}.json"
+                save_history(path, orchestrator, history)
+                print(f"{path}: {len(history)} events", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
