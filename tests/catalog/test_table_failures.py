@@ -40,7 +40,7 @@ FAILURES = {
     "429": Fault(status=429, headers={"Retry-After": "60"}),
     "500": Fault(status=500),
     "503": Fault(status=503, headers={"Retry-After": "60", "x-ms-error-code": "ServerBusy"}),
-    "redirect": Fault(status=307, headers={"Location": "http://127.0.0.1:1/elsewhere"}),
+    "redirect": Fault(status=307, headers={"Location": "/elsewhere"}),
     "html": Fault(status=502, headers={"Content-Type": "text/html"}, body=b"<html>proxy error</html>"),
     "broken json": Fault(status=500, headers={"Content-Type": "application/json"}, body=b'{"odata.error": {"co'),
     "reset": LOST_BEFORE,
