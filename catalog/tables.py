@@ -12,7 +12,7 @@ from azure.data.tables import TableClient, TableErrorCode, TableTransactionError
 
 from catalog.store import CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
 from catalog.table_entities import Entity, batches, entity_of, pieces, question
-from catalog.table_keys import escape, unescape
+from catalog.table_keys import KeyTooLong, escape, unescape
 from catalog.table_service import NONSENSE, RETRIED_METHODS, TableService, Tries, error_code
 
 T = TypeVar("T")
@@ -38,8 +38,12 @@ class TableStore:
 
     def get(self, table: Table, partition: str, key: str) -> Row | None:
         """See :class:`catalog.store.Store`."""
+        try:
+            place = escape(partition), escape(key)
+        except KeyTooLong:  # no such row can have been written
+            return None
         with self._service.failures():
-            entity = self._read(table, partition, key)
+            entity = self._read(table, *place)
         return None if entity is None else self._row(table, entity)
 
     def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
@@ -123,7 +127,10 @@ class TableStore:
         limit: int = 1000,
     ) -> Page:
         """See :class:`catalog.store.Store`."""
-        conditions, values = question(partition, partition_prefix, key_prefix, after)
+        try:
+            conditions, values = question(partition, partition_prefix, key_prefix, after)
+        except KeyTooLong:  # a cursor, perhaps, that never was one of ours
+            return Page((), None)
         limit = min(limit, 1000)
         with self._service.failures():
             # One row more than asked for tells whether there is another page.
@@ -132,10 +139,7 @@ class TableStore:
         more = len(entities) > limit
         return Page(rows, (rows[-1].partition, rows[-1].key) if more else None)
 
-    def _read(self, table: Table, partition: str, key: str) -> Any | None:
-        return self._lookup(table, escape(partition), escape(key))
-
-    def _lookup(self, table: Table, escaped_partition: str, escaped_key: str) -> Any | None:
+    def _read(self, table: Table, escaped_partition: str, escaped_key: str) -> Any | None:
         try:
             return self._tables[table].get_entity(escaped_partition, escaped_key)
         except ResourceNotFoundError:
@@ -166,7 +170,7 @@ class TableStore:
 
     def _written(self, table: Table, entity: Entity) -> str | None:
         """Return the tag of the row if it is as our own write of ``entity`` left it."""
-        found = self._lookup(table, entity["PartitionKey"], entity["RowKey"])
+        found = self._read(table, entity["PartitionKey"], entity["RowKey"])
         return self._etag(found) if found is not None and found.get("write") == entity["write"] else None
 
     def _ensure(self, table: Table, entities: Sequence[Entity]) -> None:

@@ -53,6 +53,16 @@ def test_a_key_that_does_not_fit_is_refused_before_it_is_sent() -> None:
         escape("x" * 513)
 
 
+def test_asking_for_a_row_that_cannot_exist_finds_nothing(tables: TableStore) -> None:
+    tables.insert(CLAIMS, "p", "k", {})
+    assert tables.get(CLAIMS, "p", "x" * 600) is None
+    assert tables.get(CLAIMS, "/" * 100, "k") is None
+    assert tables.scan(CLAIMS, partition="x" * 600).rows == ()
+    assert tables.scan(CLAIMS, partition="p", after=("p", "x" * 600)).rows == ()
+    with pytest.raises(KeyTooLong):
+        tables.insert(CLAIMS, "p", "x" * 600, {})
+
+
 @pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\\"])
 def test_the_longest_row_fits_whatever_it_is_written_in(tables: TableStore, character: str) -> None:
     length = (30_000 - len('{"text":""}')) // (1 if character not in '"\\' else 2)
