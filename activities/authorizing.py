@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.envelope import Refused, fields
-from activities.fence import find_claim, save
+from activities.fence import find_claim, save, settle
 from activities.placeholders import remove_orphan
 from backup.claims import Claim
 from backup.codes import Code
@@ -14,7 +15,15 @@ from backup.messages import Authorized, Failure, Message, StepInput
 from backup.states import ClaimState
 from catalog.claims import HeldClaim
 from catalog.store import CatalogueUnavailable
-from form_recognizer import CopyTarget, GiveUp, ModelExists, ModelService, RetryAfter, ServiceError
+from form_recognizer import (
+    CopyTarget,
+    GiveUp,
+    ModelExists,
+    ModelService,
+    RetryAfter,
+    ServiceError,
+    UntrustedAddress,
+)
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -54,56 +63,70 @@ class Attempted:
         """
         now = self.services.now()
         announced = held.claim.move(ClaimState.AUTHORIZING, announced_at=now, announced_id=target.model_id)
-        held = self._save(held, announced.renewed(now, self.step))
+        held = save(self.services, held, announced.renewed(now, self.step), self.step)
         authorization = self._ask(held, target)
         try:
             held = self._keep(held, authorization)
         except Refused:
             if not self._is_named_by_claim(authorization.target_model_id):
-                remove_orphan(self.service, authorization.target_model_id)
+                remove_orphan(self.services, self.service, held.claim, authorization.target_model_id)
             raise
         except CatalogueUnavailable:
             # An id that we chose is announced in the claim; one that the service chose is known to nobody but us.
             if self.service.generation.shows_placeholders:
-                remove_orphan(self.service, authorization.target_model_id)
+                remove_orphan(self.services, self.service, held.claim, authorization.target_model_id)
             raise
         emit(Event.AUTHORIZED, targetModel=authorization.target_model_id, **fields(self.step))
         return held
 
     def _ask(self, held: HeldClaim, target: CopyTarget) -> CopyAuthorization:
-        claim = held.claim
         try:
             return self.service.authorize_copy(target)
         except ModelExists:
-            taken = claim.taken_ids
-            if target.model_id is not None and target.model_id != claim.lost_id:
-                taken = [*taken, target.model_id]
-            self._save(held, claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None, taken_ids=taken))
+            taken = [target.model_id] if target.model_id is not None else []
+            self._settle(
+                held,
+                lambda claim: claim.move(
+                    ClaimState.CLAIMED, announced_at=None, announced_id=None, taken_ids=[*claim.taken_ids, *taken]
+                ),
+            )
             raise
         except ServiceError as error:
-            if error.target_model_id is not None:
+            unusable = error.target_model_id
+            if unusable is not None:
                 # there is a placeholder, and its id is known, but the answer cannot be used
-                self._save(held, claim.move(ClaimState.DISCARDING, target_model_id=error.target_model_id))
+                self._settle(
+                    held,
+                    lambda claim: claim.move(
+                        ClaimState.DISCARDING, target_model_id=unusable, owned_id=unusable, announced_id=None
+                    ),
+                )
                 code = Code(error.code) if isinstance(error, GiveUp) else Code.AUTHORIZATION_UNUSABLE
                 raise Refused(Failure.of(code, error.message, request_id=error.request_id)) from None
-            if isinstance(error, RetryAfter | GiveUp):
+            if isinstance(error, RetryAfter | GiveUp) and not isinstance(error, UntrustedAddress):
                 # a refusal proves that nothing was made
-                self._save(held, claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None))
+                self._settle(held, lambda claim: claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None))
             raise
 
     def _keep(self, held: HeldClaim, authorization: CopyAuthorization) -> HeldClaim:
         target_model_id = authorization.target_model_id
         sealed = self.services.sealer.seal(authorization.document, sealing_purpose(self.step, target_model_id))
-        claim = held.claim.move(
-            ClaimState.AUTHORIZED,
-            target_model_id=target_model_id,
-            authorization=sealed,
-            authorization_expires=authorization.expires,
-            announced_at=None,
-            announced_id=None,
-            lost_id=None,
+        held = self._settle(
+            held,
+            lambda claim: claim.move(
+                ClaimState.AUTHORIZED,
+                target_model_id=target_model_id,
+                owned_id=target_model_id,
+                authorization=sealed,
+                authorization_expires=authorization.expires,
+                announced_at=None,
+                announced_id=None,
+                lost_id=None,
+            ).renewed(self.services.now(), self.step),
         )
-        return self._save(held, claim.renewed(self.services.now(), self.step))
+        # a copy beside us that lost an answer may have seen this placeholder before it had a claim
+        self.services.catalogue.suspects.forget(held.claim.target, target_model_id, held.claim.kind)
+        return held
 
     def _is_named_by_claim(self, target_model_id: str) -> bool:
         found = find_claim(self.services, self.step.order)
@@ -113,5 +136,5 @@ class Attempted:
             found.claim.lost_id,
         }
 
-    def _save(self, held: HeldClaim, claim: Claim) -> HeldClaim:
-        return save(self.services, held, claim, self.step)
+    def _settle(self, held: HeldClaim, outcome: Callable[[Claim], Claim]) -> HeldClaim:
+        return settle(self.services, held, outcome, self.step)

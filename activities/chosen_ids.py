@@ -5,8 +5,8 @@ for what a refusal (409) means:
 
 - a ready model with the same content: it is the copy; verify and record it;
 - a ready model with other content: not ours to touch; fall back;
-- nothing to be seen, and an answer of ours was lost for this very id: our own placeholder; delete it and ask once more;
-- nothing to be seen otherwise: somebody else's placeholder; fall back.
+- nothing to be seen: a placeholder, and nothing tells whose. Fall back. Where an answer of ours was lost for this very id it may be our
+  own: then it is reported as a suspect. It is not deleted all the same, as somebody else may have authorized the id before us.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from activities.authorizing import Attempted, what_was_authorized
 from activities.envelope import Refused, fields
 from activities.fence import find_claim, save
+from activities.lost_authorization import suspect_lost_id
 from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
@@ -72,9 +73,10 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     existing = _visible(attempted, target_model_id)
     if existing is not None:
         return _adopted(attempted, held, existing) if _is_the_copy(held.claim, existing) else None
-    if held.claim.lost_id != target_model_id:
-        return None
-    return _reclaimed(attempted, held, target)
+    if held.claim.lost_id == target_model_id:
+        suspect_lost_id(attempted.services, held.claim, attempted.step)
+        save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
+    return None
 
 
 def _visible(attempted: Attempted, target_model_id: str) -> ModelDetails | None:
@@ -92,33 +94,6 @@ def _adopted(attempted: Attempted, held: HeldClaim, existing: ModelDetails) -> H
     """Go straight to verifying: the target holds the copy already."""
     claim = held.claim.move(ClaimState.VERIFYING, target_model_id=existing.summary.model_id, lost_id=None)
     return save(attempted.services, held, claim.renewed(attempted.services.now(), attempted.step), attempted.step)
-
-
-def _reclaimed(attempted: Attempted, held: HeldClaim, target: CopyTarget) -> HeldClaim | None:
-    """Delete the placeholder that a lost answer left behind, and ask once more. Whether that frees the id is documented nowhere."""
-    assert target.model_id is not None, "from v3 on the id is chosen"
-    services, step = attempted.services, attempted.step
-    try:
-        attempted.service.delete_model(target.model_id)
-    except ModelNotFound:
-        pass
-    else:
-        emit(Event.DISCARDED, targetModel=target.model_id, reason="its authorization was lost", **fields(step))
-    try:
-        return attempted.authorize(held, target)
-    except ModelExists:
-        held = _again(attempted)
-    services.catalogue.target_ids.burn(step.order.target, step.order.kind, target.model_id)
-    emit(Event.SUPERSEDED, targetModel=target.model_id, reason="the id is burned", **fields(step))
-    burned = held.claim.model_copy(
-        update={
-            "lost_id": None,
-            "taken_ids": [*held.claim.taken_ids, target.model_id],
-            "superseded": held.claim.giving_up(services.now(), target.model_id),
-        }
-    )
-    save(services, held, burned, step)
-    return None
 
 
 def _again(attempted: Attempted) -> HeldClaim:

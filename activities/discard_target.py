@@ -7,18 +7,16 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.envelope import answer, fields
-from activities.fence import held_claim, save
-from activities.placeholders import Removal, remove_unless_ready
+from activities.fence import find_claim, held_claim, save
+from activities.lost_authorization import look_for_lost_placeholder
+from activities.placeholders import remove_placeholder
 from activities.record_replica import release
-from backup.api_versions import generation_of
 from backup.claims import Claim
-from backup.codes import Code
-from backup.document_models import ModelState
+from backup.codes import Code, Remedy, remedy
 from backup.messages import Discarded, DiscardInput, Message
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from catalog.claims import HeldClaim
-from form_recognizer import ModelNotFound, ModelService
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -33,20 +31,31 @@ def discard_target(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # t
 
 
 def _discard(services: Services, step: DiscardInput) -> Message:
+    if _was_released(services, step):
+        return Discarded(attempt=step.attempt)
     held = held_claim(services, step)
-    if held.claim.target_model_id is not None and step.code != Code.CONTENT_MISMATCH:
-        target = services.model_service(step.order.target, held.claim.source_api_version, step.order.kind)
-        held = _announced(services, held, step)
-        # in the same breath as the announcement, such an id was put among the superseded ones
-        fate_unknown = any(entry.target_model_id == held.claim.target_model_id for entry in held.claim.superseded)
-        if fate_unknown:
-            ready = _is_ready(target, held.claim.target_model_id)
+    if held.claim.state is ClaimState.POSTING and not step.go_on and remedy(step.code) is Remedy.WAIT:
+        # the copy may have started, and we could not find out: whoever asks next looks again
+        save(services, held, held.claim.parked(services.now()), step)
+        return Discarded(attempt=held.claim.attempt)
+    if held.claim.state is ClaimState.AUTHORIZING:
+        held = look_for_lost_placeholder(services, held, step)
+    if held.claim.target_model_id is not None:
+        if step.code == Code.CONTENT_MISMATCH:
+            # it is left for a person to see, and not forgotten
+            held = save(
+                services, held, held.claim.model_copy(update={"superseded": held.claim.keeping(services.now())}), step
+            )
         else:
-            ready = remove_unless_ready(target, held.claim.target_model_id or "") is Removal.READY
-        if ready:
-            save(services, held, held.claim.move(ClaimState.VERIFYING).renewed(services.now(), step), step)
-            return Discarded(attempt=held.claim.attempt, ready_after_all=True)
-        emit(Event.DISCARDED, targetModel=held.claim.target_model_id, code=step.code, goOn=step.go_on, **fields(step))
+            held = _announced(services, held, step)
+            target = services.model_service(step.order.target, held.claim.source_api_version, step.order.kind)
+            removed = remove_placeholder(services, held, target, step)
+            if removed is None:
+                save(services, held, held.claim.move(ClaimState.VERIFYING).renewed(services.now(), step), step)
+                return Discarded(attempt=held.claim.attempt, ready_after_all=True)
+            held = removed
+            discarded = held.claim.target_model_id
+            emit(Event.DISCARDED, targetModel=discarded, code=step.code, goOn=step.go_on, **fields(step))
     if not step.go_on:
         held = release(services, _releasable(services, held, step), step, step.code, step.message)
         return Discarded(attempt=held.claim.attempt)
@@ -58,17 +67,13 @@ def _discard(services: Services, step: DiscardInput) -> Message:
 
 
 def _fresh(services: Services, held: HeldClaim) -> Claim:
-    """Return the claim under its next attempt. An id that we chose is asked for again only where its fate is known."""
+    """Return the claim under its next attempt. An id that a copy may still be running into is not asked for again."""
     claim = held.claim
-    fresh = claim.next_attempt()
     target_model_id = claim.target_model_id
-    if target_model_id is None or generation_of(claim.source_api_version).shows_placeholders:
-        return fresh
-    if any(entry.target_model_id == target_model_id for entry in claim.superseded):
+    if target_model_id is not None and claim.is_superseded(target_model_id):
+        # v3 and later; ids of v2 are never asked for
         services.catalogue.target_ids.burn(claim.target, claim.kind, target_model_id)
-        return fresh
-    # whether deleting a placeholder frees its id is documented nowhere: if it is still in the way, it is ours
-    return fresh.model_copy(update={"lost_id": target_model_id})
+    return claim.next_attempt()
 
 
 def _announced(services: Services, held: HeldClaim, step: DiscardInput) -> HeldClaim:
@@ -88,9 +93,9 @@ def _releasable(services: Services, held: HeldClaim, step: DiscardInput) -> Held
     return _announced(services, held, step)
 
 
-def _is_ready(target: ModelService, target_model_id: str | None) -> bool:
-    try:
-        found = target.get_model(target_model_id or "")
-    except ModelNotFound:
+def _was_released(services: Services, step: DiscardInput) -> bool:
+    """Tell whether this very step has ended the copy already, and its answer was lost."""
+    found = find_claim(services, step.order)
+    if found is None or found.claim.state is not ClaimState.RELEASED or found.claim.owner != step.owner:
         return False
-    return found.summary.state is ModelState.READY
+    return found.claim.outcome_code == step.code

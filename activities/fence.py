@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from activities.envelope import Refused
 from backup.claims import Claim
 from backup.codes import Code
@@ -33,6 +35,22 @@ def save(services: Services, held: HeldClaim, claim: Claim, step: StepInput) -> 
         return services.catalogue.claims.save(held, claim)
     except RowChanged:
         raise Refused(why_changed(services, step)) from None
+
+
+def settle(services: Services, held: HeldClaim, outcome: Callable[[Claim], Claim], step: StepInput) -> HeldClaim:
+    """Write the outcome of an announced effect, also where another delivery of the step looked and renewed the lease meanwhile.
+
+    As long as the announcement stands, its outcome is the truth; where the claim went on without it, raise ``Refused``.
+    """
+    announced = held.claim
+    while True:
+        try:
+            return services.catalogue.claims.save(held, outcome(held.claim))
+        except RowChanged:
+            found = find_claim(services, step.order)
+            if found is None or not found.claim.stands_as(announced):
+                raise Refused(why_changed(services, step)) from None
+            held = found
 
 
 def why_changed(services: Services, step: StepInput) -> Failure:

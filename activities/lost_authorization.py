@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.envelope import Refused, fields
 from activities.fence import save
+from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelState, ModelSummary
 from backup.messages import Failure, StepInput
@@ -49,6 +50,12 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
     return save(services, held, fresh, step.model_copy(update={"attempt": fresh.attempt}))
 
 
+def suspect_lost_id(services: Services, claim: Claim, step: StepInput) -> None:
+    """Remember and report that the placeholder under the claim's lost id may be ours (v3 and later)."""
+    if claim.lost_id is not None:
+        _suspect(services, step, claim.lost_id)
+
+
 def _may_be_ours(model: ModelSummary, announced: datetime) -> bool:
     if model.state is not ModelState.CREATING:
         return False
@@ -71,13 +78,19 @@ def _remember(services: Services, step: StepInput, candidates: list[ModelSummary
     for model in candidates:
         if model.model_id in ours:
             continue
-        suspect = Suspect(
-            target=order.target,
-            model_id=model.model_id,
-            seen_at=services.now(),
-            run_id=order.run_id,
-            source=order.source,
-            source_model_id=order.model_id,
-        )
-        if services.catalogue.suspects.add(suspect):
-            emit(Event.SUSPECT_FOUND, targetModel=model.model_id, **fields(step))
+        _suspect(services, step, model.model_id)
+
+
+def _suspect(services: Services, step: StepInput, target_model_id: str) -> None:
+    order = step.order
+    suspect = Suspect(
+        target=order.target,
+        kind=order.kind,
+        model_id=target_model_id,
+        seen_at=services.now(),
+        run_id=order.run_id,
+        source=order.source,
+        source_model_id=order.model_id,
+    )
+    if services.catalogue.suspects.add(suspect):
+        emit(Event.SUSPECT_FOUND, targetModel=target_model_id, **fields(step))

@@ -9,6 +9,7 @@ import azure.durable_functions as df
 from activities.envelope import answer, fields
 from activities.fence import find_claim, held_claim, save
 from activities.leftovers import sweep
+from activities.lost_authorization import suspect_lost_id
 from backup.claims import Claim
 from backup.codes import Code
 from backup.messages import Failure, Message, Recorded, StepInput
@@ -51,7 +52,7 @@ def _record(services: Services, step: StepInput) -> Message:
         except (RowExists, RowChanged):
             return Failure.of(Code.LOOKING, "another delivery of this step is at work", retry_after=1.0)
     _retire_others(services, replica)
-    held = save(services, held, sweep(services, held.claim), step)
+    held = sweep(services, held, step)
     save(services, held, held.claim.released(), step)
     emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, **fields(step))
     return _result(replica)
@@ -94,6 +95,9 @@ def _retire_others(services: Services, replica: Replica) -> None:
         other = known.replica
         if other.target_model_id == replica.target_model_id or other.state is not ReplicaState.READY:
             continue
+        if other.verified_at > replica.verified_at:
+            # a later run has been here: this is a step that comes late
+            continue
         try:
             retiring = {"state": ReplicaState.RETIRING, "retired_at": services.now()}
             services.catalogue.replicas.put(other.model_copy(update=retiring), known)
@@ -109,5 +113,7 @@ def _result(replica: Replica) -> Recorded:
 
 def release(services: Services, held: HeldClaim, step: StepInput, code: str, message: str) -> HeldClaim:
     """Give the claim of a copy that failed back, with the reason, after sweeping what it left behind."""
-    held = save(services, held, sweep(services, held.claim), step)
+    if held.claim.lost_id is not None:
+        suspect_lost_id(services, held.claim, step)
+    held = sweep(services, held, step)
     return save(services, held, held.claim.released(code, message), step)

@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from activities.authorizing import sealing_purpose
 from activities.envelope import answer, failure_of, fields
-from activities.fence import held_claim, save
+from activities.fence import held_claim, save, settle
 from activities.lost_start import look_for_lost_start
 from backup.claims import Claim
 from backup.codes import Code
@@ -66,27 +66,37 @@ def _post(services: Services, held: HeldClaim, authorization: CopyAuthorization,
         operation: str | None = service.start_copy(
             order.model_id, authorization, TargetAddress(target.resource_id, target.region), degrade=degrade
         )
-    except RetryAfter:
+    except RetryAfter as error:
         # the copy did not start: the authorization is still good
-        save(services, held, claim.move(ClaimState.AUTHORIZED, announced_at=None), step)
+        wait = error.retry_after or 0.0
+        settle(
+            services,
+            held,
+            lambda claim: claim.move(ClaimState.AUTHORIZED, announced_at=None).renewed(services.now(), step, wait),
+            step,
+        )
         raise
     except OperationUnknown as error:
         emit(Event.UNTRUSTED_ADDRESS, message=error.message, **fields(step))
         operation = None
     except GiveUp as error:
-        save(services, held, claim.move(ClaimState.DISCARDING), step)
+        settle(services, held, lambda claim: claim.move(ClaimState.DISCARDING), step)
         # the source was there when it was inspected: what it does not find now was deleted since
         return failure_of(error, Code.SOURCE_MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else None)
     except Look as error:
         # it may have started: the next call finds the announcement and looks
         return Failure.of(Code.LOOKING, error.message, retry_after=2.0, request_id=error.request_id)
     now = services.now()
-    started = claim.move(
-        ClaimState.COPYING,
-        operation=operation,
-        operation_lost_at=None if operation else now,
-        authorization=None,
+    settle(
+        services,
+        held,
+        lambda claim: claim.move(
+            ClaimState.COPYING,
+            operation=operation,
+            operation_lost_at=None if operation else now,
+            authorization=None,
+        ).renewed(now, step),
+        step,
     )
-    save(services, held, started.renewed(now, step), step)
     emit(Event.STARTED, targetModel=claim.target_model_id, operation=operation, **fields(step))
     return Started(attempt=claim.attempt, operation=operation)

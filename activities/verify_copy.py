@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.envelope import answer, fields
 from activities.fence import held_claim, save
+from backup.api_versions import generation_of
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState, first_difference
 from backup.messages import Failure, Message, StepInput, Verified
@@ -39,17 +41,27 @@ def _verify(services: Services, step: StepInput) -> Message:
     except ModelNotFound:
         copy = None
     if copy is None or copy.summary.state is ModelState.CREATING:
-        # the service may say that it succeeded before the target shows it
-        save(services, held, claim.renewed(services.now(), step), step)
-        return Failure.of(
-            Code.TARGET_NOT_READY,
-            f'{order.kind} {claim.target_model_id} in "{order.target}" is not there to be verified yet',
-        )
+        return _missing(services, held, step, is_gone=copy is None)
     if copy.summary.state is ModelState.INVALID:
         return Failure.of(Code.COPY_FAILED, f'{order.kind} {claim.target_model_id} in "{order.target}" is invalid')
     if copy.digest() != claim.digest:
         return _compare_with_source(services, held, step, copy)
     return _verified(services, held, step)
+
+
+def _missing(services: Services, held: HeldClaim, step: StepInput, *, is_gone: bool) -> Message:
+    """Wait for a copy that is not to be seen: the service may say that it succeeded before the target shows it. Not for ever, though."""
+    claim, order, now = held.claim, step.order, services.now()
+    since = claim.missing_since or now
+    what = f'{order.kind} {claim.target_model_id} in "{order.target}"'
+    window = timedelta(seconds=services.configuration.copies.ambiguity_window_seconds)
+    if claim.missing_since is None or now < since + window:
+        save(services, held, claim.model_copy(update={"missing_since": since}).renewed(now, step), step)
+        return Failure.of(Code.TARGET_NOT_READY, f"{what} is not there to be verified yet")
+    if is_gone and not generation_of(claim.source_api_version).shows_placeholders:
+        # whoever took it away may have let somebody else have the id
+        save(services, held, claim.model_copy(update={"owned_id": None}).renewed(now, step), step)
+    return Failure.of(Code.TARGET_LOST, f"{what} is not there {window.total_seconds():.0f} seconds after it was copied")
 
 
 def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, copy: ModelDetails) -> Message:

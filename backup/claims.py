@@ -28,6 +28,10 @@ class Superseded(Message):
 
     target_model_id: str
     given_up_at: datetime
+    digest: str = ""
+    """Of the content that was being copied to it: what it would hold if it got ready late."""
+    deleting: bool = False
+    """Whether its deletion was announced: it is not deleted again where somebody else may have taken the id since."""
 
 
 class Claim(Message):
@@ -56,8 +60,11 @@ class Claim(Message):
     target_model_id: str | None = None
     announced_id: str | None = None
     """The id that the target is being asked to authorize (v3 and later, where we choose it)."""
+    owned_id: str | None = None
+    """The id that the target authorized for this copy, until its deletion is announced: nothing else may ever be deleted."""
     lost_id: str | None = None
-    """An id that an authorization of ours may have taken, or has: if it is in the way, its placeholder is ours to delete."""
+    """An id that an authorization of ours may have taken, or a deletion of ours may have left: if it is in the way, nobody can tell
+    whose it is."""
     taken_ids: list[str] = Field(default_factory=list)
     """Ids that the target refused to authorize: somebody else's models or placeholders."""
     authorization: str | None = None
@@ -68,6 +75,8 @@ class Claim(Message):
     """When the effect of the present state was announced."""
     operation_lost_at: datetime | None = None
     """Since when we have no operation to ask about and go by the target's own state."""
+    missing_since: datetime | None = None
+    """Since when the copy, which the service says is done, is not to be seen in the target."""
     look_page: str | None = None
     """Where a look through the target's list of models goes on."""
     superseded: list[Superseded] = Field(default_factory=list)
@@ -79,6 +88,14 @@ class Claim(Message):
     def is_held_by(self, step: StepInput) -> bool:
         """Tell whether ``step`` may act on this claim: same owner, same attempt, not released."""
         return self.owner == step.owner and self.attempt == step.attempt and self.state is not ClaimState.RELEASED
+
+    def stands_as(self, announced: Claim) -> bool:
+        """Tell whether what ``announced`` announced is still announced, by the same owner, and has no outcome yet."""
+        mine, theirs = (
+            (claim.owner, claim.attempt, claim.state, claim.announced_at, claim.announced_id, claim.target_model_id)
+            for claim in (self, announced)
+        )
+        return mine == theirs
 
     def is_live(self, now: datetime) -> bool:
         """Tell whether somebody holds this claim at ``now``."""
@@ -108,7 +125,10 @@ class Claim(Message):
         return self.model_copy(
             update={
                 "attempt": self.attempt + 1,
+                "not_before": None,
                 "target_model_id": None,
+                "owned_id": None,
+                "missing_since": None,
                 "announced_id": None,
                 "authorization": None,
                 "authorization_expires": None,
@@ -120,12 +140,22 @@ class Claim(Message):
             }
         )
 
-    def giving_up(self, now: datetime, target_model_id: str | None = None) -> list[Superseded]:
-        """Return the list of superseded ids with ``target_model_id`` added, by default the present one."""
-        given_up = target_model_id or self.target_model_id
-        if given_up is None or given_up in {entry.target_model_id for entry in self.superseded}:
+    def giving_up(self, now: datetime) -> list[Superseded]:
+        """Return the list of superseded ids with the present one added, if it is ours."""
+        if self.owned_id is None or self.is_superseded(self.owned_id):
             return self.superseded
-        return [*self.superseded, Superseded(target_model_id=given_up, given_up_at=now)]
+        return [*self.superseded, Superseded(target_model_id=self.owned_id, given_up_at=now, digest=self.digest)]
+
+    def keeping(self, now: datetime) -> list[Superseded]:
+        """Return the list of superseded ids with the present one added as one that is never deleted while it is ready."""
+        return [
+            entry.model_copy(update={"digest": ""}) if entry.target_model_id == self.owned_id else entry
+            for entry in self.giving_up(now)
+        ]
+
+    def is_superseded(self, target_model_id: str | None) -> bool:
+        """Tell whether an id was given up before its fate was known."""
+        return any(entry.target_model_id == target_model_id for entry in self.superseded)
 
     def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
         """Return this lapsed claim under a new owner, who goes on where the old one stopped."""

@@ -108,12 +108,14 @@ class RunRecord(Message):
 
 
 class Suspect(Message):
-    """A v2 model that is ``creating`` in a target, appeared after an authorization whose answer was lost, and belongs to no claim.
+    """A placeholder in a target that may be ours, after an authorization whose answer was lost, and belongs to no claim.
 
-    It may be the placeholder of that lost authorization, or somebody's training: only time tells.
+    On v2 a model that is ``creating`` and appeared since: it may be somebody's training as well. From v3 on the id that was asked for,
+    where the target refuses it and shows nothing under it: somebody else may have authorized it before us.
     """
 
     target: str
+    kind: Kind = Kind.MODEL
     model_id: str
     seen_at: datetime
     run_id: str

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from backup.document_models import Kind
 from backup.records import Suspect
-from catalog.store import RowExists, Store, Table
+from catalog.store import RowChanged, RowExists, Store, Table
 
 
 class SuspectTable:
@@ -16,7 +19,7 @@ class SuspectTable:
     def add(self, suspect: Suspect) -> bool:
         """Remember a suspect; return whether it was new."""
         try:
-            self._store.insert(Table.SUSPECTS, suspect.target, suspect.model_id, suspect.to_json())
+            self._store.insert(Table.SUSPECTS, suspect.target, _key(suspect.kind, suspect.model_id), suspect.to_json())
         except RowExists:
             return False
         return True
@@ -25,8 +28,13 @@ class SuspectTable:
         """Return what is suspected in ``target``, at most 1000 of them."""
         return [Suspect.parse(row.data) for row in self._store.scan(Table.SUSPECTS, partition=target).rows]
 
-    def forget(self, target: str, model_id: str) -> None:
-        """Forget a suspect that turned out to be something else, or is gone."""
-        row = self._store.get(Table.SUSPECTS, target, model_id)
+    def forget(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> None:
+        """Forget a suspect that turned out to be something else, or is gone. One that is not known is forgotten already."""
+        row = self._store.get(Table.SUSPECTS, target, _key(kind, model_id))
         if row is not None:
-            self._store.delete(row)
+            with suppress(RowChanged):
+                self._store.delete(row)
+
+
+def _key(kind: Kind, model_id: str) -> str:
+    return f"{kind}|{model_id}"

@@ -177,7 +177,11 @@ class Copy:
     def _start_copy(self) -> Steps:
         envelope = yield from self._attempt(START_COPY)
         if not envelope["ok"]:
-            return self._failed(Failure.parse(envelope))
+            failure = Failure.parse(envelope)
+            if failure.code == Code.LOOKING:
+                said = f"the deadline passed before it was known whether the copy had started: {failure.message}"
+                return (yield from self._park(Code.STILL_COPYING, said))
+            return self._failed(failure)
         Started.parse(envelope)
         self._update(checks=0)
         return Step.CHECK_COPY

@@ -137,14 +137,27 @@ def test_a_released_claim_keeps_no_authorization() -> None:
 
 
 def test_an_id_is_given_up_once_however_often_it_is_said() -> None:
-    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1"})
+    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "owned_id": "t-1"})
     once = used.model_copy(update={"superseded": used.giving_up(NOW)})
     assert [entry.target_model_id for entry in once.giving_up(NOW + timedelta(hours=1))] == ["t-1"]
     assert claim().giving_up(NOW) == []
 
 
+def test_an_id_that_is_not_ours_is_never_listed_for_sweeping() -> None:
+    adopted = claim(ClaimState.VERIFYING).model_copy(update={"target_model_id": "t-1", "owned_id": None})
+    assert adopted.giving_up(NOW) == []
+    assert adopted.keeping(NOW) == []
+
+
+def test_a_copy_that_a_person_should_see_is_remembered_without_what_would_let_it_be_swept() -> None:
+    wrong = claim(ClaimState.VERIFYING).model_copy(
+        update={"target_model_id": "t-1", "owned_id": "t-1", "digest": "what was expected"}
+    )
+    assert [(entry.target_model_id, entry.digest) for entry in wrong.keeping(NOW)] == [("t-1", "")]
+
+
 def test_a_claim_after_a_released_one_goes_on_counting_and_remembers_what_was_given_up() -> None:
-    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "attempt": 4})
+    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "owned_id": "t-1", "attempt": 4})
     previous = used.model_copy(update={"superseded": used.giving_up(NOW), "state": ClaimState.RELEASED})
     fresh = new_claim(ORDER, "invoices", "owner-9", NOW, previous, digest="d")
     assert (fresh.attempt, fresh.digest, fresh.target_model_id) == (5, "d", None)
