@@ -56,7 +56,7 @@ def _inspect(services: Services, step: StepInput) -> Message:
     there = _replica_already_there(services, step, source)
     if there is not None:
         return Inspected(already_there=True, target_model_id=there.target_model_id, api_version=source.api_version)
-    _require_route(services, step)
+    _require_route(services, step, source)
     missing = missing_components(services, step.order, source)
     if missing:
         return Inspected(missing_components=missing, api_version=source.api_version)
@@ -127,9 +127,17 @@ def _require_usable(source: SourceModel, services: Services, step: StepInput) ->
         )
 
 
-def _require_route(services: Services, step: StepInput) -> None:
+def _require_route(services: Services, step: StepInput, source: SourceModel) -> None:
     """Refuse what the service cannot do between these two resources, in words, before anything is written."""
     order = step.order
+    if order.target_model_id is not None and generation_of(source.api_version) is Generation.V2:
+        raise Refused(
+            Failure.of(
+                Code.TARGET_ID_UNSUPPORTED,
+                f"{order.kind} {order.model_id} is copied by {source.api_version}, which chooses the id of a copy itself: "
+                "leave targetModelId out",
+            )
+        )
     source, target = services.configuration.resource(order.source), services.configuration.resource(order.target)
     if cloud_of(source.endpoint) != cloud_of(target.endpoint):
         raise Refused(

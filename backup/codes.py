@@ -48,6 +48,7 @@ class Code(StrEnum):
     MODEL_EXISTS = "ModelExists"
     MODEL_LIMIT_REACHED = "ModelLimitReached"
     KIND_UNSUPPORTED = "KindUnsupported"
+    TARGET_ID_UNSUPPORTED = "TargetIdUnsupported"
     OTHER_CLOUD = "OtherCloud"
     COMPONENT_FAILED = "ComponentFailed"
     TARGET_UNRESOLVED = "TargetUnresolved"
@@ -175,6 +176,11 @@ MEANINGS: dict[Code, Meaning] = {
         Remedy.END,
         "the service does not copy this kind of model between these regions",
         "choose a target in a region that copies classifiers: eastus, westus2 or westeurope",
+    ),
+    Code.TARGET_ID_UNSUPPORTED: Meaning(
+        Remedy.END,
+        "an id was asked for, and the service chooses the ids of v2 copies itself",
+        "leave targetModelId out; GET /api/models tells the id that the copy got",
     ),
     Code.OTHER_CLOUD: Meaning(
         Remedy.END, "source and target are in different Azure clouds", "choose a target in the source's own cloud"
