@@ -127,14 +127,14 @@ def _require_usable(source: SourceModel, services: Services, step: StepInput) ->
         )
 
 
-def _require_route(services: Services, step: StepInput, source: SourceModel) -> None:
+def _require_route(services: Services, step: StepInput, model: SourceModel) -> None:
     """Refuse what the service cannot do between these two resources, in words, before anything is written."""
     order = step.order
-    if order.target_model_id is not None and generation_of(source.api_version) is Generation.V2:
+    if order.target_model_id is not None and generation_of(model.api_version) is Generation.V2:
         raise Refused(
             Failure.of(
                 Code.TARGET_ID_UNSUPPORTED,
-                f"{order.kind} {order.model_id} is copied by {source.api_version}, which chooses the id of a copy itself: "
+                f"{order.kind} {order.model_id} is copied by {model.api_version}, which chooses the id of a copy itself: "
                 "leave targetModelId out",
             )
         )
