@@ -215,6 +215,20 @@ def test_copies_of_v2_keep_to_one_a_minute_without_being_told(make_stage: MakeSt
     assert max(late) < 1, "an authorization is asked for as late as possible"
 
 
+def test_a_hundred_v4_copies_keep_to_the_limits_of_s0_by_design_and_lose_little_time(make_stage: MakeStage) -> None:
+    models = [v4_model(f"model-{number:03d}") for number in range(100)]
+    limits = {"managePerSecond": 5, "getPerSecond": 50, "listPerSecond": 10}
+    stage = make_stage(models, versions=["2024-11-30"], rate_limits=limits, copies={"concurrency": 32})
+    for name in REGIONS:
+        stage.resource(name).set_limits("S0")
+    began = stage.clock.now()
+    assert stage.copy([model.model_id for model in models])["status"] == "Succeeded"
+    statuses = [entry.status for name in REGIONS for entry in stage.resource(name).requests()]
+    assert statuses.count(429) <= 0.02 * len(statuses)
+    assert stage.clock.now() - began <= timedelta(seconds=1.3 * 100 / 5)
+    assert len(stage.target.models()) == 100
+
+
 def test_a_copy_that_waits_for_its_turn_longer_than_a_lease_is_not_taken_over(make_stage: MakeStage) -> None:
     stage = make_stage(rate_limits={"v2CopiesPerMinute": 0.02})
     run_id = stage.begin([FIRST, seeds.model_uuid("Shop receipts")], seconds=40 * 60)
