@@ -35,6 +35,8 @@ class FlakyProxy:
     def __init__(self, upstream: int) -> None:
         """Stand before the emulator on port ``upstream``."""
         self.faults: list[Fault | None] = []
+        self.fault_where: Callable[[str], Fault | None] | None = None
+        """Asked with method and path where ``faults`` says nothing."""
         self.seen: list[str] = []
         """Method and path of every request."""
         self.between: Callable[[], object] | None = None
@@ -61,7 +63,10 @@ class FlakyProxy:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 proxy.seen.append(f"{self.command} {self.path}")
-                fault = proxy.faults.pop(0) if proxy.faults else None
+                if proxy.faults:
+                    fault = proxy.faults.pop(0)
+                else:
+                    fault = proxy.fault_where(proxy.seen[-1]) if proxy.fault_where is not None else None
                 status, headers, content = 0, {}, b""
                 if fault is None or fault.forward:
                     connection = http.client.HTTPConnection("127.0.0.1", proxy._upstream, timeout=30)
