@@ -116,8 +116,6 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in result.decisions])
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in result.findings])
     _report(request, result)
-    if not request.dry_run:
-        _mark(services, known, result)
     rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, policy, result)
     copies = services.configuration.copies
     record = runs.open_rows(
@@ -131,8 +129,20 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
         findings=len(result.findings),
         deadline_seconds=(policy.deadline_minutes or copies.deadline_minutes) * 60,
         patience_seconds=copies.patience_seconds,
+        message=None if rows else _nothing_to_do(result),
     )
+    if not request.dry_run:
+        # last: a plan that is made twice must be made from the same replicas
+        _mark(services, known, result)
     return _made(record)
+
+
+def _nothing_to_do(result: PlanResult) -> str | None:
+    counts = result.counts()
+    if any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)) or result.removals:
+        return None
+    checks = f", {len(result.deep_checks)} are read whole" if result.deep_checks else ""
+    return f"nothing to do: {counts[Action.SKIP]} copies are up to date{checks}"
 
 
 def _made(record: RunRecord) -> PlanMade:

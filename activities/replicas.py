@@ -7,10 +7,10 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.envelope import answer, fields
-from activities.fence import find_claim, has_ended
+from activities.fence import find_claim, has_ended, is_cancelled
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
-from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.messages import Failure, Message, ReplicaDone, RowAction, StepInput
 from backup.names import CHECK_REPLICA, DELETE_REPLICA
 from backup.states import ReplicaState
 from catalog.replicas import KnownReplica
@@ -43,6 +43,8 @@ def _delete(services: Services, step: StepInput) -> Message:
     subject = step.order.subject_fingerprint
     if has_ended(services, step.order) or (subject is not None and replica.fingerprint != subject):
         return ReplicaDone(changed=False)
+    if step.order.action is RowAction.DELETE and is_cancelled(services, step.order):
+        return Failure.of(Code.CANCELLED, "the run was cancelled before this replica was deleted")
     held = find_claim(services, step.order)
     if held is not None and held.claim.is_live(services.now()) and held.claim.owner != step.owner:
         return Failure.of(Code.COPY_IN_PROGRESS, f"run {held.claim.run_id} is copying this model: its replica stays")
@@ -70,6 +72,8 @@ def _check(services: Services, step: StepInput) -> Message:
     known = _known(services, step)
     if known is None or known.replica.state is not ReplicaState.READY:
         return ReplicaDone(changed=False)
+    if is_cancelled(services, step.order):
+        return Failure.of(Code.CANCELLED, "the run was cancelled before this replica was read")
     replica = known.replica
     service = services.model_service(replica.target, replica.api_version, replica.kind)
     found = _read(service, replica.target_model_id)
@@ -77,10 +81,11 @@ def _check(services: Services, step: StepInput) -> Message:
         return ReplicaDone(changed=False)
     _marked(services, known, ReplicaState.MISSING)
     became = "is gone" if found is None else "is not what was verified any more"
+    follows = "the next run copies it anew" if replica.orphaned_at is None else "its source model is gone as well"
     emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=became, **fields(step))
     return Failure.of(
         Code.DRIFTED,
-        f'{replica.kind} {replica.target_model_id} in "{replica.target}" {became}; the next run copies it anew',
+        f'{replica.kind} {replica.target_model_id} in "{replica.target}" {became}; {follows}',
     )
 
 

@@ -60,6 +60,8 @@ class ModelSummary:
     description: str | None = None
     tags: JsonObject = field(default_factory=dict)
     is_composed: bool = False
+    classifier_id: str | None = None
+    """The classifier that a composed model refers to, where the list names it (v4)."""
 
     def fingerprint(self) -> str:
         """Return what identifies this version of the model, from list fields alone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,9 +26,9 @@ def places(
 ) -> list[dict[str, Any]]:
     """Return every place where a model can be used, best first.
 
-    The source comes first while our last call to it succeeded, and last when it did not; then replicas of the newest version, the one
-    verified last before the others; then copies that were replaced and are still there. Expired ones and resources that are not
-    configured any more are left out.
+    The source comes first while our last call to it succeeded, and last when it did not; then replicas, the one verified last before
+    the others; then copies that were replaced and are still there. Expired ones and resources that are not configured any more are
+    left out. The source is named as long as any trace of a replica tells of its model, also while none is usable.
 
     Parameters
     ----------
@@ -36,13 +36,15 @@ def places(
     seen: what is known of each resource: ``state`` and ``at``.
     now: UTC.
     """
-    known = [one for one in replicas if one.state in USABLE and one.target in resources and not _is_over(one, now)]
-    found = [_replica_place(one, resources, seen, now) for one in sorted(known, key=_rank)]
-    replicas_of_source = [one for one in known if one.target != source]
-    gone = any(one.orphaned_at is not None for one in replicas_of_source)
-    if source not in resources or gone or not known:
+    known = list(replicas)
+    usable = [one for one in known if one.state in USABLE and one.target in resources and not _is_over(one, now)]
+    # a model that was brought back under its own id is the source's again
+    is_back = [one for one in usable if (one.target, one.target_model_id) == (source, model_id)]
+    shown = sorted((one for one in usable if one not in is_back), key=_rank)
+    found = [_replica_place(one, resources, seen, now) for one in shown]
+    newest = _source_model(source, known, is_back)
+    if newest is None or source not in resources or _is_over(newest, now):
         return found
-    newest = max(known, key=lambda one: one.verified_at)
     place = {
         "role": "source",
         **_address(source, resources),
@@ -54,6 +56,16 @@ def places(
     }
     is_down = source in seen and seen[source]["state"] != REACHABLE
     return [*found, place] if is_down else [place, *found]
+
+
+def _source_model(source: str, known: Sequence[Replica], is_back: Sequence[Replica]) -> Replica | None:
+    """Return the newest trace of a model that its source still holds, as far as anybody knows; ``None`` where it does not."""
+    traces = [one for one in known if one.target != source]
+    is_gone = any(one.orphaned_at is not None for one in traces)
+    was_lost = any(one.target == source for one in known)
+    if not is_back and (is_gone or was_lost):
+        return None
+    return max(is_back or traces, key=lambda one: one.verified_at, default=None)
 
 
 def _rank(replica: Replica) -> tuple[bool, float]:

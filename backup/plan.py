@@ -10,7 +10,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, generation_of_model, newest_common
+from backup.api_versions import (
+    CLASSIFIER_COPY_REGIONS,
+    can_copy,
+    cloud_of,
+    generation_of,
+    generation_of_model,
+    newest_common,
+)
 from backup.codes import Code
 from backup.configuration import DeepCheck, OnChange, Plan, Resource
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
@@ -139,7 +146,7 @@ class PlanResult:
     deep_checks: tuple[Removal, ...]
     findings: tuple[Finding, ...]
     marks: tuple[Replica, ...] = field(default=())
-    """Replicas whose record is to be changed: found missing, first missed at the source, or back there."""
+    """Replicas whose record is to be changed: found missing, outdone by a newer one, first missed at the source, or back there."""
 
     def counts(self) -> dict[str, int]:
         """Return how many decisions there are of each action."""
@@ -174,7 +181,7 @@ def make_plan(given: PlanInput) -> PlanResult:
         decisions += _decisions_for(given, considered, target)
     return PlanResult(
         decisions=tuple(decisions),
-        removals=tuple(_removals(given, considered)),
+        removals=tuple(_removals(given, considered, decisions)),
         deep_checks=tuple(_deep_checks(given, decisions)),
         findings=tuple(_findings(given, considered, decisions)),
         marks=tuple(_marks(given, considered)),
@@ -192,6 +199,7 @@ class _Considered:
             if model.kind in policy.kinds and is_included(policy, model.model_id)
         ]
         self.ready: dict[tuple[str, Kind, str], Replica] = {}
+        """The replica to be used of each model in each target: the one that was verified last."""
         self.replicas = [
             replica
             for replica in given.replicas
@@ -199,9 +207,15 @@ class _Considered:
             and replica.kind in policy.kinds
             and is_included(policy, replica.model_id)
         ]
-        for replica in sorted(self.replicas, key=lambda one: one.verified_at):
-            if replica.state is ReplicaState.READY:
-                self.ready[replica.target, replica.kind, replica.model_id] = replica
+        self.restored = [
+            replica for replica in given.replicas if replica.target == policy.source and replica.kind in policy.kinds
+        ]
+        """What was brought back to the source, from where it may be deleted like everything else there."""
+        oldest_first = sorted(self.replicas, key=lambda one: (one.verified_at, one.target_model_id))
+        self.ready.update((_key(one), one) for one in oldest_first if one.state is ReplicaState.READY)
+        retiring = {_key(one): one for one in oldest_first if one.state is ReplicaState.RETIRING}
+        self.kept = {**retiring, **self.ready}
+        """What stands for each model in each target: an older copy, where the newer one is lost."""
 
 
 def is_included(policy: Plan, model_id: str) -> bool:
@@ -216,14 +230,14 @@ def _decisions_for(given: PlanInput, considered: _Considered, target: str) -> li
     present = {(model.kind, model.model_id) for model in considered.models}
     orphans = [
         replica
-        for key, replica in sorted(considered.ready.items())
+        for key, replica in sorted(considered.kept.items(), key=lambda item: item[0])
         if key[0] == target and (replica.kind, replica.model_id) not in present
     ]
-    doomed = [replica for replica in orphans if _is_past_grace(given, replica)]
-    total = sum(1 for key in considered.ready if key[0] == target)
-    guarded = len(doomed) * 100 > given.policy.retention.max_delete_percent * total
+    doomed = sum(_is_past_grace(given, replica) for replica in orphans)
+    total = sum(1 for key in considered.kept if key[0] == target)
+    guarded = doomed * 100 > given.policy.retention.max_delete_percent * total
     for replica in orphans:
-        if replica not in doomed:
+        if not _is_past_grace(given, replica):
             kept = Reason.IN_GRACE if given.policy.retention.delete_removed else Reason.KEPT
             decisions.append(_about(replica, Action.ORPHAN, kept))
         elif guarded:
@@ -281,9 +295,19 @@ def blocked_because(given: PlanInput, model: ModelSummary, target: str) -> Reaso
     version = newest_common(source.api_versions, other.api_versions, built_with, at_least=own)
     if version is None or not can_copy(version, model.kind):
         return Reason.NO_COMMON_VERSION
-    if model.kind is Kind.CLASSIFIER and not {source.region, other.region} <= CLASSIFIER_COPY_REGIONS:
+    if {source.region, other.region} <= CLASSIFIER_COPY_REGIONS:
+        return None
+    if model.kind is Kind.CLASSIFIER or not _has_classifier(given, model, target):
         return Reason.KIND_UNSUPPORTED
     return None
+
+
+def _has_classifier(given: PlanInput, model: ModelSummary, target: str) -> bool:
+    """Tell whether the classifier that a composed model refers to is in the target, however it came there; true where it needs none."""
+    listing = given.targets.get(target)
+    return model.classifier_id is None or (
+        listing is not None and (Kind.CLASSIFIER, model.classifier_id) in listing.models
+    )
 
 
 def _is_usable(model: ModelSummary, now: datetime) -> bool:
@@ -311,19 +335,27 @@ def _about(replica: Replica, action: Action, reason: Reason) -> Decision:
     )
 
 
-def _removals(given: PlanInput, considered: _Considered) -> Iterable[Removal]:
-    """Replaced copies go only where the newer one is to be seen in the target's list."""
+def _removals(given: PlanInput, considered: _Considered, decisions: Sequence[Decision]) -> Iterable[Removal]:
+    """Replaced copies go only where the newer one is to be seen in the target's list, or goes as well; what was being deleted goes."""
+    deleted = {(one.target, one.kind, one.model_id): one for one in decisions if one.action is Action.DELETE}
     for replica in considered.replicas:
-        if replica.state is not ReplicaState.RETIRING or replica.retired_at is None:
-            continue
-        newer = considered.ready.get((replica.target, replica.kind, replica.model_id))
         listing = given.targets.get(replica.target)
-        if newer is None or listing is None:
+        if listing is None or (replica.kind, replica.target_model_id) not in listing.models:
             continue
-        present = listing.models.get((newer.kind, newer.target_model_id))
-        in_use = present is not None and _is_usable(present, given.now)
-        if in_use and given.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS):
+        if replica.state is ReplicaState.DELETING:
+            # an earlier run announced it and could not finish: the lookup does not name it any more
             yield _removal(replica)
+        elif replica.state is ReplicaState.RETIRING and replica.retired_at is not None:
+            with_it = deleted.get(_key(replica))
+            if with_it is not None:
+                if with_it.target_model_id != replica.target_model_id:
+                    yield _removal(replica)
+                continue
+            newer = considered.ready.get(_key(replica))
+            present = None if newer is None else listing.models.get((newer.kind, newer.target_model_id))
+            in_use = present is not None and _is_usable(present, given.now)
+            if in_use and given.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS):
+                yield _removal(replica)
 
 
 def _deep_checks(given: PlanInput, decisions: Sequence[Decision]) -> Iterable[Removal]:
@@ -332,7 +364,10 @@ def _deep_checks(given: PlanInput, decisions: Sequence[Decision]) -> Iterable[Re
         return
     turn = given.now.toordinal() % ROTATION
     for decision in decisions:
-        if decision.action is not Action.SKIP or decision.target_model_id is None:
+        listing = given.targets.get(decision.target)
+        if decision.action not in {Action.SKIP, Action.ORPHAN} or decision.target_model_id is None or listing is None:
+            continue
+        if (decision.kind, decision.target_model_id) not in listing.models:
             continue
         key = f"{decision.target}|{decision.kind}|{decision.model_id}"
         own_turn = int(hashlib.sha256(key.encode()).hexdigest(), 16) % ROTATION
@@ -353,9 +388,9 @@ def _findings(given: PlanInput, considered: _Considered, decisions: Sequence[Dec
         return Finding(finding=name, target=about.target, kind=about.kind, model_id=about.model_id, detail=detail)
 
     for decision in decisions:
-        if decision.action is Action.COPY and decision.reason is Reason.MISSING:
-            yield finding("missing", decision, f"{decision.target_model_id} is not in the target any more")
         replica = considered.ready.get((decision.target, decision.kind, decision.model_id))
+        if replica is not None and _is_missing(given, replica):
+            yield finding("missing", decision, f"{replica.target_model_id} is not in the target any more")
         if replica is not None and replica.expires_at is not None:
             left = replica.expires_at - given.now
             if left <= timedelta(days=given.policy.expiry_warning_days):
@@ -384,13 +419,16 @@ def _is_late(given: PlanInput, model: ModelSummary) -> bool:
 
 def _marks(given: PlanInput, considered: _Considered) -> Iterable[Replica]:
     present = {(model.kind, model.model_id) for model in considered.models}
+    for replica in considered.restored:
+        if replica.state is not ReplicaState.MISSING and _is_missing(given, replica):
+            yield replica.model_copy(update={"state": ReplicaState.MISSING})
     for replica in considered.replicas:
-        if replica.state not in {ReplicaState.READY, ReplicaState.RETIRING}:
-            continue
         changes: dict[str, object] = {}
-        listing = given.targets.get(replica.target)
-        if listing is not None and (replica.kind, replica.target_model_id) not in listing.models:
+        if replica.state is not ReplicaState.MISSING and _is_missing(given, replica):
             changes["state"] = ReplicaState.MISSING
+        elif replica.state is ReplicaState.READY and replica is not considered.ready[_key(replica)]:
+            # the run that made the newer one could not say so: somebody else changed the row in that moment
+            changes |= {"state": ReplicaState.RETIRING, "retired_at": given.now}
         is_present = (replica.kind, replica.model_id) in present
         if is_present and replica.orphaned_at is not None:
             changes["orphaned_at"] = None
@@ -398,6 +436,21 @@ def _marks(given: PlanInput, considered: _Considered) -> Iterable[Replica]:
             changes["orphaned_at"] = given.now
         if changes:
             yield replica.model_copy(update=changes)
+
+
+def _key(replica: Replica) -> tuple[str, Kind, str]:
+    return replica.target, replica.kind, replica.model_id
+
+
+def _is_missing(given: PlanInput, replica: Replica) -> bool:
+    """Tell whether the target's lists would show the replica, and do not. A version that is not configured any more shows nothing."""
+    listing = given.source if replica.target == given.policy.source else given.targets.get(replica.target)
+    if listing is None or (replica.kind, replica.target_model_id) in listing.models:
+        return False
+    versions = given.resources[replica.target].api_versions
+    return (
+        newest_common(versions, versions, generation_of(replica.api_version), at_least=replica.api_version) is not None
+    )
 
 
 def _removal(replica: Replica) -> Removal:

@@ -19,6 +19,7 @@ def summary_to_json(model: ModelSummary) -> dict[str, Any]:
         "created": model.created,
         "modified": model.modified,
         "expires": model.expires.isoformat() if model.expires else None,
+        "classifierId": model.classifier_id,
     }
     return {name: value for name, value in line.items() if value is not None}
 
@@ -34,4 +35,5 @@ def summary_from_json(line: Mapping[str, Any]) -> ModelSummary:
         created=line["created"],
         modified=line.get("modified"),
         expires=datetime.fromisoformat(expires) if expires else None,
+        classifier_id=line.get("classifierId"),
     )

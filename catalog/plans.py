@@ -8,8 +8,9 @@ from catalog.contention import until_it_holds
 from catalog.runs import RunTable
 from catalog.store import RowExists, Store, Table
 
-LEASE = timedelta(hours=24)
-"""A run that says nothing of its end for so long does not hold its plan any more."""
+LEASE = timedelta(days=7)
+"""A run that says nothing of its end for so long does not hold its plan any more. v2 copies one model a minute: thousands take days.
+A run that died is found out earlier, by asking the platform about its orchestration."""
 
 
 class PlanTable:

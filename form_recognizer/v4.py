@@ -44,8 +44,8 @@ class V4Service(DatedService):
     def _summary(self, item: Fields) -> ModelSummary:
         """Return one line of the list; a composed model shows its classifier there."""
         summary = super()._summary(item)
-        composed = self.kind is Kind.MODEL and bool(item.optional_text("classifierId"))
-        return replace(summary, is_composed=composed)
+        classifier_id = item.optional_text("classifierId") if self.kind is Kind.MODEL else None
+        return replace(summary, is_composed=bool(classifier_id), classifier_id=classifier_id or None)
 
 
 def _components(body: Fields, doc_types: Fields, own_id: str) -> tuple[Component, ...]:

@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -112,7 +113,7 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     body: dict[str, Any] = {"replicas": rows}
     if after is not None:
         kept = {name: value for name, value in req.params.items() if name not in {"after", "code"}}
-        query = "&".join(f"{name}={value}" for name, value in {**kept, "after": _token(after)}.items())
+        query = urlencode({**kept, "after": _token(after)})
         body["nextLink"] = f"{base_address(req)}/replicas?{query}"
     return json_response(body)
 

@@ -101,7 +101,9 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
             findings=record.findings,
         )
     if record.code is not None:
-        summary.update(code=record.code, message=record.message)
+        summary["code"] = record.code
+    if record.message is not None:
+        summary["message"] = record.message
     return summary
 
 

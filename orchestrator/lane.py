@@ -9,6 +9,7 @@ from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneInput, Row
 from backup.names import CHECK_REPLICA, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
+from orchestrator.copy_model import STATUS_OF_CODE
 from orchestrator.working_off import persist
 
 blueprint = df.Blueprint()
@@ -72,7 +73,7 @@ def _tended(context: df.DurableOrchestrationContext, order: CopyOrder, waits: Wa
         waits=waits,
     )
     return CopyOutcome(
-        status=CopyStatus.SUCCEEDED if envelope["ok"] else CopyStatus.FAILED,
+        status=CopyStatus.SUCCEEDED if envelope["ok"] else STATUS_OF_CODE.get(envelope["code"], CopyStatus.FAILED),
         code=envelope.get("code"),
         message=envelope.get("message"),
         target_model_id=order.subject_id,
