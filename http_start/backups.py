@@ -16,7 +16,7 @@ from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import answered, run_address
 from http_start.body import Body, read_body
 from http_start.problems import Problem
-from http_start.starting import start_run
+from http_start.starting import runtime_status, start_run
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
@@ -80,5 +80,5 @@ async def dead_holder(
 
 async def is_dead(client: df.DurableOrchestrationClient, run_id: str) -> bool:
     """Tell whether the orchestration of a run has ended, whatever the run's record says."""
-    status = await client.get_status(run_id)
+    status = await runtime_status(client, run_id)
     return bool(status) and status.runtime_status in DEAD

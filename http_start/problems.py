@@ -24,6 +24,7 @@ TITLES = {
     "CopyInProgress": "Every model asked for is being copied already",
     "ConfigurationInvalid": "The app's configuration cannot be used",
     "CatalogueUnavailable": "The catalogue does not answer",
+    "RuntimeUnavailable": "The Durable Functions runtime does not answer",
     "StartFailed": "The run could not be started",
 }
 

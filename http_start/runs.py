@@ -19,6 +19,7 @@ from http_start.answers import RETRY_AFTER_SECONDS, answered, base_address, json
 from http_start.copy_request import plain_query_number
 from http_start.problems import Problem
 from http_start.run_views import copy_view, pending_view, run_summary, run_view
+from http_start.starting import runtime_status
 from wiring.events import Event, emit
 from wiring.services import Services, services
 
@@ -161,7 +162,7 @@ async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: 
     record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
     if record is not None and record.ended_at is not None:
         return await asyncio.to_thread(run_view, known, record)
-    status = await client.get_status(run_id, show_input=True)
+    status = await runtime_status(client, run_id)
     if not status or status.runtime_status is None:
         if record is not None and record.total is not None:
             return await asyncio.to_thread(run_view, known, record)

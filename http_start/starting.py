@@ -31,3 +31,17 @@ async def start_run(
     address = run_address(req, run_id)
     body = {"runId": run_id, "statusUrl": address, "cancelUrl": f"{address}/cancel"}
     return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def runtime_status(client: df.DurableOrchestrationClient, run_id: str) -> df.models.DurableOrchestrationStatus:
+    """Return what the platform knows of a run; falsy where it knows nothing. Raises ``Problem`` (503) where it does not answer."""
+    try:
+        return await client.get_status(run_id, show_input=True)
+    except Exception as error:
+        _logger.exception("the state of run %s could not be read", run_id)
+        raise Problem(
+            503,
+            "RuntimeUnavailable",
+            "the Durable Functions runtime does not answer; try again",
+            headers={"Retry-After": "10"},
+        ) from error

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="no-untyped-def"
+# Orchestrators as users write them, against the untyped SDK.
 """Replaying recorded histories against today's code."""
 
 from __future__ import annotations
