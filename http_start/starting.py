@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -33,7 +34,7 @@ async def start_run(
     return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-async def runtime_status(client: df.DurableOrchestrationClient, run_id: str) -> df.models.DurableOrchestrationStatus:
+async def runtime_status(client: df.DurableOrchestrationClient, run_id: str) -> Any:
     """Return what the platform knows of a run; falsy where it knows nothing. Raises ``Problem`` (503) where it does not answer."""
     try:
         return await client.get_status(run_id, show_input=True)
