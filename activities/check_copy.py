@@ -9,7 +9,7 @@ import azure.durable_functions as df
 
 from activities.envelope import answer, fields
 from activities.fence import held_claim, save
-from backup.codes import Code, copy_failure_code
+from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
 from backup.document_models import CopyOperation, CopyState, ModelState
 from backup.messages import Checked, Failure, Message, StepInput
 from backup.names import CHECK_COPY
@@ -54,7 +54,8 @@ def _told(services: Services, held: HeldClaim, step: StepInput, operation: CopyO
         save(services, held, claim.move(ClaimState.DISCARDING).renewed(now, step), step)
         code = copy_failure_code(operation.error_code, operation.error_message)
         said = ": ".join(part for part in (operation.error_code, operation.error_message) if part)
-        return Failure.of(code, f'"{step.order.source}" failed the copy: {said or "no reason given"}')
+        advice = f" To do: {MEANINGS[code].advice}." if remedy(code) is Remedy.END else ""
+        return Failure.of(code, f'"{step.order.source}" failed the copy: {said or "no reason given"}{advice}')
     if operation.state is CopyState.SUCCEEDED:
         save(services, held, claim.move(ClaimState.VERIFYING).renewed(now, step), step)
         return Checked(done=True, percent=operation.percent)

@@ -190,6 +190,9 @@ def _fingerprint(step: StepInput, source: SourceModel) -> str:
 
 
 def _require_room(services: Services, step: StepInput, source: SourceModel) -> None:
+    if step.order.kind is Kind.CLASSIFIER:
+        # the service counts its models only
+        return
     target = services.model_service(step.order.target, source.api_version, step.order.kind)
     try:
         limits = target.account_limits()

@@ -46,7 +46,7 @@ def _verify(services: Services, step: StepInput) -> Message:
         return Failure.of(Code.COPY_FAILED, f'{order.kind} {claim.target_model_id} in "{order.target}" is invalid')
     if copy.digest() != claim.digest:
         return _compare_with_source(services, held, step, copy)
-    return _verified(services, held, step)
+    return _verified(services, held, step, copy)
 
 
 def _missing(services: Services, held: HeldClaim, step: StepInput, *, is_gone: bool) -> Message:
@@ -82,7 +82,7 @@ def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, c
                 "expires_at": source.summary.expires,
             }
         )
-        return _verified(services, save(services, held, retrained, step), step)
+        return _verified(services, save(services, held, retrained, step), step, copy)
     difference = first_difference(source.content, copy.content)
     return Failure.of(
         Code.CONTENT_MISMATCH,
@@ -90,10 +90,13 @@ def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, c
     )
 
 
-def _verified(services: Services, held: HeldClaim, step: StepInput) -> Verified:
+def _verified(services: Services, held: HeldClaim, step: StepInput, copy: ModelDetails) -> Verified:
     claim, now = held.claim, services.now()
     assert claim.target_model_id is not None, "what was verified has an id"
     verified_at = claim.verified_at or now
-    save(services, held, claim.model_copy(update={"verified_at": verified_at}).renewed(now, step), step)
+    # a copy expires with its source; a model that was there before us, and is the same, has a life of its own
+    expires_at = copy.summary.expires or claim.expires_at
+    update = {"verified_at": verified_at, "expires_at": expires_at}
+    save(services, held, claim.model_copy(update=update).renewed(now, step), step)
     emit(Event.VERIFIED, targetModel=claim.target_model_id, **fields(step))
     return Verified(target_model_id=claim.target_model_id, verified_at=verified_at)
