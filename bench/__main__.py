@@ -51,9 +51,7 @@ def _host(folder: Path, count: int) -> None:
 
 def _copies(folder: Path, sizes: Sequence[int]) -> bool:
     print(f"v2.1 models over one route in one run, {LANES} lanes, the service taking {COPY_SECONDS:.0f} s a copy\n")
-    print(
-        "| copies | s per copy, waits skipped | s per copy, as in use | service calls per copy | history events per copy |"
-    )
+    print("| copies | s per copy | processor s per copy | service calls per copy | history events per copy |")
     print("|---:|---:|---:|---:|---:|")
     on_driven_clock(_new(folder), models_of("v2.1", 8), ["v2.1"])  # imports, connection pools, caches
     driven: list[Cost] = []
