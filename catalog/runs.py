@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,12 +12,11 @@ from backup.messages import CopyOrder, CopyOutcome, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
 from catalog.contention import until_it_holds
-from catalog.store import Row, RowChanged, RowExists, Store, Table
+from catalog.store import LONGEST_DATA, Row, RowChanged, RowExists, Store, Table
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
-CHUNK = 60
-"""Entries a row: small enough for a row's 30,000 characters."""
+CHUNK_CHARACTERS = LONGEST_DATA - 2_000
 UNFINISHED = {CopyStatus.PENDING, CopyStatus.RUNNING}
 
 
@@ -129,12 +129,18 @@ class RunTable:
         return record
 
     def write_chunks(self, run_id: str, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Keep a list of JSON objects with the run, a few dozen a row. Repeating it changes nothing."""
-        chunks = {
-            f"{name}-{start // CHUNK:06d}": {"entries": list(entries[start : start + CHUNK])}
-            for start in range(0, len(entries), CHUNK)
-        }
-        self._store.ensure(Table.RUNS, run_id, chunks)
+        """Keep a list of JSON objects with the run, as many a row as it may hold. Repeating it changes nothing."""
+        chunks: list[list[Mapping[str, Any]]] = []
+        left = 0
+        for entry in entries:
+            length = len(json.dumps(entry, ensure_ascii=False)) + 2
+            if length > left:
+                chunks.append([])
+                left = CHUNK_CHARACTERS
+            chunks[-1].append(entry)
+            left -= length
+        rows = {f"{name}-{number:06d}": {"entries": chunk} for number, chunk in enumerate(chunks)}
+        self._store.ensure(Table.RUNS, run_id, rows)
 
     def read_chunks(self, run_id: str, name: str) -> Iterator[Mapping[str, Any]]:
         """Go through a list that :meth:`write_chunks` kept."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from catalog.store import CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
+from catalog.store import LONGEST_DATA, CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
@@ -139,4 +139,8 @@ class SqliteStore:
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    if len(text) > LONGEST_DATA:
+        # what would fail on Azure fails here
+        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
+    return text

@@ -26,6 +26,10 @@ class Table(StrEnum):
     REACHABILITY = "reachability"
 
 
+LONGEST_DATA = 30_000
+"""Characters of JSON that a row may hold: what Azure Table Storage takes in a property, and a little less."""
+
+
 class CatalogueUnavailable(Exception):
     """The database cannot be reached, or does not answer in time. Nothing was changed, as far as anyone can tell."""
 

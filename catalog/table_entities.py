@@ -7,12 +7,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from catalog.store import LONGEST_DATA
 from catalog.table_keys import after_prefix, escape
 
 Entity = dict[str, str]
-
-LONGEST_DATA = 30_000
-"""Characters; the limit that the store's interface sets."""
 
 PIECE = 16_000
 """Characters in one property: Table Storage takes 64 KiB in UTF-16, where a character has two or four bytes."""
