@@ -32,13 +32,20 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
         return False
     if found.summary.state is not ModelState.READY:
         return False
-    original = services.model_service(order.source, source.api_version, component.kind).get_model(component.model_id)
-    if original.digest() != found.digest():
-        raise Refused(
-            Failure.of(
-                Code.COMPONENT_FAILED,
-                f'"{order.target}" holds another {component.kind} under {component.model_id}, which {order.model_id} refers to: '
-                "move it away, then ask again",
-            )
-        )
+    original = services.model_service(order.source, source.api_version, component.kind)
+    try:
+        is_same = original.get_model(component.model_id).digest() == found.digest()
+    except ModelNotFound:
+        raise _refused(
+            order, f'"{order.source}" has lost {component.kind} {component.model_id}', "train it again"
+        ) from None
+    if not is_same:
+        holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
+        raise _refused(order, holds, "move it away")
     return True
+
+
+def _refused(order: CopyOrder, why: str, advice: str) -> Refused:
+    return Refused(
+        Failure.of(Code.COMPONENT_FAILED, f"{why}, which {order.model_id} refers to: {advice}, then ask again")
+    )
