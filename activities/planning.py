@@ -129,7 +129,7 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
         findings=len(result.findings),
         deadline_seconds=(policy.deadline_minutes or copies.deadline_minutes) * 60,
         patience_seconds=copies.patience_seconds,
-        message=None if rows else _nothing_to_do(result),
+        message=_nothing_to_do(result),
     )
     if not request.dry_run:
         # last: a plan that is made twice must be made from the same replicas
@@ -138,11 +138,13 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
 
 
 def _nothing_to_do(result: PlanResult) -> str | None:
+    """Return what a run says that copies and deletes nothing; ``None`` where there is something to do."""
     counts = result.counts()
     if any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)) or result.removals:
         return None
+    blocked = f", {counts[Action.BLOCKED]} cannot be made" if counts[Action.BLOCKED] else ""
     checks = f", {len(result.deep_checks)} are read whole" if result.deep_checks else ""
-    return f"nothing to do: {counts[Action.SKIP]} copies are up to date{checks}"
+    return f"nothing to do: {counts[Action.SKIP]} copies are up to date{blocked}{checks}"
 
 
 def _made(record: RunRecord) -> PlanMade:

@@ -51,6 +51,7 @@ class Stage:
         copies: the ``copies`` part of the configuration.
         copy_seconds: how long the service takes for a copy, from and to.
         store: makes the catalogue's database; SQLite in ``folder`` by default.
+        plans: the ``plans`` part of the configuration; none by default.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Stage:
         copy_seconds: tuple[float, float] = (2.0, 2.0),
         store: Callable[[], Store] | None = None,
         host_json: Mapping[str, Any] | None = None,
+        plans: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.clock: Clock = clock or ManualClock()
         self.folder = folder
@@ -84,6 +86,7 @@ class Stage:
             ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
         ) | dict(rate_limits or {})
         self._copies = dict(copies or {})
+        self._plans = dict(plans or {})
         self._copy_seconds = copy_seconds
         self._make_store = store or (lambda: SqliteStore(folder / "catalogue.sqlite"))
         self._host_json = host_json
@@ -138,6 +141,7 @@ class Stage:
                 for name, region in REGIONS.items()
             },
             "copies": self._copies,
+            "plans": self._plans,
         }
 
     def resource(self, name: str) -> SimulatedResource:

@@ -1,0 +1,111 @@
+"""While models are replaced, lost and healed, the lookup names something that works: looked at before and after every write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup.document_models import Kind
+from backup.lookup import places
+from catalog.sqlite import SqliteStore
+from catalog.store import Row, Store, Table
+from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+
+from .conftest import MakeNights, Nights
+
+MODEL = "invoices"
+
+
+class WatchedStore(SqliteStore):
+    """A database that has something looked at before and after each change of a replica or claim."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.look: Callable[[], None] = lambda: None
+
+    def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
+        return self._watched(table, lambda: super(WatchedStore, self).insert(table, partition, key, data))
+
+    def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
+        return self._watched(row.table, lambda: super(WatchedStore, self).replace(row, data))
+
+    def _watched(self, table: Table, write: Callable[[], Row]) -> Row:
+        if table not in {Table.REPLICAS, Table.CLAIMS}:
+            return write()
+        self.look()
+        written = write()
+        self.look()
+        return written
+
+
+class Witness:
+    """Looks the model up at every moment, and notes what was named and did not work."""
+
+    def __init__(self, stage: Nights, resources: tuple[str, ...]) -> None:
+        self._stage = stage
+        self._resources = resources
+        self.looks = 0
+        self.named: set[str] = set()
+        self.wrong: list[str] = []
+
+    def look(self) -> None:
+        services = self._stage.services
+        known = [one.replica for one in services.catalogue.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        found = places(SOURCE, Kind.MODEL, MODEL, known, services.configuration.resources, {}, services.now())
+        self.looks += 1
+        for resource in self._resources:
+            there = [place["modelId"] for place in found if place["resource"] == resource]
+            if not there:
+                self.wrong.append(f"nothing is named in {resource}")
+            for model_id in there:
+                model = self._stage.resource(resource).model(model_id)
+                if model is None or model.state != "ready":
+                    self.wrong.append(f"{model_id} is named in {resource} and is not there")
+                self.named.add(model_id)
+
+
+def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nights, WatchedStore]:
+    store = WatchedStore(tmp_path / "catalogue.sqlite")
+
+    def same() -> Store:
+        return store
+
+    return make_stage(store=same, **options), store
+
+
+def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeNights, tmp_path: Path) -> None:
+    stage, store = watched(make_stage, tmp_path)
+    stage.backup()
+    witness = Witness(stage, (SOURCE, TARGET, SECOND_TARGET))
+    store.look = witness.look
+    for _ in range(2):
+        stage.days_pass(2)
+        stage.retrain(MODEL, Field=0.5)
+        stage.backup()
+        stage.days_pass(2)
+        stage.backup()
+        stage.retrain(MODEL, Field=0.7)
+        stage.backup()
+    assert witness.wrong == []
+    assert witness.looks > 100
+    assert witness.named >= {MODEL, f"{MODEL}.2"}
+
+
+@pytest.mark.parametrize("on_change", ["replace", "recreate"])
+def test_the_source_is_named_while_its_copies_are_lost_or_made_anew(
+    make_stage: MakeNights, tmp_path: Path, on_change: str
+) -> None:
+    stage, store = watched(make_stage, tmp_path, plan={"onChange": on_change})
+    stage.backup()
+    witness = Witness(stage, (SOURCE,))
+    store.look = witness.look
+    for name in (TARGET, SECOND_TARGET):
+        stage.resource(name).remove_model(MODEL)
+    stage.backup()
+    stage.retrain(MODEL)
+    stage.backup()
+    assert witness.wrong == []
+    assert witness.looks > 20
