@@ -32,8 +32,9 @@ def _authorize(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     if held.claim.state is ClaimState.AUTHORIZING:
         held = look_for_lost_placeholder(services, held, step)
-        step = step.model_copy(update={"attempt": held.claim.attempt})
-    elif held.claim.state is not ClaimState.CLAIMED:
+        lost = Failure.of(Code.AUTHORIZATION_LOST, "the answer to an authorization was lost: it is asked for anew")
+        return lost.model_copy(update={"attempt": held.claim.attempt})
+    if held.claim.state is not ClaimState.CLAIMED:
         return what_was_authorized(held)
     if is_cancelled(services, step.order):
         return Failure.of(Code.CANCELLED, "the run was cancelled before this copy was authorized")

@@ -42,13 +42,15 @@ def _check(services: Services, step: StepInput) -> Message:
     try:
         operation = source.get_copy(step.order.model_id, claim.operation)
     except OperationNotFound:
-        lost = claim.model_copy(update={"operation": None, "operation_lost_at": services.now()})
-        return _ask_the_target(services, save(services, held, lost, step), step)
+        lost = claim.model_copy(
+            update={"operation": None, "operation_lost_at": claim.operation_lost_at or services.now()}
+        )
+        return _look_at_target(services, save(services, held, lost, step), step)
     return _told(services, held, step, operation)
 
 
 def _told(services: Services, held: HeldClaim, step: StepInput, operation: CopyOperation) -> Message:
-    claim, now = held.claim, services.now()
+    claim, now = held.claim.model_copy(update={"operation_lost_at": None}), services.now()
     emit(Event.CHECKED, state=operation.state, percent=operation.percent, polls=step.polls, **fields(step))
     if operation.state is CopyState.FAILED:
         save(services, held, claim.move(ClaimState.DISCARDING).renewed(now, step), step)
@@ -64,17 +66,25 @@ def _told(services: Services, held: HeldClaim, step: StepInput, operation: CopyO
 
 
 def _ask_the_target(services: Services, held: HeldClaim, step: StepInput) -> Message:
+    """Look for the operation in the source's list, where there is one; else go by the target."""
+    claim, now = held.claim, services.now()
+    assert claim.target_model_id is not None, "a copy under way has a target id"
+    source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
+    since = (claim.announced_at or claim.operation_lost_at or now) - timedelta(seconds=5)
+    operation = source.find_copy(claim.target_model_id, since)
+    if operation is None:
+        return _look_at_target(services, held, step)
+    found_again = claim.model_copy(update={"operation": operation})
+    save(services, held, found_again.renewed(now, step), step)
+    return Checked(done=False)
+
+
+def _look_at_target(services: Services, held: HeldClaim, step: StepInput) -> Message:
     """Go by the target model's own state, for as long as the configured window; then the copy counts as lost."""
     claim, now = held.claim, services.now()
     assert claim.target_model_id is not None, "a copy under way has a target id"
     since = claim.operation_lost_at or now
-    source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
     target = services.model_service(step.order.target, claim.source_api_version, step.order.kind)
-    operation = source.find_copy(claim.target_model_id, (claim.announced_at or since) - timedelta(seconds=5))
-    if operation is not None:
-        found_again = claim.model_copy(update={"operation": operation, "operation_lost_at": None})
-        save(services, held, found_again.renewed(now, step), step)
-        return Checked(done=False)
     try:
         model = target.get_model(claim.target_model_id)
     except ModelNotFound:

@@ -65,6 +65,7 @@ class Code(StrEnum):
     START_UNKNOWN = "StartUnknown"
     AUTHORIZATION_UNUSABLE = "AuthorizationUnusable"
     AUTHORIZATION_EXPIRED = "AuthorizationExpired"
+    AUTHORIZATION_LOST = "AuthorizationLost"
     STILL_COPYING = "StillCopying"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     # runs
@@ -253,6 +254,11 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.AUTHORIZATION_EXPIRED: Meaning(
         Remedy.FRESH, "the authorization ended before the copy could be started", "nothing"
+    ),
+    Code.AUTHORIZATION_LOST: Meaning(
+        Remedy.FRESH,
+        "the target's authorization never reached us; what it may have left in the target is reported",
+        "nothing, unless it goes on",
     ),
     Code.STILL_COPYING: Meaning(
         Remedy.END,

@@ -124,6 +124,8 @@ class Failure(Message):
     retry_after: float | None = None
     """Seconds, where the service said so."""
     request_id: str | None = None
+    attempt: int | None = None
+    """The attempt that the claim is under now, where the step changed it all the same."""
 
     @classmethod
     def of(
@@ -389,6 +391,8 @@ class TakenRow(Message):
 
     ok: bool = True
     order: CopyOrder | None = None
+    not_before: datetime | None = None
+    """When the row may be begun within the limits of its resources (UTC); ``None`` for at once."""
 
 
 class RunOpened(Message):

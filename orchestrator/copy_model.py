@@ -168,7 +168,10 @@ class Copy:
     def _authorize(self) -> Steps:
         envelope = yield from self._attempt(AUTHORIZE_COPY)
         if not envelope["ok"]:
-            return self._failed(Failure.parse(envelope))
+            failure = Failure.parse(envelope)
+            if failure.attempt is not None:
+                self._update(attempt=failure.attempt)
+            return self._failed(failure)
         authorized = Authorized.parse(envelope)
         self._update(attempt=authorized.attempt, target_model_id=authorized.target_model_id)
         # without an authorization the target holds the copy already
@@ -306,15 +309,15 @@ class Copy:
         def waiting(failure: Failure, wake: datetime) -> None:
             self._show(code=failure.code, next_attempt_at=wake)
 
-        # what the service is busy with is given up at the deadline only by parking it, so cleaning up has no deadline
-        deadline = None if step in {Step.DISCARD, Step.RECORD} else self._deadline
+        # what was begun is cleaned up or recorded also after the deadline, but not for ever: what is left stays in the claim
+        grace = timedelta(seconds=self.progress.order.patience_seconds if step in {Step.DISCARD, Step.RECORD} else 0)
         return attempt(
             self._context,
             name,
             lambda: self._input(DiscardInput if name == DISCARD_TARGET else StepInput, **extra),
             step=step,
             patience=self.progress.order.patience_seconds,
-            deadline=deadline,
+            deadline=self._deadline + grace,
             waits=self._waits,
             waiting=waiting,
         )
