@@ -30,7 +30,7 @@ help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: deployed ## Copy one model before your eyes, on this machine alone (DOWN=forms-northeurope: with that resource down)
+run: deployed ## Copy a model before your eyes, then a whole resource, then lose its region (DOWN=forms-northeurope: with that down)
 	@$(BIN)/python -m local.run
 
 serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)

@@ -28,6 +28,16 @@ class AppClient:
         started: str = self._call("POST", "/api/copies", body)["runId"]
         return started
 
+    def start_backup(self, plan: str) -> str:
+        """Ask for a run of a plan and return the run's id. Raises ``AppRefused``."""
+        started: str = self._call("POST", "/api/backups", {"plan": plan})["runId"]
+        return started
+
+    def look_up(self, source: str, model_id: str, kind: str) -> list[dict[str, Any]]:
+        """Return the places where a model can be used, best first. Raises ``AppRefused``."""
+        found: list[dict[str, Any]] = self._call("GET", f"/api/models/{source}/{model_id}?kind={kind}")["places"]
+        return found
+
     def run(self, run_id: str) -> dict[str, Any]:
         """Return a run as it stands. Raises ``AppRefused``."""
         return self._call("GET", f"/api/runs/{run_id}")

@@ -1,4 +1,4 @@
-"""``make run``: copy one model from one region to another on this machine, and show each step as it happens."""
+"""``make run``: copy one model before your eyes, then a whole resource by night, then lose the region; all on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import requests
 
 from local.app_client import AppClient, AppRefused
 from local.event_log import EventLog
+from local.night import show_night
 from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, only_one, read_versions
 
 DIRECTORY = Path(".local/run")
@@ -26,8 +27,8 @@ _PATIENCE_SECONDS = 6
 """How long a resource that is down is waited for here. The app's default is minutes."""
 
 _EPILOG = """\
-DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when the model was copied and
-verified, 1 when it was not, 2 when the programs could not be started.
+DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when everything was copied, verified
+and found again, 1 when it was not, 2 when the programs could not be started.
 """
 
 
@@ -39,7 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _say(f"Starting the simulated service ({', '.join(REGIONS)}) and the embedded host")
         with only_one(options.directory), Stage(_stage_options(options), say=_say) as stage:
-            return _copy(stage, options.down)
+            copied = _copy(stage, options.down)
+            if copied != 0 or options.only_copy:
+                return copied
+            if options.limits != "none" or options.api_versions:
+                _say("\nThe night over the whole resource is shown without limits and with every API version only")
+                return copied
+            return show_night(stage, AppClient(stage.url, stage.function_key))
     except (StageError, AppRefused, requests.RequestException) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
@@ -51,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.run",
-        description="Copy one custom model between two simulated regions, through the real Durable Functions SDK.",
+        description="Copy one custom model, then a whole resource, between simulated regions, through the real Durable Functions SDK.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(REGIONS),
         help=f"take this resource down first: one of {names}",
     )
+    parser.add_argument("--only-copy", action="store_true", help="stop after the single copy")
     parser.add_argument(
         "--directory", type=Path, default=DIRECTORY, help="for configuration, state and logs (default: %(default)s)"
     )
@@ -83,6 +91,7 @@ def _stage_options(options: argparse.Namespace) -> StageOptions:
         api_versions=read_versions(options.api_versions),
         copy_seconds=(2.5, 3.5),
         patience_seconds=_PATIENCE_SECONDS,
+        seed_models="night",
     )
 
 

@@ -93,6 +93,7 @@ def _options(arguments: list[str] | None) -> StageOptions:
         simulator_port=given.sim_port,
         limits=given.limits,
         api_versions=read_versions(given.api_versions),
+        seed_models="all",
     )
 
 

@@ -196,6 +196,7 @@ class Stage:
         }
 
     def _write_configuration(self) -> None:
+        targets = [name for name in self.resources if name != SOURCE]
         paced: dict[str, Any] = {} if self._options.limits != "none" else {"rateLimits": _NOT_PACED}
         configuration = {
             "$schema": "../../backup.schema.json",
@@ -211,7 +212,7 @@ class Stage:
                 for resource in self.resources.values()
             },
             "copies": {"patienceSeconds": self._options.patience_seconds},
-            "plans": {PLAN: {"source": SOURCE, "targets": [name for name in self.resources if name != SOURCE]}},
+            "plans": {PLAN: {"source": SOURCE, "targets": targets, "deepCheck": "off"}},
         }
         path = self._directory / "backup.json"
         path.write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")

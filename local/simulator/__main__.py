@@ -21,7 +21,7 @@ The configuration is JSON, for example:
    "limits": {"preset": "S0"}, "durations": {"copySeconds": [1, 2]}, "seedModels": "demo"}
 
 Only resources is required. port 0 takes a free port. limits: preset none (default), S0 or F0, single rates over it.
-seedModels (on the first resource): demo, night or none (default). clock: system (default) or manual. adminPort: 0
+seedModels (on the first resource): demo, night, all or none (default). clock: system (default) or manual. adminPort: 0
 takes a free one. entra: {"identityHeader": "…", "clientId"?, "resources"?, "tokenSeconds"?, "audience"?} lets a managed identity in, with
 IDENTITY_HEADER as given and IDENTITY_ENDPOINT as printed.
 Keys are read from the file or from standard input, never from the command line, where everybody on

@@ -177,7 +177,7 @@ _NIGHT_V4 = (
 def night() -> list[StoredModel]:
     """Twenty-four models of mixed generations: what a nightly backup finds. All are ready.
 
-    Six of v2, six of v3, nine of v4, two v4 classifiers and one model composed of those.
+    Six of v2, the first with the article's id, six of v3, nine of v4, two v4 classifiers and one model composed of those.
     """
     kinds = (CLAIM, ORDER, INVOICE, DELIVERY, CONTRACT, RECEIPT)
     made: list[StoredModel] = []
@@ -185,7 +185,7 @@ def night() -> list[StoredModel]:
         version = "v2.0" if number == 5 else "v2.1"
         made.append(
             v2_model(
-                model_uuid(name),
+                FIRST_MODEL_ID if number == 0 else model_uuid(name),
                 api_version=version,
                 name=name if version == "v2.1" else None,
                 fields=kinds[number],
@@ -231,4 +231,14 @@ def night() -> list[StoredModel]:
     return made
 
 
-SEEDS: Mapping[str, Callable[[], list[StoredModel]]] = {"demo": demo, "night": night, "none": list}
+def everything() -> list[StoredModel]:
+    """The demo, and what a night finds besides."""
+    return demo() + [model for model in night() if model.model_id != FIRST_MODEL_ID]
+
+
+SEEDS: Mapping[str, Callable[[], list[StoredModel]]] = {
+    "demo": demo,
+    "night": night,
+    "none": list,
+    "all": everything,
+}

@@ -1,4 +1,4 @@
-"""``make run``, as a process: it shows each step, proves the copy, and leaves nothing behind."""
+"""``make run``, as a process: it shows each step, proves the copy, the night and the outage, and leaves nothing behind."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ def processes_logging_to(directory: Path) -> list[int]:
     return found
 
 
-def test_it_shows_every_step_and_the_proof(tmp_path: Path) -> None:
+def test_it_shows_every_step_and_the_proof_then_the_night_and_the_outage(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     steps = re.findall(r"^ +[\d.]+ s  (\w+(?: copy)?)", done.stdout, re.MULTILINE)
@@ -55,6 +55,14 @@ def test_it_shows_every_step_and_the_proof(tmp_path: Path) -> None:
     assert int(result["polls"]) == steps.count("check copy")
     assert 0 < float(result["seconds"]) < 60
     assert "\x1b" not in done.stdout
+    night, again, outage = done.stdout.split("\n--- ")[1:]
+    assert "24 models" in night
+    assert len(re.findall("verified: |up to date", night)) == 45
+    assert len(re.findall("failed: KindUnsupported", night)) == 3
+    assert "nothing to do: 45 copies are up to date" in again
+    assert "for nothing else" in again
+    assert "SourceListFailed" in outage
+    assert "all 24 models are answered" in outage
     assert processes_logging_to(tmp_path) == []
 
 

@@ -33,7 +33,7 @@ def test_the_night_has_24_ready_models_of_mixed_generations() -> None:
     assert Counter(model.generation for model in made) == {"v2": 6, "v3": 6, "v4": 12}
 
 
-@pytest.mark.parametrize("name", ["demo", "night"])
+@pytest.mark.parametrize("name", ["demo", "night", "all"])
 def test_seeds_are_the_same_every_time_and_name_only_what_is_there(name: str) -> None:
     made = SEEDS[name]()
     assert made == SEEDS[name]()
