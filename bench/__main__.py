@@ -67,23 +67,17 @@ def _copies(folder: Path, sizes: Sequence[int]) -> bool:
             flush=True,
         )
     print()
-    good = [
-        _growth("seconds", sizes, [cost.seconds_per_copy for cost in used]),
-        _growth("processor seconds", sizes, [cost.processor_per_copy for cost in driven]),
-    ]
-    print(flush=True)
-    return all(good)
+    growth = _growth([cost.seconds_per_copy for cost in used])
+    work = _growth([cost.processor_per_copy for cost in driven])
+    if growth is not None and work is not None:
+        print(f"At {sizes[-1]} copies over {sizes[-2]}, seconds per copy: {growth:.2f} (at most {GROWTH_AT_MOST})")
+        print(f"At {sizes[-1]} copies over {sizes[-2]}, processor seconds per copy: {work:.2f}\n", flush=True)
+    return growth is None or growth <= GROWTH_AT_MOST
 
 
-def _growth(what: str, sizes: Sequence[int], per_copy: Sequence[float]) -> bool:
-    """Print how much dearer a copy of the largest run is than one of the run before it; tell whether that is little enough."""
-    if len(sizes) < 2:
-        return True
-    ratio = per_copy[-1] / per_copy[-2]
-    print(
-        f"{what} per copy at {sizes[-1]} over those at {sizes[-2]}: {ratio:.2f} (at most {GROWTH_AT_MOST})".capitalize()
-    )
-    return ratio <= GROWTH_AT_MOST
+def _growth(per_copy: Sequence[float]) -> float | None:
+    """Return how many times as dear a copy of the last run is as one of the run before it; ``None`` for a single run."""
+    return per_copy[-1] / per_copy[-2] if len(per_copy) > 1 else None
 
 
 def _generations(folder: Path) -> None:
