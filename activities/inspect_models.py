@@ -245,15 +245,16 @@ def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: dateti
 
 
 def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
-    """Reserve the moment at which this copy may be authorized and started: the later one of what both resources allow."""
+    """Reserve the moment at which this copy may be authorized and started, within what both resources allow."""
     if generation_of(claim.source_api_version) is Generation.V2:
         per_minute = services.configuration.resource(claim.source).rate_limits.v2_copies_per_minute
         if per_minute is None:
             return now
         return services.catalogue.slots.reserve(claim.source, "v2Copy", 60 / (per_minute * SLOT_SHARE), now)
-    moments = [now]
+    moment = now
     for resource in (claim.source, claim.target):
         per_second = services.configuration.resource(resource).rate_limits.manage_per_second
         if per_second is not None:
-            moments.append(services.catalogue.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), now))
-    return max(moments)
+            # the target's is looked for from the source's on: two copies that reserve at once must not end up at one moment
+            moment = services.catalogue.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), moment)
+    return moment

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.envelope import answer
-from backup.messages import LaneInput, Message, RunClosed, RunOpened, RunRef, RunRequest, TakenRow
+from backup.messages import CopyOrder, LaneInput, Message, RunClosed, RunOpened, RunRef, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
+from backup.pacing import SLOT_SHARE
 from wiring.events import Event, emit
 from wiring.services import Services
 
 blueprint = df.Blueprint()
+
+READS_PER_ROW = 5
+"""How often a copy reads a resource at most, as a rule: the source twice before and two or three times while it copies."""
 
 
 @blueprint.function_name(OPEN_RUN)
@@ -44,7 +49,23 @@ def _open(services: Services, request: RunRequest) -> Message:
 
 def _take(services: Services, lane: LaneInput) -> Message:
     order = services.catalogue.runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
-    return TakenRow(order=order)
+    return TakenRow(order=order, not_before=_turn(services, order) if order is not None else None)
+
+
+def _turn(services: Services, order: CopyOrder) -> datetime | None:
+    """Reserve the moment at which a row may be begun: lanes that start together, or go fast, must not ask too much at once.
+
+    Within ``getPerSecond``, a copy reads each resource a few times. What it changes there has a slot of its own, later.
+    """
+    now = services.now()
+    turn = now
+    for name in dict.fromkeys((order.source, order.target)):
+        resource = services.configuration.resources.get(name)
+        per_second = resource.rate_limits.get_per_second if resource else None
+        if per_second is not None:
+            interval = READS_PER_ROW / (per_second * SLOT_SHARE)
+            turn = services.catalogue.slots.reserve(name, "get", interval, turn)
+    return turn if turn > now else None
 
 
 def _close(services: Services, run: RunRef) -> Message:

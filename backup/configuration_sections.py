@@ -55,7 +55,7 @@ class RateLimits(Section):
     """Calls that change something (authorize, copy, delete), per second, from v3 on."""
 
     get_per_second: Rate | None = 50.0
-    """Calls that read one thing, per second."""
+    """Calls that read one thing, per second. A run begins its copies at a fifth of this, as each reads several times."""
 
     list_per_second: Rate | None = 10.0
     """Pages of lists, per second, from v3 on."""
@@ -110,8 +110,8 @@ class CopySettings(Section):
     deadline_minutes: Annotated[int, Field(strict=True, ge=1, lt=_DEADLINE_LIMIT)] = 120
     """How long one copy may take before it is reported as StillCopying; the next run resumes it."""
 
-    concurrency: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
-    """How many copies one run works on at the same time."""
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=64)] = 32
+    """How many copies one run works on at the same time: enough to use what rateLimits allow while each takes some seconds."""
 
     ambiguity_window_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
     """How long to look for the effect of a call whose answer was lost, before the call counts as not done."""

@@ -31,6 +31,8 @@ def lane(context: df.DurableOrchestrationContext) -> Steps:
             if taken.order is None:
                 return {"lane": state.lane, "rows": state.sequence}
             context.set_custom_status({"lane": state.lane, "rows": state.sequence, "modelId": taken.order.model_id})
+            if taken.not_before is not None and taken.not_before > context.current_utc_datetime:
+                yield context.create_timer(taken.not_before)
             if taken.order.action is RowAction.COPY:
                 outcome = yield from _copied(context, taken.order)
             else:

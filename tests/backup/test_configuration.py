@@ -59,7 +59,7 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
         del document[name]
     configuration = parse_configuration(json.dumps(document), "backup.json")
     copies = configuration.copies
-    assert (copies.deadline_minutes, copies.concurrency, copies.delete_suspects) == (120, 8, False)
+    assert (copies.deadline_minutes, copies.concurrency, copies.delete_suspects) == (120, 32, False)
     assert (copies.ambiguity_window_seconds, copies.patience_seconds) == (300, 300)
     limits = configuration.resource(WEST).rate_limits
     assert (limits.v2_copies_per_minute, limits.v2_list_pages_per_minute) == (1, 10)

@@ -1,0 +1,116 @@
+"""The limits of a resource are kept by planning, and use is made of what they allow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
+from local.simulator import StoredModel
+from local.simulator.models import classifier, v2_model, v3_model, v4_model
+from local.simulator.seeds import model_uuid
+
+from .conftest import MakeScene, Scene
+
+MANAGE_PER_SECOND = 5
+V4 = [v4_model(f"model-{number:03d}") for number in range(100)]
+V3 = [v3_model(f"model-{number:03d}") for number in range(40)]
+CLASSIFIERS = [classifier(f"sorter-{number:02d}") for number in range(30)]
+V2 = [v2_model(model_uuid(f"model {number}")) for number in range(5)]
+F0 = {"managePerSecond": 1, "getPerSecond": 1, "listPerSecond": 1}
+MOST_REFUSED = 0.02
+SPARE = 1.3
+LAST_COPY_SECONDS = 2.5
+
+
+def paced(
+    make_scene: MakeScene, models: Iterable[StoredModel], tier: str = "S0", rates: Mapping[str, float] | None = None
+) -> Scene:
+    """A scene on which the service throttles, and the app paces itself as it does by default."""
+    settings: dict[str, dict[str, Any]] = {name: {"rateLimits": rates or {}} for name in REGIONS}
+    return make_scene(*models, limits=tier, settings=settings, copy_seconds=(1.0, 2.0))
+
+
+def refused_share(scene: Scene) -> float:
+    statuses = Counter(entry.status for name in REGIONS for entry in scene.resource(name).requests())
+    return statuses[429] / statuses.total()
+
+
+def ids(models: Iterable[StoredModel]) -> list[str]:
+    return [model.model_id for model in models]
+
+
+@pytest.mark.parametrize(
+    ("models", "target"),
+    [
+        pytest.param(V4, TARGET, id="v4"),
+        pytest.param(V3, TARGET, id="v3"),
+        pytest.param(CLASSIFIERS, SECOND_TARGET, id="classifiers"),
+    ],
+)
+def test_many_copies_over_one_route_are_hardly_throttled_and_take_little_longer_than_they_must(
+    make_scene: MakeScene, models: list[StoredModel], target: str
+) -> None:
+    scene = paced(make_scene, models)
+    began = scene.clock.now()
+    run = scene.copy(ids(models), [target], kind=models[0].kind)
+    assert (run["status"], run["progress"]["done"]) == ("Succeeded", len(models))
+    assert refused_share(scene) <= MOST_REFUSED
+    # a copy changes one thing in each resource; the last one takes its two seconds after that
+    assert scene.clock.now() - began <= timedelta(seconds=max(SPARE * len(models) / MANAGE_PER_SECOND, 12))
+
+
+def test_v2_copies_take_their_minute_each_and_are_never_throttled(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, V2)
+    began = scene.clock.now()
+    assert scene.copy(ids(V2))["status"] == "Succeeded"
+    assert refused_share(scene) == 0
+    assert scene.clock.now() - began <= timedelta(minutes=SPARE * 4)
+
+
+def test_two_sources_share_what_their_target_allows(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, V4[:25])
+    for number in range(25):
+        scene.resource(SECOND_TARGET).put_model(v4_model(f"other-{number:02d}"))
+    began = scene.clock.now()
+    runs = [
+        scene.ask(source=SOURCE, targets=[TARGET], models=ids(V4[:25])),
+        scene.ask(source=SECOND_TARGET, targets=[TARGET], models=[f"other-{number:02d}" for number in range(25)]),
+    ]
+    scene.host.run_until_idle()
+    assert [scene.run(run)["status"] for run in runs] == ["Succeeded", "Succeeded"]
+    assert refused_share(scene) <= MOST_REFUSED
+    assert scene.clock.now() - began <= timedelta(seconds=SPARE * 50 / MANAGE_PER_SECOND + LAST_COPY_SECONDS)
+
+
+def test_two_targets_share_what_their_source_allows(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, V4[:25])
+    began = scene.clock.now()
+    assert scene.copy(ids(V4[:25]), [TARGET, SECOND_TARGET])["status"] == "Succeeded"
+    assert refused_share(scene) <= MOST_REFUSED
+    assert scene.clock.now() - began <= timedelta(seconds=SPARE * 50 / MANAGE_PER_SECOND + LAST_COPY_SECONDS)
+
+
+def test_what_is_there_already_is_found_out_without_being_throttled(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, V4)
+    for model in V4:
+        scene.target.put_model(model)
+    assert scene.copy(ids(V4))["status"] == "Succeeded"
+    for name in REGIONS:
+        scene.resource(name).clear_requests()
+    began = scene.clock.now()
+    run = scene.copy(ids(V4))
+    assert {copy["code"] for copy in run["copies"]} == {"AlreadyThere"}
+    assert refused_share(scene) <= MOST_REFUSED
+    assert scene.clock.now() - began <= timedelta(seconds=15), "each resource is read once for each model"
+
+
+def test_a_free_resource_is_asked_as_slowly_as_it_wants(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, V4[:10], "F0", F0)
+    run = scene.copy(ids(V4[:10]))
+    assert run["status"] == "Succeeded"
+    assert refused_share(scene) <= 0.2, "single reads are not planned, only the average of them"
