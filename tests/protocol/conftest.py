@@ -1,0 +1,271 @@
+"""What the tests of the claim protocol share: one subject a generation, and a stage on which any call can be interrupted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup.claims import Claim
+from backup.document_models import Kind
+from backup.records import Replica
+from backup.states import ClaimState
+from catalog.store import Row, Store, Table
+from form_recognizer import ModelService
+from local.host import ManualClock
+from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Stage
+from local.simulator import SimulatedResource, StoredModel
+from local.simulator.models import classifier, v2_model, v3_model, v4_model
+from wiring.services import Services, use
+
+CATALOGUE_OF_COPIES = (Table.CLAIMS, Table.TARGET_IDS, Table.REPLICAS, Table.SUSPECTS, Table.RUNS)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is copied in a test: one kind of one generation, and how the service calls what is done with it."""
+
+    name: str
+    version: str
+    kind: Kind
+    target: str
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether the service picks target ids, and shows placeholders."""
+        return self.version.startswith("v2")
+
+    def model(self, number: int = 1, **more: Any) -> StoredModel:
+        """Make a model of this subject; another ``number`` is another model."""
+        if self.is_v2:
+            return v2_model(str(uuid.uuid5(uuid.NAMESPACE_URL, f"protocol/{number}")), **more)
+        if self.kind is Kind.CLASSIFIER:
+            return classifier(f"mail-{number}", **more)
+        make = v3_model if self.version == "2023-07-31" else v4_model
+        return make(f"invoices-{number}", **more)
+
+    def other(self, model_id: str) -> StoredModel:
+        """Make something else under an id: what somebody trained there."""
+        if self.is_v2:
+            return v2_model(model_id, fields={"Iban": 0.7})
+        if self.kind is Kind.CLASSIFIER:
+            return classifier(model_id, doc_types=("letter", "parcel"))
+        make = v3_model if self.version == "2023-07-31" else v4_model
+        return make(model_id, fields={"Iban": 0.7})
+
+    def operation(self, name: str) -> str:
+        """Return what the simulator's journal calls an operation on this kind."""
+        if name == "checkCopy":
+            return "getCopyResult" if self.is_v2 else "getOperation"
+        if self.kind is Kind.CLASSIFIER:
+            return {
+                "getModel": "getClassifier",
+                "deleteModel": "deleteClassifier",
+                "authorizeCopy": "authorizeClassifierCopy",
+                "startCopy": "startClassifierCopy",
+                "listModels": "listClassifiers",
+            }.get(name, name)
+        return name
+
+
+SUBJECTS = {
+    subject.name: subject
+    for subject in (
+        Subject("v2", "v2.1", Kind.MODEL, TARGET),
+        Subject("v3", "2023-07-31", Kind.MODEL, TARGET),
+        Subject("v4", "2024-11-30", Kind.MODEL, TARGET),
+        Subject("classifier", "2024-11-30", Kind.CLASSIFIER, SECOND_TARGET),
+    )
+}
+
+Interruption = Callable[[str, str], None]
+"""Called around each call to the service with ``resource:method`` and ``before`` or ``after``; may raise."""
+
+
+class Interrupted:
+    """A model service whose calls can be interrupted before and after they had their effect."""
+
+    def __init__(self, service: ModelService, interruption: Interruption) -> None:
+        self._service = service
+        self._interruption = interruption
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._service, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            where = f"{self._service.resource}:{name}"
+            self._interruption(where, "before")
+            result = found(*arguments, **named)
+            self._interruption(where, "after")
+            return result
+
+        return call
+
+
+class InterruptedServices(Services):
+    """The app's services, with every call to the service of resources interruptible."""
+
+    interruption: Interruption = staticmethod(lambda where, moment: None)
+
+    def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
+        """Return the service of ``resource``, wrapped."""
+        found: Any = Interrupted(super().model_service(resource, api_version, kind), self._interrupt)
+        return found  # type: ignore[no-any-return]  # the wrapper has whatever attribute the service has
+
+    def _interrupt(self, where: str, moment: str) -> None:
+        self.interruption(where, moment)
+
+
+class ProtocolStage(Stage):
+    """A stage for one subject, on a clock driven by hand, with everything that two states are compared by."""
+
+    services: InterruptedServices
+
+    def __init__(self, folder: Path, subject: Subject, *, ambiguity_window_seconds: int = 2, **options: Any) -> None:
+        self.subject = subject
+        copies = {"ambiguityWindowSeconds": ambiguity_window_seconds, "patienceSeconds": 60, "deadlineMinutes": 10}
+        copies |= options.pop("copies", {})
+        super().__init__(folder, versions=[subject.version], copies=copies, **options)
+
+    def __enter__(self) -> ProtocolStage:
+        super().__enter__()
+        made = self.services
+        self.services = InterruptedServices(
+            made.configuration, made.catalogue, made.sealer, now=made.now, environment=made.environment
+        )
+        use(self.services)
+        return self
+
+    @property
+    def there(self) -> SimulatedResource:
+        """The resource that is copied to."""
+        return self.resource(self.subject.target)
+
+    def put(self, number: int = 1, **more: Any) -> str:
+        """Put a model into the source and return its id."""
+        return self.source.put_model(self.subject.model(number, **more)).model_id
+
+    def begin(self, model_id: str, **more: Any) -> str:
+        """Ask for a copy and return the run's id."""
+        answer = self.post_copies([model_id], [self.subject.target], kind=str(self.subject.kind), **more)
+        assert answer.status == 202, answer.body
+        run_id: str = answer.body["runId"]
+        return run_id
+
+    def copy_one(self, model_id: str, **more: Any) -> dict[str, Any]:
+        """Copy a model and return how that ended."""
+        run_id = self.begin(model_id, **more)
+        self.host.run_until_idle()
+        return self.ended(run_id)
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """Return the only copy of a run that has ended."""
+        run = self.run(run_id)
+        assert run["status"] not in {"Pending", "Running"}, run
+        copy: dict[str, Any] = run["copies"][0]
+        return copy
+
+    def let_pass(self, seconds: float) -> None:
+        """Let everything go on for ``seconds`` of the clock."""
+        assert isinstance(self.clock, ManualClock)
+        end = self.clock.now() + timedelta(seconds=seconds)
+        self.host.run_until_idle(limit=timedelta(seconds=seconds))
+        self.clock.set(max(end, self.clock.now()))
+
+    def asked(self, name: str, resource: str | None = None) -> int:
+        """Return how often an operation was asked of a resource, or of all."""
+        operation = self.subject.operation(name)
+        names = [resource] if resource else [SOURCE, self.subject.target]
+        return sum(len(self.resource(one).requests(operation)) for one in names)
+
+    def held(self) -> list[StoredModel]:
+        """Return everything of the subject's kind in the target."""
+        return self.there.models("classifier" if self.subject.kind is Kind.CLASSIFIER else "model")
+
+    def ready(self) -> list[StoredModel]:
+        """Return what is ready in the target."""
+        return [model for model in self.held() if model.state == "ready"]
+
+    def claim(self, model_id: str) -> Claim:
+        """Return the claim on the copy of a model."""
+        held = self.services.catalogue.claims.get(self.subject.target, self.subject.kind, SOURCE, model_id)
+        assert held is not None, f"nobody ever claimed {model_id}"
+        return held.claim
+
+    def replicas(self, model_id: str) -> list[Replica]:
+        """Return what the catalogue knows of a model's copies in the target."""
+        replicas = self.services.catalogue.replicas
+        return [one.replica for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
+
+    def deleted_ids(self) -> list[str | None]:
+        """Return the ids whose deletion was asked of the target."""
+        return [entry.model_id for entry in self.there.requests(self.subject.operation("deleteModel"))]
+
+    def unknown_placeholders(self, theirs: frozenset[str] = frozenset()) -> set[str]:
+        """Return the placeholders in the target that neither the catalogue knows of nor are ``theirs``."""
+        waiting = {model.model_id for model in self.held() if model.state != "ready"} - theirs
+        return waiting - known_ids(self.services, self.subject)
+
+    def rows(self, *tables: Table) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+        """Return the rows of the tables that say what became of copies, without what says when a step ran last."""
+        store: Store = self.services.catalogue.claims._store
+        found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        for table in tables or CATALOGUE_OF_COPIES:
+            for row in _all(store, table):
+                # a lease is renewed by every step, that is what it is for
+                found[table, row.partition, row.key] = {
+                    name: value for name, value in row.data.items() if name != "leaseUntil"
+                }
+        return found
+
+
+def _all(store: Store, table: Table) -> Iterator[Row]:
+    after = None
+    while True:
+        page = store.scan(table, after=after)
+        yield from page.rows
+        after = page.after
+        if after is None:
+            return
+
+
+def known_ids(services: Services, subject: Subject) -> set[str]:
+    """Return every target id that the catalogue could tell a person about."""
+    known: set[str] = set()
+    for claim in services.catalogue.claims.of_target(subject.target):
+        known.update(entry.target_model_id for entry in claim.superseded)
+        if claim.state is not ClaimState.RELEASED:
+            known.update(one for one in (claim.target_model_id, claim.owned_id, claim.lost_id) if one)
+    known.update(suspect.model_id for suspect in services.catalogue.suspects.of_target(subject.target))
+    known.update(replica.target_model_id for replica in services.catalogue.replicas.all())
+    return known
+
+
+@pytest.fixture(params=list(SUBJECTS))
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Each generation in its turn."""
+    return SUBJECTS[request.param]
+
+
+Open = Callable[..., ProtocolStage]
+
+
+@pytest.fixture
+def open_stage(tmp_path: Path, subject: Subject) -> Iterator[Open]:
+    """Opens a stage for the test's subject; it closes with the test."""
+    with ExitStack() as stages:
+        yield lambda **options: stages.enter_context(ProtocolStage(tmp_path, subject, **options))
+
+
+@pytest.fixture
+def stage(open_stage: Open) -> ProtocolStage:
+    """A stage for the test's subject, with nothing special about it."""
+    return open_stage()

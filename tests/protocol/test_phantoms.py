@@ -1,0 +1,126 @@
+"""A step that runs again, however late, changes nothing: not in the target, not in the catalogue.
+
+On Azure Storage an activity may run again minutes after its result was used, even after the orchestration has ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from backup.states import ClaimState, ReplicaState
+from local.host.store import ActivityJob
+
+from .conftest import ProtocolStage
+
+COPY_STEPS = (
+    "inspect_models",
+    "authorize_copy",
+    "start_copy",
+    "check_copy",
+    "verify_copy",
+    "record_replica",
+)
+FAILED_STEPS = (*COPY_STEPS[:4], "discard_target")
+
+
+def state_of(stage: ProtocolStage) -> tuple[Any, Any]:
+    return sorted((model.model_id, model.state) for model in stage.held()), stage.rows()
+
+
+def jobs(stage: ProtocolStage) -> list[ActivityJob]:
+    return stage.host.phantoms.finished()
+
+
+def rerun(stage: ProtocolStage, job: ActivityJob) -> Any:
+    return stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
+
+
+def haunt(stage: ProtocolStage) -> Counter[str]:
+    """After every activity that ends, run it and all that ended before it once more; return how often each ran again."""
+    seen: list[ActivityJob] = []
+    again: Counter[str] = Counter()
+
+    def recorded(job: ActivityJob) -> None:
+        seen.append(job)
+        for earlier in seen:
+            again[earlier.name] += 1
+            rerun(stage, earlier)
+
+    stage.host._engine.on_recorded.append(recorded)
+    return again
+
+
+def test_a_phantom_of_any_step_after_the_end_changes_nothing(stage: ProtocolStage) -> None:
+    model_id = stage.put()
+    assert stage.copy_one(model_id)["status"] == "Succeeded"
+    before = state_of(stage)
+    assert set(COPY_STEPS) < {job.name for job in jobs(stage)}
+    for job in jobs(stage):
+        rerun(stage, job)
+        assert state_of(stage) == before, f"a phantom of {job.name} changed something"
+
+
+def test_phantoms_of_every_step_at_every_later_step_change_nothing(stage: ProtocolStage) -> None:
+    model_id = stage.put()
+    again = haunt(stage)
+    copy = stage.copy_one(model_id)
+    assert copy["status"] == "Succeeded"
+    assert all(again[name] >= 1 for name in COPY_STEPS)
+    assert [model.model_id for model in stage.ready()] == [copy["targetModelId"]]
+    assert stage.held() == stage.ready()
+    assert stage.deleted_ids() == []
+    assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 1)
+    assert [(one.target_model_id, one.state) for one in stage.replicas(model_id)] == [
+        (copy["targetModelId"], ReplicaState.READY)
+    ]
+    assert stage.claim(model_id).state is ClaimState.RELEASED
+
+
+def test_phantoms_of_a_copy_that_fails_change_nothing(stage: ProtocolStage) -> None:
+    model_id = stage.put()
+    stage.source.inject(stage.subject.operation("startCopy"), "status", status=400, count=None)
+    again = haunt(stage)
+    copy = stage.copy_one(model_id)
+    assert copy["status"] == "Failed"
+    assert again["discard_target"] >= 1
+    before = state_of(stage)
+    assert stage.held() == []
+    for job in jobs(stage):
+        rerun(stage, job)
+        assert state_of(stage) == before, f"a phantom of {job.name} changed something"
+
+
+def test_phantoms_of_an_ended_copy_leave_the_next_owner_alone(stage: ProtocolStage) -> None:
+    """The first copy failed; while the second one is under way, all the first one's steps run again."""
+    model_id = stage.put()
+    stage.source.inject(stage.subject.operation("startCopy"), "status", status=400, count=None)
+    assert stage.copy_one(model_id)["status"] == "Failed"
+    stage.source.clear_faults()
+    old = jobs(stage)
+    run_id = stage.begin(model_id)
+
+    def recorded(job: ActivityJob) -> None:
+        for phantom in old:
+            if phantom.name in FAILED_STEPS:
+                rerun(stage, phantom)
+
+    stage.host._engine.on_recorded.append(recorded)
+    stage.host.run_until_idle()
+    copy = stage.ended(run_id)
+    assert copy["status"] == "Succeeded"
+    assert [model.model_id for model in stage.held()] == [copy["targetModelId"]]
+    assert stage.unknown_placeholders() == set()
+
+
+@pytest.mark.parametrize("name", [*COPY_STEPS, "open_run", "take_row", "close_run"])
+def test_a_phantom_a_minute_later_changes_nothing(stage: ProtocolStage, name: str) -> None:
+    model_id = stage.put()
+    stage.host.phantoms(delay=60, match=name)
+    assert stage.copy_one(model_id)["status"] == "Succeeded"
+    assert stage.host.phantoms.count >= 1
+    assert len(stage.held()) == 1
+    assert stage.deleted_ids() == []
+    assert stage.claim(model_id).state is ClaimState.RELEASED
