@@ -19,7 +19,7 @@ from local.simulator.seeds import model_uuid
 COPY_SECONDS = 2.0
 """How long the simulated service takes for a copy: v3 and v4 took one or two seconds in most recordings."""
 
-LANES = 32
+LANES = 8
 """The ``copies.concurrency`` of the measured runs."""
 
 LONGEST_RUN_SECONDS = 900.0
