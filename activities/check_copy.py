@@ -71,7 +71,8 @@ def _ask_the_target(services: Services, held: HeldClaim, step: StepInput) -> Mes
     assert claim.target_model_id is not None, "a copy under way has a target id"
     source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
     since = (claim.announced_at or claim.operation_lost_at or now) - timedelta(seconds=5)
-    operation = source.find_copy(claim.target_model_id, since)
+    endpoint = services.configuration.resource(step.order.target).endpoint
+    operation = source.find_copy(claim.target_model_id, since, endpoint)
     if operation is None:
         return _look_at_target(services, held, step)
     found_again = claim.model_copy(update={"operation": operation})

@@ -31,7 +31,8 @@ def look_for_lost_start(services: Services, held: HeldClaim, step: StepInput) ->
     now = services.now()
     since = claim.announced_at or now
     source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
-    operation = source.find_copy(claim.target_model_id, since - timedelta(seconds=5))
+    endpoint = services.configuration.resource(step.order.target).endpoint
+    operation = source.find_copy(claim.target_model_id, since - timedelta(seconds=5), endpoint)
     if operation is not None:
         return _started(services, held, step, claim.move(ClaimState.COPYING, operation=operation, authorization=None))
     target = services.model_service(step.order.target, claim.source_api_version, step.order.kind)

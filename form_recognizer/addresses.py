@@ -81,6 +81,16 @@ def last_segment(address: str) -> str:
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) if parts else ""
 
 
+def same_origin(address: str, other: str) -> bool:
+    """Tell whether two addresses lead to the same host and port."""
+    one, two = _split(address), _split(other)
+    return one is not None and two is not None and _place(one) == _place(two)
+
+
+def _place(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def with_query(address: str, name: str, value: str) -> str:
     """Return ``address`` with the query parameter ``name`` set to ``value``, and the other parameters as they are."""
     parts = urlsplit(address)

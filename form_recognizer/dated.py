@@ -20,7 +20,7 @@ from backup.document_models import (
     TargetAddress,
 )
 from backup.json_types import Json, JsonObject
-from form_recognizer.addresses import MODEL_ID, last_segment, with_query
+from form_recognizer.addresses import MODEL_ID, last_segment, same_origin, with_query
 from form_recognizer.answers import Answer, Fault
 from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import (
@@ -175,9 +175,11 @@ class DatedService(ServiceClient):
             error_message=fault.message,
         )
 
-    def find_copy(self, target_model_id: str, since: datetime) -> str | None:
+    def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Return the newest copy to ``target_model_id`` that the service started at ``since`` or later, or ``None``.
 
+        One model is copied to several resources under the same id at the same time: where an operation says on which host
+        its result will be, that must be ``target_endpoint``.
         Reads all pages of the list of operations, one call each: nothing says in which order they come. The service's
         times are whole seconds, so ``since`` is taken down to its second.
         """
@@ -187,6 +189,9 @@ class DatedService(ServiceClient):
             started = operation.optional_time("createdDateTime")
             name = operation.optional_text("operationId") or ""
             if started is None or started < earliest or not self._is_copy_to(operation, target_model_id):
+                continue
+            location = operation.optional_text("resourceLocation")
+            if target_endpoint and location and not same_origin(location, target_endpoint):
                 continue
             if found is None or (started, name) > found:
                 found = (started, name)

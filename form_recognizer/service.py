@@ -97,9 +97,9 @@ class ModelService(Protocol):
         ``OperationNotFound``.
         """
 
-    def find_copy(self, target_model_id: str, since: datetime) -> str | None:
+    def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
-        ``None``.
+        ``None``. With ``target_endpoint``, copies to the same id in other resources do not count.
 
         The service lists its operations from v3 on: this makes one call for each page of that list. On v2 it always
         returns ``None`` and makes no call.

@@ -146,9 +146,9 @@ class V2Service(ServiceClient):
             error_message=fault.message,
         )
 
-    def find_copy(self, target_model_id: str, since: datetime) -> None:
+    def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> None:
         """Return ``None`` without a call: v2 does not list its copies."""
-        del target_model_id, since
+        del target_model_id, since, target_endpoint
 
     def _page_address(self, page: str) -> str:
         # The service's nextLink lacks op=full, without which the page may be another view of the list (recorded

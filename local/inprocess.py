@@ -52,6 +52,7 @@ class Stage:
         copy_seconds: how long the service takes for a copy, from and to.
         store: makes the catalogue's database; SQLite in ``folder`` by default.
         plans: the ``plans`` part of the configuration; none by default.
+        seed: of what the service draws at random.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Stage:
         store: Callable[[], Store] | None = None,
         host_json: Mapping[str, Any] | None = None,
         plans: Mapping[str, Mapping[str, Any]] | None = None,
+        seed: int = 1,
     ) -> None:
         self.clock: Clock = clock or ManualClock()
         self.folder = folder
@@ -78,7 +80,7 @@ class Stage:
                 for name, region in REGIONS.items()
             ],
             clock=self.clock,
-            seed=1,
+            seed=seed,
         )
         self._models = list(models)
         self._versions = list(versions)

@@ -474,6 +474,16 @@ def test_a_lost_copy_of_a_classifier_is_not_mistaken_for_one_of_a_model(pair: An
     assert pair.service("source", V4, Kind.CLASSIFIER).find_copy("both", LONG_AGO) is not None
 
 
+def test_a_lost_copy_is_not_mistaken_for_one_to_the_same_id_in_another_resource(pair: Any) -> None:
+    pair.source.put_model(v4_model("invoices"))
+    copy(pair, V4, "invoices", "invoices")
+    source = pair.service("source", V4)
+    here = [pair.simulator.endpoint(f"forms-{name}") for name in ("source", "target")]
+    assert source.find_copy("invoices", LONG_AGO, here[1]) is not None
+    assert source.find_copy("invoices", LONG_AGO, here[0]) is None
+    assert source.find_copy("invoices", LONG_AGO, "https://elsewhere.cognitiveservices.azure.com") is None
+
+
 def test_of_several_copies_to_one_id_the_newest_counts_and_odd_entries_do_not(scripted: Any) -> None:
     first = [
         operation(operationId="1_a", createdDateTime="2026-11-23T11:00:00Z"),
