@@ -34,8 +34,9 @@ def _discard(services: Services, step: DiscardInput) -> Message:
     if _was_released(services, step):
         return Discarded(attempt=step.attempt)
     held = held_claim(services, step)
-    if held.claim.state is ClaimState.POSTING and not step.go_on and remedy(step.code) is Remedy.WAIT:
-        # the copy may have started, and we could not find out: whoever asks next looks again
+    unknown = held.claim.state in {ClaimState.AUTHORIZING, ClaimState.POSTING}
+    if unknown and not step.go_on and remedy(step.code) is Remedy.WAIT:
+        # the call may have had its effect, and we could not find out: whoever asks next looks again
         save(services, held, held.claim.parked(services.now()), step)
         return Discarded(attempt=held.claim.attempt)
     if held.claim.state is ClaimState.AUTHORIZING:

@@ -16,6 +16,7 @@ from backup.claims import Claim
 from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
+from catalog.catalogue import Catalogue
 from catalog.store import Row, Store, Table
 from form_recognizer import ModelService
 from local.host import ManualClock
@@ -239,13 +240,18 @@ def _all(store: Store, table: Table) -> Iterator[Row]:
 
 def known_ids(services: Services, subject: Subject) -> set[str]:
     """Return every target id that the catalogue could tell a person about."""
+    return known_ids_of(services.catalogue, subject)
+
+
+def known_ids_of(catalogue: Catalogue, subject: Subject) -> set[str]:
+    """Return every target id that a catalogue could tell a person about."""
     known: set[str] = set()
-    for claim in services.catalogue.claims.of_target(subject.target):
+    for claim in catalogue.claims.of_target(subject.target):
         known.update(entry.target_model_id for entry in claim.superseded)
         if claim.state is not ClaimState.RELEASED:
             known.update(one for one in (claim.target_model_id, claim.owned_id, claim.lost_id) if one)
-    known.update(suspect.model_id for suspect in services.catalogue.suspects.of_target(subject.target))
-    known.update(replica.target_model_id for replica in services.catalogue.replicas.all())
+    known.update(suspect.model_id for suspect in catalogue.suspects.of_target(subject.target))
+    known.update(replica.target_model_id for replica in catalogue.replicas.all())
     return known
 
 
