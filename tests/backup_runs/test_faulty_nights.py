@@ -1,0 +1,95 @@
+"""Nights on which the service does everything that it can do wrong, now and then, and the calm night after them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from backup.codes import Code
+from backup.document_models import Kind
+from backup.states import ClaimState, ReplicaState
+from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
+from local.simulator import StoredModel, seeds
+from local.simulator.faults import KINDS
+
+from .conftest import MakeNights, Nights, rows
+
+TARGETS = (TARGET, SECOND_TARGET)
+REAL_SECONDS = {"delay": 0.01, "timeoutBefore": 0.01, "timeoutAfter": 0.01, "hold": 0.01, "slowBody": 0.02}
+"""Faults wait in real time; how long does not matter here, only what they do to the connection."""
+
+
+def at_every_call(stage: Nights, probability: float) -> None:
+    """Put every kind of fault on every resource, each at ``probability`` of its calls."""
+    for name in REGIONS:
+        for kind in KINDS:
+            options = {"seconds": REAL_SECONDS[kind]} if kind in REAL_SECONDS else {}
+            stage.resource(name).inject("*", kind, count=None, probability=probability, **options)
+
+
+def is_known(stage: Nights, target: str, model: StoredModel) -> bool:
+    """Tell whether the catalogue knows whose a model of a target is: a replica's, a claim's, or a suspect's."""
+    catalogue = stage.services.catalogue
+    replicas = {(one.target, str(one.kind), one.target_model_id) for one in catalogue.replicas.all()}
+    named = {(one.target, one.model_id) for one in catalogue.suspects.of_target(target)}
+    for source_model in seeds.night():
+        held = catalogue.claims.get(target, Kind(source_model.kind), SOURCE, source_model.model_id)
+        if held is not None:
+            claim = held.claim
+            ids = {claim.target_model_id, claim.announced_id, claim.lost_id}
+            ids |= {entry.target_model_id for entry in claim.superseded}
+            named |= {(target, one) for one in ids if one is not None}
+    return (target, model.kind, model.model_id) in replicas or (target, model.model_id) in named
+
+
+def check_nothing_unknown_or_doubled(stage: Nights) -> None:
+    for target in TARGETS:
+        held = stage.resource(target).models()
+        unknown = [model.model_id for model in held if not is_known(stage, target, model)]
+        assert unknown == [], f"nobody knows what {unknown} in {target} are"
+        copies = Counter(model.copy_of for model in held if model.state == "ready")
+        assert [name for name, count in copies.items() if count > 1] == [], "something was copied twice"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(make_stage: MakeNights, seed: int) -> None:
+    stage = make_stage(seeds.night(), copies={"patienceSeconds": 120}, seed=seed)
+    at_every_call(stage, 0.05)
+    wrong_night = stage.backup()
+    assert wrong_night["status"] in {"Succeeded", "PartiallyFailed", "Failed"}
+    assert wrong_night["endedAt"]
+    for target, name, status, code in rows(wrong_night):
+        assert status == "Succeeded" or code in set(Code), (target, name, status, code)
+    check_nothing_unknown_or_doubled(stage)
+
+    for name in REGIONS:
+        stage.resource(name).clear_faults()
+    stage.days_pass(1)
+    left = [row for row in stage.backup()["copies"] if row["status"] != "Succeeded"]
+    burned = [row for row in left if row["code"] != "KindUnsupported"]
+    for row in burned:
+        # a part of it could not have its own id in the target any more: a lost answer left a placeholder under it
+        assert (row["modelId"], row["code"]) == ("mailroom-reader", "ComponentFailed"), row
+        assert "could only be copied as" in row["message"]
+    check_nothing_unknown_or_doubled(stage)
+    for model in seeds.night():
+        needs_classifiers = model.kind == "classifier" or "classifierId" in model.content
+        if burned and "classifierId" in model.content:
+            continue
+        places = stage.look_up(model.model_id, model.kind)
+        reached = {place["resource"] for place in places}
+        assert reached >= ({SOURCE, SECOND_TARGET} if needs_classifiers else {SOURCE, *TARGETS})
+        for place in places:
+            there = stage.resource(place["resource"]).model(place["modelId"], model.kind)
+            assert there is not None
+            assert there.state == "ready"
+
+    stage.days_pass(1)
+    run = stage.backup()
+    assert (run["counts"]["copy"], run["counts"]["skip"]) == (len(burned), 45 - len(burned))
+    ready = [one for one in stage.services.catalogue.replicas.all() if one.state is ReplicaState.READY]
+    assert len(ready) == 45 - len(burned)
+    for one in ready:
+        held = stage.services.catalogue.claims.get(one.target, one.kind, SOURCE, one.model_id)
+        assert held is None or held.claim.state is ClaimState.RELEASED
