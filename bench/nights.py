@@ -1,0 +1,94 @@
+"""Nights over many models on a driven clock: events, calls, memory. ``python -m bench.nights 1000`` prints one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from backup.messages import BackupRequest
+from backup.names import BACKUP_RUN
+from local.host import Host
+from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage
+from local.simulator.models import v4_model
+
+PLAN = "nightly"
+LONGEST_SECONDS = 1800.0
+
+
+class LargeStage(Stage):
+    """A stage with many models and one plan, whose host keeps the histories of all generations."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        plan = {"source": SOURCE, "targets": [TARGET, SECOND_TARGET], "deepCheck": "off"}
+        super().__init__(folder, [v4_model(f"model-{number:05}") for number in range(count)], plans={PLAN: plan})
+
+    def new_host(self) -> Host:
+        """Return a host that keeps everything."""
+        return Host(
+            app="function_app", state=self.folder / "host.sqlite", clock=self.clock, kill="", keep_generations=True
+        )
+
+    def night(self, run_id: str) -> dict[str, Any]:
+        """Run the plan to its end and return the run."""
+        self.host.start_new(BACKUP_RUN, BackupRequest(run_id=run_id, plan=PLAN).to_json(), run_id)
+        self.host.run_until_idle(timeout=LONGEST_SECONDS)
+        return self.run(run_id)
+
+    def total_calls(self) -> int:
+        """Return how many calls the service answered."""
+        return sum(len(self.resource(name).requests()) for name in REGIONS)
+
+    def histories(self) -> list[int]:
+        """Return the length of every history."""
+        return [
+            len(history)
+            for instance in self.host.instances()
+            for history in self.host.generations(instance.instance_id)
+        ]
+
+
+def measure(count: int, folder: Path) -> dict[str, Any]:
+    """Return what a first night over ``count`` models and two targets costs, and a second one with nothing to do."""
+    with LargeStage(folder, count) as stage:
+        began = time.perf_counter()
+        first = stage.night("first")
+        seconds = time.perf_counter() - began
+        assert (first["status"], first["progress"]["done"]) == ("Succeeded", 2 * count), first["progress"]
+        calls, lengths = stage.total_calls(), stage.histories()
+        began = time.perf_counter()
+        second = stage.night("second")
+        assert str(second.get("message")).startswith("nothing to do"), second
+        return {
+            "models": count,
+            "copies": 2 * count,
+            "seconds": round(seconds, 1),
+            "events": sum(lengths),
+            "longestHistory": max(stage.histories()),
+            "calls": calls,
+            "secondNightSeconds": round(time.perf_counter() - began, 1),
+            "secondNightCalls": stage.total_calls() - calls,
+            "secondNightEvents": sum(stage.histories()) - sum(lengths),
+            # kilobytes on Linux; host, app and simulated service are one process here
+            "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+
+
+def main() -> None:
+    """Measure one size."""
+    parser = argparse.ArgumentParser(prog="python -m bench.nights", description=__doc__)
+    parser.add_argument("models", type=int, nargs="?", default=1000)
+    parser.add_argument("--directory", type=Path)
+    given = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as temporary:
+        print(json.dumps(measure(given.models, given.directory or Path(temporary))))
+
+
+if __name__ == "__main__":
+    main()
