@@ -186,7 +186,8 @@ def _replica_already_there(services: Services, step: StepInput, source: SourceMo
 def _fingerprint(step: StepInput, source: SourceModel) -> str:
     """Return the version that the copy stands for: of the model that was lost, where a copy of it is being brought back."""
     origin = step.order.origin
-    return origin.fingerprint if origin else source.details.summary.fingerprint()
+    known = origin.fingerprint if origin else None
+    return known or source.details.summary.fingerprint()
 
 
 def _require_room(services: Services, step: StepInput, source: SourceModel) -> None:
@@ -235,10 +236,12 @@ def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: dateti
         claim = claim.model_copy(update={"not_before": _reserve(services, claim, now)})
     wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
     held = save(services, held, claim.renewed(now, step, wait), step)
+    # what was cancelled while it waited has its claim given back at once
+    waits = claim.state is ClaimState.CLAIMED and not is_cancelled(services, step.order)
     return Inspected(
         attempt=claim.attempt,
         state=claim.state,
-        not_before=claim.not_before if claim.state is ClaimState.CLAIMED else None,
+        not_before=claim.not_before if waits else None,
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
     )

@@ -43,7 +43,7 @@ def _delete(services: Services, step: StepInput) -> Message:
     subject = step.order.subject_fingerprint
     if has_ended(services, step.order) or (subject is not None and replica.fingerprint != subject):
         return ReplicaDone(changed=False)
-    if step.order.action is RowAction.DELETE and is_cancelled(services, step.order):
+    if (step.order.action is RowAction.DELETE or step.order.recreate) and is_cancelled(services, step.order):
         return Failure.of(Code.CANCELLED, "the run was cancelled before this replica was deleted")
     held = find_claim(services, step.order)
     if held is not None and held.claim.is_live(services.now()) and held.claim.owner != step.owner:

@@ -20,6 +20,7 @@ from backup.messages import (
     Failure,
     Inspected,
     Message,
+    Origin,
     ParkInput,
     Recorded,
     Started,
@@ -45,6 +46,7 @@ blueprint = df.Blueprint()
 
 COMPONENT_ROUNDS = 2
 COMPONENT_WAIT_SECONDS = 10.0
+LONGEST_SLOT_WAIT_SECONDS = 300.0
 
 FRESH_STARTS = 2
 """How many more authorizations a copy may cost after one came to nothing."""
@@ -113,20 +115,32 @@ class Copy:
             failed = yield from self._copy_components(found.missing_components)
             return self._ended_with(failed) if failed else Step.INSPECT
         assert found.state is not None, "a claim that was taken has a state"
+        if found.not_before is not None and found.not_before > self._context.current_utc_datetime:
+            elsewhere = yield from self._wait_for_slot(found.not_before)
+            if elsewhere is not None:
+                return elsewhere
         if self.progress.order.recreate and found.state is ClaimState.CLAIMED:
             envelope = yield from self._attempt(DELETE_REPLICA)
             if not envelope["ok"]:
                 return self._failed(Failure.parse(envelope))
-        if found.not_before is not None and found.not_before > self._context.current_utc_datetime:
-            if found.not_before >= self._deadline:
-                return self._failed(
-                    Failure.of(
-                        Code.DEADLINE_EXCEEDED, f"the rate limits leave no room before {found.not_before.isoformat()}"
-                    )
-                )
-            self._show(not_before=found.not_before)
-            yield self._context.create_timer(found.not_before)
         return RESUME_AT[found.state]
+
+    def _wait_for_slot(self, not_before: datetime) -> Steps:
+        """Wait for the moment that the copy was given; return the step to take instead, or ``None`` when it has come.
+
+        A long wait is interrupted, to see whether the run was cancelled meanwhile.
+        """
+        if not_before >= self._deadline:
+            said = f"the rate limits leave no room before {not_before.isoformat()}"
+            return self._failed(Failure.of(Code.DEADLINE_EXCEEDED, said))
+        self._show(not_before=not_before)
+        longest = self._context.current_utc_datetime + timedelta(seconds=LONGEST_SLOT_WAIT_SECONDS)
+        if not_before <= longest:
+            yield self._context.create_timer(not_before)
+            return None
+        self._waits.one_more()
+        yield self._context.create_timer(longest)
+        return Step.INSPECT
 
     def _copy_components(self, components: list[ComponentRef]) -> Steps:
         """Have what a composed model is made of copied first, under the same ids; return a ``Failure``, or ``None``."""
@@ -141,7 +155,7 @@ class Copy:
                     "kind": component.kind,
                     "model_id": component.model_id,
                     "target_model_id": None,
-                    "origin": None,
+                    "origin": self._origin_of(component),
                     "recreate": False,
                     "subject_id": None,
                 }
@@ -158,6 +172,11 @@ class Copy:
                 said = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
                 return Failure.of(Code.COMPONENT_FAILED, said)
         return None
+
+    def _origin_of(self, component: ComponentRef) -> Origin | None:
+        """Return what a part of a restored model stands for: the part that the lost model had, under the same id."""
+        origin = self.progress.order.origin
+        return origin and Origin(source=origin.source, model_id=component.model_id)
 
     def _wait_for_others(self) -> Steps:
         """Wait a little for another run that copies a component of ours; that does not count as a round."""

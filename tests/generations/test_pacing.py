@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from backup.document_models import Kind
+from backup.messages import CopyOrder, CopyProgress
+from backup.names import COPY_MODEL
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel
 from local.simulator.models import classifier, v2_model, v3_model, v4_model
-from local.simulator.seeds import model_uuid
+from local.simulator.seeds import RECEIPT, model_uuid
 
 from .conftest import MakeScene, Scene
 
@@ -114,3 +117,61 @@ def test_a_free_resource_is_asked_as_slowly_as_it_wants(make_scene: MakeScene) -
     run = scene.copy(ids(V4[:10]))
     assert run["status"] == "Succeeded"
     assert refused_share(scene) <= 0.2, "single reads are not planned, only the average of them"
+
+
+def test_a_cancelled_run_does_not_wait_for_turns_that_it_will_not_take(make_scene: MakeScene) -> None:
+    models = [v2_model(model_uuid(f"model {number}")) for number in range(20)]
+    scene = paced(make_scene, models)
+    run = scene.ask(source=SOURCE, targets=[TARGET], models=ids(models))
+    scene.host.run_until_idle(limit=timedelta(seconds=10))
+    assert scene.http("POST", f"/api/runs/{run}/cancel").status in {200, 202}
+    began = scene.clock.now()
+    scene.host.run_until_idle()
+    assert scene.clock.now() - began <= timedelta(minutes=6), "the last turn is twenty minutes away"
+    statuses = Counter(copy["status"] for copy in scene.run(run)["copies"])
+    assert statuses == {"Succeeded": 1, "Cancelled": 19}
+    assert len(scene.asked(TARGET, "authorizeCopy")) == 1
+    again = scene.copy(ids(models)[5:7])
+    assert again["status"] == "Succeeded", "nothing is held any more"
+
+
+def recreated(scene: Scene, run_id: str) -> str:
+    """Copy a model, train it anew, begin to copy it under the same id, and return the instance, which waits for its turn."""
+    scene.one("invoices")
+    scene.source.put_model(v4_model("invoices", fields=RECEIPT))
+    scene.services.catalogue.slots.reserve(SOURCE, "manage", 1000, scene.clock.now())
+    order = CopyOrder(
+        run_id=run_id,
+        row=0,
+        source=SOURCE,
+        target=TARGET,
+        kind=Kind.MODEL,
+        model_id="invoices",
+        subject_id="invoices",
+        recreate=True,
+        deadline_seconds=7200,
+        patience_seconds=300,
+    )
+    instance = scene.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json(), run_id)
+    scene.host.run_until_idle(limit=timedelta(seconds=500))
+    return instance
+
+
+def test_an_old_copy_is_not_deleted_before_the_turn_of_the_new_one(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, [v4_model("invoices")])
+    instance = recreated(scene, "one")
+    assert scene.target.model("invoices") is not None
+    scene.host.run_until_idle()
+    assert scene.host.status(instance).output["targetModelId"] == "invoices"
+    assert len(scene.asked(TARGET, "deleteModel")) == 1
+
+
+def test_an_old_copy_is_not_deleted_for_a_run_that_was_cancelled(make_scene: MakeScene) -> None:
+    scene = paced(make_scene, [v4_model("invoices")])
+    instance = recreated(scene, "one")
+    scene.services.catalogue.runs.cancel("one", scene.clock.now())
+    scene.host.run_until_idle()
+    assert scene.host.status(instance).output["status"] == "Cancelled"
+    assert scene.target.model("invoices") is not None
+    assert not scene.asked(TARGET, "deleteModel")
+    assert scene.places("invoices")[TARGET] == "invoices"
