@@ -78,7 +78,7 @@ def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, c
         retrained = claim.model_copy(
             update={
                 "digest": source.digest(),
-                "fingerprint": order.origin.fingerprint if order.origin else source.summary.fingerprint(),
+                "fingerprint": (order.origin and order.origin.fingerprint) or source.summary.fingerprint(),
                 "expires_at": source.summary.expires,
             }
         )

@@ -47,7 +47,8 @@ class Origin(Message):
 
     source: str
     model_id: str
-    fingerprint: str
+    fingerprint: str | None = None
+    """The version that was lost, where it is known."""
 
 
 class CopyOrder(Message):

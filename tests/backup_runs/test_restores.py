@@ -1,0 +1,155 @@
+"""Restores: what was lost comes back from the copies, to its own resource or to a third one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backup.document_models import Kind
+from backup.states import ReplicaState
+from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+
+from .conftest import V2_ID, MakeNights, Nights, mixed_models, rows
+
+ALL = (V2_ID, "claims", "invoices")
+
+
+def restore(stage: Nights, **more: Any) -> dict[str, Any]:
+    """Restore from the copies of the source, and return the run when it has ended."""
+    stage.forget_calls()
+    answer = stage.http("POST", "/api/restores", {"source": SOURCE, **more})
+    assert answer.status == 202, answer.body
+    stage.host.run_until_idle()
+    return stage.run(answer.body["runId"])
+
+
+def lose(stage: Nights, *models: str) -> None:
+    """Delete models at the source, as somebody should not have."""
+    for model in stage.source.models():
+        if not models or model.model_id in models:
+            stage.source.remove_model(model.model_id, model.kind)
+
+
+def test_all_models_come_back_to_their_resource_under_their_ids_where_that_can_be_chosen(stage: Nights) -> None:
+    stage.backup()
+    content = {model.model_id: model.content for model in stage.source.models()}
+    lose(stage)
+    run = restore(stage)
+    assert (run["kind"], run["status"], run["progress"]) == ("restore", "Succeeded", {"done": 3, "total": 3})
+    held = stage.held(SOURCE)
+    assert {"claims", "invoices"} <= set(held)
+    assert set(held.values()) == {"ready"}
+    (new_id,) = set(held) - {"claims", "invoices"}
+    restored = stage.source.model(new_id)
+    assert restored is not None
+    assert restored.content == content[V2_ID]
+    # v2 chooses ids itself: the mapping knows the new one under the old
+    assert new_id in {place["modelId"] for place in stage.look_up(V2_ID) if place["resource"] == SOURCE}
+    for model in ("claims", "invoices"):
+        assert (SOURCE, model) in {(place["resource"], place["modelId"]) for place in stage.look_up(model)}
+        assert sum(place["resource"] == SOURCE for place in stage.look_up(model)) == 1
+
+
+def test_after_a_restore_the_next_night_makes_no_second_copies_of_what_kept_its_id(stage: Nights) -> None:
+    stage.backup()
+    lose(stage)
+    restore(stage)
+    stage.backup()
+    for target in (TARGET, SECOND_TARGET):
+        assert {"claims", "invoices"} <= set(stage.held(target))
+        assert not {"claims.2", "invoices.2"} & set(stage.held(target))
+    last = stage.backup()
+    assert str(last["message"]).startswith("nothing to do")
+
+
+def test_models_go_to_a_third_resource(make_stage: MakeNights) -> None:
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    stage.source.down()
+    run = restore(stage, target=SECOND_TARGET)
+    assert run["status"] == "Succeeded"
+    assert {"claims", "invoices"} <= set(stage.held(SECOND_TARGET))
+    assert all(row["source"] == TARGET for row in run["copies"])
+    for model in ALL:
+        assert SECOND_TARGET in {place["resource"] for place in stage.look_up(model)}
+
+
+def test_some_models_come_back_and_others_do_not(stage: Nights) -> None:
+    stage.backup()
+    lose(stage)
+    run = restore(stage, models=["claims"])
+    assert rows(run) == [(SOURCE, "claims", "Succeeded", None)]
+    assert set(stage.held(SOURCE)) == {"claims"}
+
+
+def test_a_dry_run_names_the_copies_that_would_be_used_and_asks_nobody(stage: Nights) -> None:
+    stage.backup()
+    lose(stage)
+    run = restore(stage, dryRun=True)
+    assert (run["status"], run["copies"]) == ("Succeeded", [])
+    assert {one["modelId"] for one in run["decisions"]} == set(ALL)
+    assert {one["fromResource"] for one in run["decisions"]} <= {TARGET, SECOND_TARGET}
+    assert stage.calls() == []
+    assert stage.held(SOURCE) == {}
+
+
+def test_a_model_that_no_copy_is_known_of_fails_the_restore_by_its_name(stage: Nights) -> None:
+    stage.backup()
+    run = restore(stage, models=["claims", "never-seen"])
+    assert (run["status"], run["code"]) == ("Failed", "ModelNotFound")
+    assert "never-seen" in run["message"]
+    assert "claims" not in run["message"]
+    assert stage.calls() == []
+
+
+def test_what_is_still_there_is_recognized_and_not_copied_beside_itself(stage: Nights) -> None:
+    stage.backup()
+    lose(stage, "claims")
+    run = restore(stage, kind="model", models=["claims", "invoices"])
+    assert run["status"] == "Succeeded"
+    assert set(stage.held(SOURCE)) == {V2_ID, "claims", "invoices"}
+
+
+def test_a_composed_model_comes_back_with_its_parts(make_stage: MakeNights) -> None:
+    stage = make_stage(mixed_models(), targets=[SECOND_TARGET])
+    stage.backup()
+    lose(stage)
+    run = restore(stage, models=["mail"])
+    assert rows(run) == [(SOURCE, "mail", "Succeeded", None)]
+    assert set(stage.held(SOURCE)) == {"mail", "invoices", "sorter"}
+    for model, kind in (("mail", Kind.MODEL), ("invoices", Kind.MODEL), ("sorter", Kind.CLASSIFIER)):
+        (one,) = stage.replicas(model, SOURCE, kind)
+        assert (one.target_model_id, one.state) == (model, ReplicaState.READY)
+
+
+def test_all_of_a_composed_source_comes_back_at_once(make_stage: MakeNights) -> None:
+    stage = make_stage(mixed_models(), targets=[SECOND_TARGET])
+    stage.backup()
+    lose(stage)
+    run = restore(stage)
+    assert (run["status"], run["progress"]["total"]) == ("Succeeded", 5)
+    strays = [one for one in stage.services.catalogue.replicas.all() if one.source != SOURCE]
+    assert strays == []
+
+
+def test_a_replaced_copy_is_restored_in_its_newest_version_under_the_first_id(stage: Nights) -> None:
+    stage.backup()
+    stage.days_pass(1)
+    newest = stage.retrain("invoices").content
+    stage.backup()
+    lose(stage, "invoices")
+    restore(stage, models=["invoices"])
+    back = stage.source.model("invoices")
+    assert back is not None
+    assert str(back.content).replace("invoices.2", "invoices") == str(newest)
+
+
+def test_a_request_that_cannot_be_meant_is_refused(stage: Nights) -> None:
+    for body, code in (
+        ({"source": "nowhere"}, "UnknownResource"),
+        ({"source": SOURCE, "models": ["claims", "claims"]}, None),
+        ({"source": SOURCE, "models": ["no/such/id"]}, "ImpossibleModelId"),
+        ({"source": SOURCE, "modles": ["claims"]}, None),
+    ):
+        answer = stage.http("POST", "/api/restores", body)
+        assert answer.status == 400, body
+        assert code is None or answer.body["code"] == code
