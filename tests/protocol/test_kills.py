@@ -119,8 +119,7 @@ def see_that_it_was_copied_once(host: KilledHost, subject: Subject, model_id: st
 
 
 def see_that_nothing_is_left(host: KilledHost, subject: Subject, copied: list[str]) -> None:
-    kind = "classifier" if subject.kind is Kind.CLASSIFIER else "model"
-    held = host.resource(subject.target).models(kind)
+    held = host.resource(subject.target).models("classifier" if subject.kind is Kind.CLASSIFIER else "model")
     # a host that died before it answered may have taken the request all the same
     sources = Counter(model.copy_of for model in held if model.state == "ready")
     assert set(copied) <= {str(source).rpartition("/")[2] for source in sources}
