@@ -17,7 +17,7 @@ from local.stage import PLAN, REGIONS, SOURCE, Stage
 TARGETS = [name for name in REGIONS if name != SOURCE]
 LONGEST_RUN_SECONDS = 150.0
 _LOOK_SECONDS = 0.3
-_COPY_SECONDS = (0.5, 1.5)
+_COPY_SECONDS = (0.2, 0.8)
 _LISTS = {"listModels", "listClassifiers"}
 
 

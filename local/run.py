@@ -23,7 +23,7 @@ TARGET = "forms-northeurope"
 
 _LONGEST_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
-_PATIENCE_SECONDS = 6
+_PATIENCE_SECONDS = 2
 """How long a resource that is down is waited for here. The app's default is minutes."""
 
 _EPILOG = """\
@@ -89,7 +89,7 @@ def _stage_options(options: argparse.Namespace) -> StageOptions:
         directory=options.directory,
         limits=options.limits,
         api_versions=read_versions(options.api_versions),
-        copy_seconds=(2.5, 3.5),
+        copy_seconds=(1.1, 1.9),
         patience_seconds=_PATIENCE_SECONDS,
         seed_models="night",
     )
