@@ -1,0 +1,218 @@
+"""Where a model can be used now: order, expiry, caching, files and pages; also while the source is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from backup.configuration import Resource
+from backup.document_models import Kind
+from backup.lookup import places
+from backup.records import Replica
+from backup.states import ReplicaState
+from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+
+from .conftest import V2_ID, MakeNights, Nights
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+ACCOUNT = "/subscriptions/1/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/"
+RESOURCES = {
+    name: Resource.model_validate(
+        {
+            "endpoint": f"https://{name}.cognitiveservices.azure.com",
+            "region": region,
+            "resourceId": ACCOUNT + name,
+            "apiVersions": ["2024-11-30"],
+            "keySetting": "KEY",
+        }
+    )
+    for name, region in {"west": "westeurope", "north": "northeurope", "east": "eastus"}.items()
+}
+
+
+def replica(target: str, hours_ago: float = 1.0, **more: Any) -> Replica:
+    facts = {"target_model_id": "m1", "state": ReplicaState.READY, **more}
+    return Replica(
+        source="west",
+        kind=Kind.MODEL,
+        model_id="m1",
+        target=target,
+        api_version="2024-11-30",
+        fingerprint="f",
+        digest="d",
+        verified_at=NOW - timedelta(hours=hours_ago),
+        run_id="run",
+        **facts,
+    )
+
+
+def named(replicas: Iterable[Replica], seen: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return the places in short: resource and model id."""
+    known = {name: {"state": state, "at": "…"} for name, state in (seen or {}).items()}
+    found = places("west", Kind.MODEL, "m1", replicas, RESOURCES, known, NOW)
+    return [(place["resource"], place["modelId"]) for place in found]
+
+
+def test_the_source_comes_first_then_the_copy_that_was_verified_last() -> None:
+    assert named([replica("north", 5), replica("east", 1)]) == [("west", "m1"), ("east", "m1"), ("north", "m1")]
+
+
+@pytest.mark.parametrize(("state", "first"), [("reachable", "west"), ("unreachable", "east"), ("accessDenied", "east")])
+def test_a_source_that_did_not_answer_last_time_comes_last(state: str, first: str) -> None:
+    found = named([replica("east")], {"west": state})
+    assert found[0] == (first, "m1")
+    assert len(found) == 2
+
+
+def test_a_copy_that_was_replaced_comes_behind_all_others() -> None:
+    old = replica("east", 0.5, state=ReplicaState.RETIRING)
+    assert named([old, replica("east", 1, target_model_id="m1.2"), replica("north", 9)])[1:] == [
+        ("east", "m1.2"),
+        ("north", "m1"),
+        ("east", "m1"),
+    ]
+
+
+@pytest.mark.parametrize("state", [ReplicaState.DELETING, ReplicaState.MISSING])
+def test_what_is_gone_or_going_is_not_named(state: ReplicaState) -> None:
+    assert named([replica("east", state=state), replica("north")]) == [("west", "m1"), ("north", "m1")]
+
+
+def test_an_expired_model_is_named_nowhere() -> None:
+    assert named([replica("east", expires_at=NOW)]) == []
+    assert len(named([replica("east", expires_at=NOW + timedelta(seconds=1))])) == 2
+
+
+def test_a_model_that_is_gone_from_its_source_is_named_elsewhere_only() -> None:
+    assert named([replica("east", orphaned_at=NOW)]) == [("east", "m1")]
+
+
+def test_a_resource_that_is_not_configured_any_more_is_not_named() -> None:
+    assert named([replica("mars"), replica("east")]) == [("west", "m1"), ("east", "m1")]
+
+
+def test_the_source_is_named_while_the_only_copy_is_made_anew() -> None:
+    assert named([replica("east", state=ReplicaState.MISSING)]) == [("west", "m1")]
+
+
+def test_a_model_that_was_brought_back_is_the_sources_again() -> None:
+    lost = replica("east", orphaned_at=NOW)
+    assert named([lost, replica("west")]) == [("west", "m1"), ("east", "m1")]
+    assert set(named([lost, replica("west", target_model_id="new")])) == {("west", "new"), ("east", "m1")}
+
+
+def test_nothing_known_is_nothing_named() -> None:
+    assert named([]) == []
+
+
+# -- over HTTP
+
+
+def test_a_lookup_says_everything_that_an_application_needs(stage: Nights) -> None:
+    stage.backup()
+    stage.days_pass(1)
+    source, copy, _ = stage.look_up("invoices")
+    assert (source["role"], copy["role"]) == ("source", "replica")
+    assert copy["endpoint"] == stage.simulator.endpoint(copy["resource"])
+    assert (copy["modelId"], copy["apiVersion"], copy["state"]) == ("invoices", "2024-11-30", "ready")
+    assert copy["ageSeconds"] > 80_000
+    assert copy["expiresAt"]
+    assert copy["lastSeen"]["state"] == "reachable"
+
+
+def test_a_lookup_is_one_query_and_asks_no_resource(stage: Nights) -> None:
+    stage.backup()
+    stage.forget_calls()
+    for name in (SOURCE, TARGET):
+        stage.resource(name).down()
+    for model in (V2_ID, "claims", "invoices"):
+        assert len(stage.look_up(model)) == 3
+    assert stage.calls() == []
+
+
+def test_a_caller_that_has_the_answer_already_is_told_so_until_it_changes(stage: Nights) -> None:
+    stage.backup()
+    path = f"/api/models/{SOURCE}/invoices"
+    first = stage.http("GET", path)
+    assert "max-age" in first.headers["cache-control"]
+    stage.days_pass(0.1)
+    again = conditional(stage, path, first.headers["etag"])
+    assert (again[0], again[2]) == (304, b"")
+    stage.retrain("invoices")
+    stage.backup()
+    assert conditional(stage, path, first.headers["etag"])[0] == 200
+
+
+def conditional(stage: Nights, path: str, etag: str) -> tuple[int, dict[str, str], bytes]:
+    return stage.host.call_http("GET", path, headers={"If-None-Match": etag})
+
+
+def test_the_whole_mapping_is_a_file_and_has_a_tag_too(stage: Nights) -> None:
+    stage.backup()
+    answer = stage.http("GET", "/api/models")
+    assert {model["modelId"] for model in answer.body["models"]} == {V2_ID, "claims", "invoices"}
+    for model in answer.body["models"]:
+        assert model["places"] == stage.look_up(model["modelId"])
+    assert stage.http("GET", f"/api/models?source={TARGET}").body["models"] == []
+    stage.days_pass(0.1)
+    assert conditional(stage, "/api/models", answer.headers["etag"])[0] == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/api/models/{SOURCE}/unknown", 404),
+        ("/api/models/nowhere/invoices", 404),
+        (f"/api/models/{SOURCE}/invoices?kind=classifier", 404),
+        (f"/api/models/{SOURCE}/invoices?kind=typewriter", 400),
+        ("/api/replicas?state=lost", 400),
+        ("/api/replicas?after=nonsense", 400),
+    ],
+)
+def test_what_cannot_be_answered_says_why(stage: Nights, path: str, status: int) -> None:
+    stage.backup()
+    answer = stage.http("GET", path)
+    assert answer.status == status
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def all_rows(stage: Nights, query: str = "") -> list[dict[str, Any]]:
+    """Follow the pages of the matrix."""
+    path, found = f"/api/replicas?{query}", []
+    while path:
+        body = stage.http("GET", path).body
+        found += body["replicas"]
+        path = "/api" + body["nextLink"].partition("/api")[2] if "nextLink" in body else ""
+    return found
+
+
+def test_the_matrix_comes_in_pages_and_can_be_narrowed(stage: Nights) -> None:
+    stage.backup()
+    stage.retrain("invoices")
+    stage.backup()
+    everything = all_rows(stage)
+    assert len(everything) == 8
+    assert all_rows(stage, "limit=3") == everything
+    assert all_rows(stage, f"limit=1&target={TARGET}") == [row for row in everything if row["target"] == TARGET]
+    assert {row["modelId"] for row in all_rows(stage, "state=retiring")} == {"invoices"}
+    assert all_rows(stage, "kind=classifier") == []
+    assert all_rows(stage, f"source={TARGET}") == []
+    assert {row["ageSeconds"] >= 0 for row in everything} == {True}
+
+
+def test_each_of_five_thousand_models_is_answered_while_the_source_is_down(make_stage: MakeNights) -> None:
+    stage = make_stage([])
+    stage.source.down()
+    table = stage.services.catalogue.replicas
+    models = [f"model-{number:04}" for number in range(5000)]
+    for number, model_id in enumerate(models):
+        target = (TARGET, SECOND_TARGET)[number % 2]
+        renamed = {"source": SOURCE, "model_id": model_id, "target_model_id": model_id}
+        table.put(replica(target).model_copy(update=renamed), None)
+    for model_id in models:
+        assert {place["modelId"] for place in stage.look_up(model_id)} == {model_id}
+    assert len(stage.http("GET", "/api/models").body["models"]) == 5000
+    assert len(all_rows(stage, "limit=1000")) == 5000
