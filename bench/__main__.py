@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_driven_clock, on_machine_clock
+from bench.lookups import AT_MOST, MODELS, lookup_and_health
+from bench.nights import measure_apart
 from bench.orchestrations import orchestrations_per_second
 
-PARTS = ("host", "copies", "generations")
+PARTS = ("host", "copies", "generations", "nights", "lookups")
+NIGHTS = (100, 1000)
 SIZES = (1, 10, 100, 500)
 GROWTH_AT_MOST = 1.2
 """Seconds per copy of the largest run over those of the one before it: more would mean that cost grows with the size of a run."""
@@ -41,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             good = _copies(Path(folder), [int(size) for size in options.sizes.split(",")])
         if "generations" in parts:
             _generations(Path(folder))
+        if "nights" in parts:
+            _nights()
+        if "lookups" in parts:
+            good = _lookups(Path(folder)) and good
     return 0 if good else 1
 
 
@@ -88,6 +95,34 @@ def _generations(folder: Path) -> None:
         cost = on_driven_clock(_new(folder), models_of(version, 1), [version])
         print(f"| {version} | {cost.calls} | {cost.own_events} | {cost.events} |", flush=True)
     print()
+
+
+def _nights() -> None:
+    print("A first night over v4 models and two targets, and one with nothing to do after it, on a driven clock\n")
+    print(
+        "| models | copies | s | events per copy | calls per copy | longest history | second night: s | calls | MB at most |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for count in NIGHTS:
+        cost = measure_apart(count)
+        copies = cost["copies"]
+        print(
+            f"| {count} | {copies} | {cost['seconds']} | {cost['events'] / copies:.1f} | {cost['calls'] / copies:.2f} "
+            f"| {cost['longestHistory']} | {cost['secondNightSeconds']} | {cost['secondNightCalls']} | {cost['peakMegabytes']} |",
+            flush=True,
+        )
+    print()
+
+
+def _lookups(folder: Path) -> bool:
+    lookup, health = lookup_and_health(_new(folder))
+    print(f"Lookups among {MODELS} models while the source is down, and health calls in turns with them\n")
+    print("| call | median, ms | p99, ms |")
+    print("|---|---:|---:|")
+    print(f"| GET /api/models/{{source}}/{{modelId}} | {lookup.median:.2f} | {lookup.p99:.2f} |")
+    print(f"| GET /api/health | {health.median:.2f} | {health.p99:.2f} |\n")
+    print(f"p99 of a lookup over p99 of a health call: {lookup.p99 / health.p99:.2f} (at most {AT_MOST})\n", flush=True)
+    return lookup.p99 <= AT_MOST * health.p99
 
 
 def _new(folder: Path) -> Path:

@@ -6,6 +6,8 @@ import argparse
 import json
 import logging
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -77,6 +79,14 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
             # kilobytes on Linux; host, app and simulated service are one process here
             "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
+
+
+def measure_apart(count: int) -> dict[str, Any]:
+    """Return what :func:`measure` returns, measured in a process of its own: its peak memory is nobody else's."""
+    command = [sys.executable, "-m", "bench.nights", str(count)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    cost: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return cost
 
 
 def main() -> None:
