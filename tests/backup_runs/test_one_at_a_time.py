@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from azure.functions.timer import TimerRequest
 
+from backup.messages import BackupRequest
 from backup.names import BACKUP_RUN
 from local.inprocess import SECOND_TARGET, TARGET
 from local.simulator.models import v4_model
@@ -63,7 +64,10 @@ def test_a_second_run_is_refused_with_the_address_of_the_first(stage: Nights) ->
 
 
 def test_of_two_runs_accepted_at_once_one_ends_and_names_the_other(stage: Nights) -> None:
-    ids = [stage.begin(), stage.begin()]
+    # past the door, which looks first: both were let in before either had taken the plan
+    ids = [f"{PLAN}-20260101T0000-{letter}" for letter in "ab"]
+    for run_id in ids:
+        stage.host.start_new(BACKUP_RUN, BackupRequest(run_id=run_id, plan=PLAN).to_json(), run_id)
     stage.host.run_until_idle()
     runs = [stage.run(run_id) for run_id in ids]
     assert sorted(run["status"] for run in runs) == ["Failed", "Succeeded"]
