@@ -41,10 +41,13 @@ def _start(services: Services, step: StepInput) -> Message:
         return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is no authorization to start with")
     if claim.state is not ClaimState.AUTHORIZED:
         return Started(attempt=claim.attempt, operation=claim.operation)
-    authorization = _unsealed(services, claim, step)
+    assert claim.authorization_expires is not None, "an authorized claim holds its expiry"
     now = services.now()
-    if authorization.expires - now < TOKEN_RESERVE:
-        return Failure.of(Code.AUTHORIZATION_EXPIRED, f"the authorization ends at {authorization.expires.isoformat()}")
+    if claim.authorization_expires - now < TOKEN_RESERVE:
+        # asked before it is opened: nobody needs to wait for the key of a seal that holds nothing of use any more
+        ends = claim.authorization_expires.isoformat()
+        return Failure.of(Code.AUTHORIZATION_EXPIRED, f"the authorization ends at {ends}")
+    authorization = _unsealed(services, claim, step)
     held = save(services, held, claim.move(ClaimState.POSTING, announced_at=now).renewed(now, step), step)
     return _post(services, held, authorization, step)
 
