@@ -101,4 +101,6 @@ def _again(attempted: Attempted) -> HeldClaim:
     found = find_claim(attempted.services, attempted.step.order)
     if found is None or not found.claim.is_held_by(attempted.step):
         raise Refused(Failure.of(Code.CLAIM_MOVED, "the claim went on without this step"))
+    if found.claim.state is not ClaimState.CLAIMED:
+        raise Refused(Failure.of(Code.LOOKING, "another delivery of this step is at work", retry_after=1.0))
     return found

@@ -10,6 +10,7 @@ from activities.envelope import answer
 from activities.listing import listed_models, lists_of
 from backup.codes import MEANINGS, Code
 from backup.configuration import Configuration, Plan
+from backup.decisions import CODE_OF_BLOCK, Action, Decision, Listing, PlanInput, PlanResult, Reason, Removal
 from backup.messages import (
     BackupRequest,
     CopyOutcome,
@@ -23,19 +24,7 @@ from backup.messages import (
     RunFailure,
 )
 from backup.names import CLAIM_PLAN, FAIL_RUN, MAKE_PLAN
-from backup.plan import (
-    CODE_OF_BLOCK,
-    Action,
-    Decision,
-    Listing,
-    PlanInput,
-    PlanResult,
-    Reason,
-    Removal,
-    SourceListEmpty,
-    make_plan,
-    recreates,
-)
+from backup.plan import SourceListEmpty, make_plan, recreates
 from backup.records import RunRecord, RunRow
 from backup.states import CopyStatus
 from catalog.replicas import KnownReplica

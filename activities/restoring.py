@@ -9,10 +9,10 @@ import azure.durable_functions as df
 from activities.envelope import answer
 from backup.api_versions import generation_of, newest_common
 from backup.codes import Code
+from backup.decisions import Action, Decision, Reason
 from backup.document_models import Generation, Kind
 from backup.messages import Failure, Message, Origin, RestorePlanned, RestoreRequest
 from backup.names import PLAN_RESTORE
-from backup.plan import Action, Decision, Reason
 from backup.records import Replica, RunRow
 from backup.states import ReplicaState
 from wiring.events import Event, emit

@@ -13,20 +13,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from backup.configuration import DeepCheck, OnChange, Plan, Resource
+from backup.decisions import CODE_OF_BLOCK, Action, Decision, Listing, PlanInput, PlanResult, Reason
 from backup.document_models import Kind, ModelState, ModelSummary
 from backup.names import fallback_ids
-from backup.plan import (
-    CODE_OF_BLOCK,
-    Action,
-    Decision,
-    Listing,
-    PlanInput,
-    PlanResult,
-    Reason,
-    SourceListEmpty,
-    make_plan,
-    recreates,
-)
+from backup.plan import SourceListEmpty, make_plan, recreates
 from backup.records import Replica
 from backup.states import ReplicaState
 
