@@ -259,5 +259,5 @@ def test_a_claim_that_is_inserted_without_compare_and_swap_is_found_out(service:
         inserts_blindly = True
 
     Machine.service, Machine.subject = service, SUBJECTS["v2"]
-    with pytest.raises(AssertionError, match="the claim of|there is one ready copy"):
+    with pytest.raises(AssertionError, match=r"the claim of|there is one ready copy"):
         run_state_machine_as_test(Machine, settings=settings(bounded(200), phases=[Phase.generate]))
