@@ -27,18 +27,9 @@ class ClaimState(StrEnum):
 
 
 CLAIM_MOVES: dict[ClaimState, frozenset[ClaimState]] = {
-    # a proof that nothing was written leads back; a lost answer leads to the same state under the next attempt
+    # a proof that nothing was written leads back; so does a lost answer once it was looked for, under the next attempt
     ClaimState.CLAIMED: frozenset({ClaimState.AUTHORIZING, ClaimState.VERIFYING, ClaimState.RELEASED}),
-    ClaimState.AUTHORIZING: frozenset(
-        {
-            ClaimState.CLAIMED,
-            ClaimState.AUTHORIZING,
-            ClaimState.AUTHORIZED,
-            ClaimState.VERIFYING,
-            ClaimState.DISCARDING,
-            ClaimState.RELEASED,
-        }
-    ),
+    ClaimState.AUTHORIZING: frozenset({ClaimState.CLAIMED, ClaimState.AUTHORIZED, ClaimState.DISCARDING}),
     ClaimState.AUTHORIZED: frozenset({ClaimState.POSTING, ClaimState.DISCARDING}),
     ClaimState.POSTING: frozenset(
         {ClaimState.AUTHORIZED, ClaimState.COPYING, ClaimState.VERIFYING, ClaimState.DISCARDING}
