@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities.fence import save
+from activities.lost_authorization import suspect
 from activities.placeholders import delete_if_there
 from backup.claims import Claim, Superseded
 from backup.document_models import ModelState
@@ -39,7 +40,11 @@ def _swept(services: Services, held: HeldClaim, service: ModelService, entry: Su
     try:
         found = service.get_model(entry.target_model_id)
     except ModelNotFound:
-        if service.generation.shows_placeholders or entry.deleting:
+        if service.generation.shows_placeholders:
+            return save(services, held, _without(claim, entry), step)
+        if entry.deleting:
+            # nobody can say whether its deletion had its effect: it is not deleted again, and not forgotten
+            suspect(services, step, entry.target_model_id)
             return save(services, held, _without(claim, entry), step)
     else:
         is_ready = found.summary.state is ModelState.READY

@@ -53,7 +53,7 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
 def suspect_lost_id(services: Services, claim: Claim, step: StepInput) -> None:
     """Remember and report that the placeholder under the claim's lost id may be ours (v3 and later)."""
     if claim.lost_id is not None:
-        _suspect(services, step, claim.lost_id)
+        suspect(services, step, claim.lost_id)
 
 
 def _may_be_ours(model: ModelSummary, announced: datetime) -> bool:
@@ -78,12 +78,13 @@ def _remember(services: Services, step: StepInput, candidates: list[ModelSummary
     for model in candidates:
         if model.model_id in ours:
             continue
-        _suspect(services, step, model.model_id)
+        suspect(services, step, model.model_id)
 
 
-def _suspect(services: Services, step: StepInput, target_model_id: str) -> None:
+def suspect(services: Services, step: StepInput, target_model_id: str) -> None:
+    """Remember and report that what is under an id of the target may be a placeholder of ours."""
     order = step.order
-    suspect = Suspect(
+    found = Suspect(
         target=order.target,
         kind=order.kind,
         model_id=target_model_id,
@@ -92,5 +93,5 @@ def _suspect(services: Services, step: StepInput, target_model_id: str) -> None:
         source=order.source,
         source_model_id=order.model_id,
     )
-    if services.catalogue.suspects.add(suspect):
+    if services.catalogue.suspects.add(found):
         emit(Event.SUSPECT_FOUND, targetModel=target_model_id, **fields(step))
