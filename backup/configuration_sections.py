@@ -119,9 +119,6 @@ class CopySettings(Section):
     patience_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
     """How long a step repeats a call that a resource does not take (down, 401, 403, 503), before it gives up."""
 
-    delete_suspects: Annotated[bool, Field(strict=True)] = False
-    """Delete v2 placeholders that a lost answer left behind, after 48 hours. Other programs' look the same."""
-
 
 class Route(Section):
     """What is special about copying from one resource to one other. Routes without special rules need no entry."""

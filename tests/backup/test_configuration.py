@@ -59,7 +59,7 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
         del document[name]
     configuration = parse_configuration(json.dumps(document), "backup.json")
     copies = configuration.copies
-    assert (copies.deadline_minutes, copies.concurrency, copies.delete_suspects) == (120, 32, False)
+    assert (copies.deadline_minutes, copies.concurrency) == (120, 32)
     assert (copies.ambiguity_window_seconds, copies.patience_seconds) == (300, 300)
     limits = configuration.resource(WEST).rate_limits
     assert (limits.v2_copies_per_minute, limits.v2_list_pages_per_minute) == (1, 10)
@@ -161,7 +161,6 @@ def test_a_region_may_be_in_upper_case() -> None:
         (lambda d: d["copies"].update(deadlineMinutes=6 * 24 * 60), "copies.deadlineMinutes", "too large", "8640"),
         (lambda d: d["copies"].update(deadlineMinutes=0), "copies.deadlineMinutes", "too small", "at least 1"),
         (lambda d: d["copies"].update(concurrency="8"), "copies.concurrency", "whole number", "without quotes"),
-        (lambda d: d["copies"].update(deleteSuspects="no"), "copies.deleteSuspects", "yes or no", "true or false"),
         (lambda d: d["routes"][0].update(target=WEST), "routes.0.target", "same as the source", "another"),
         (lambda d: d["routes"][0].update(target="forms-eastu"), "routes.0.target", "no configured", f'mean "{EAST}"'),
         (lambda d: d["routes"].append(d["routes"][0]), "routes.1", "already", "keep one"),
