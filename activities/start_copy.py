@@ -37,7 +37,7 @@ def _start(services: Services, step: StepInput) -> Message:
     claim = held.claim
     if claim.state is ClaimState.POSTING:
         return look_for_lost_start(services, held, step)
-    if claim.state is ClaimState.CLAIMED or claim.state is ClaimState.AUTHORIZING:
+    if claim.state in {ClaimState.CLAIMED, ClaimState.AUTHORIZING, ClaimState.DISCARDING}:
         return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is no authorization to start with")
     if claim.state is not ClaimState.AUTHORIZED:
         return Started(attempt=claim.attempt, operation=claim.operation)
