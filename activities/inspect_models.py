@@ -9,7 +9,7 @@ import azure.durable_functions as df
 
 from activities.components import missing_components
 from activities.envelope import Refused, answer, fields
-from activities.fence import find_claim, has_ended, is_cancelled, save, why_changed
+from activities.fence import find_claim, has_ended, is_cancelled, why_changed
 from activities.sources import SourceModel, find_source
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
 from backup.claims import Claim, new_claim
@@ -98,7 +98,18 @@ def _won(services: Services, step: StepInput, found: HeldClaim | None, claim: Cl
         other = find_claim(services, step.order)
         if other is not None and other.claim.owner != step.owner and other.claim.is_live(services.now()):
             raise Refused(_in_progress(other.claim, step)) from None
-        raise Refused(why_changed(services, step)) from None
+        raise Refused(_overtaken(services, step)) from None
+
+
+def _overtaken(services: Services, step: StepInput) -> Failure:
+    """Return the envelope for a claim that changed under our hands.
+
+    Where the owner is still ours, this step begins anew, whatever the attempt: inspecting takes the claim as it finds it.
+    """
+    found = find_claim(services, step.order)
+    if found is not None and found.claim.owner == step.owner and found.claim.state is not ClaimState.RELEASED:
+        return Failure.of(Code.LOOKING, "another delivery of a step of this copy is at work", retry_after=1.0)
+    return why_changed(services, step)
 
 
 def _require_usable(source: SourceModel, services: Services, step: StepInput) -> None:
@@ -235,7 +246,10 @@ def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: dateti
     if claim.state is ClaimState.CLAIMED and claim.not_before is None:
         claim = claim.model_copy(update={"not_before": _reserve(services, claim, now)})
     wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
-    held = save(services, held, claim.renewed(now, step, wait), step)
+    try:
+        services.catalogue.claims.save(held, claim.renewed(now, step, wait))
+    except RowChanged:
+        raise Refused(_overtaken(services, step)) from None
     # what was cancelled while it waited has its claim given back at once
     waits = claim.state is ClaimState.CLAIMED and not is_cancelled(services, step.order)
     return Inspected(

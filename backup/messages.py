@@ -249,6 +249,8 @@ class CopyProgress(Message):
     checks: int = 0
     """Status checks of the present attempt: the pace of polling follows from it."""
     fresh_starts: int = 0
+    looks_again: int | None = None
+    """How often the claim went on under a later attempt of ours, because a step ran twice."""
     component_rounds: int = 0
     """How often the components of a composed model were copied before it."""
     target_model_id: str | None = None

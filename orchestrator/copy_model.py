@@ -51,6 +51,9 @@ LONGEST_SLOT_WAIT_SECONDS = 300.0
 FRESH_STARTS = 2
 """How many more authorizations a copy may cost after one came to nothing."""
 
+MOST_LOOKS_AGAIN = 6
+"""How often a copy whose steps are overtaken goes back to its claim: that costs no authorization, but it must end."""
+
 STATUS_OF_CODE = {
     Code.ALREADY_THERE: CopyStatus.SUCCEEDED,
     Code.COPY_IN_PROGRESS: CopyStatus.COPY_IN_PROGRESS,
@@ -295,9 +298,10 @@ class Copy:
 
     def _look_again(self, failure: Failure) -> Step:
         """Go back to the claim, which went on under a later attempt of ours: a step ran twice."""
-        if self.progress.fresh_starts >= 2 * FRESH_STARTS:
+        looks = (self.progress.looks_again or 0) + 1
+        if looks > MOST_LOOKS_AGAIN:
             return self._ended_with(failure)
-        self._update(fresh_starts=self.progress.fresh_starts + 1, attempt=0)
+        self._update(looks_again=looks, attempt=0)
         return Step.INSPECT
 
     def _park(self, code: str, message: str) -> Steps:
