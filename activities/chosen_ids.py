@@ -6,7 +6,9 @@ for what a refusal (409) means:
 - a ready model with the same content: it is the copy; verify and record it;
 - a ready model with other content: not ours to touch; fall back;
 - nothing to be seen: a placeholder, and nothing tells whose. Fall back. Where an answer of ours was lost for this very id it may be our
-  own: then it is reported as a suspect. It is not deleted all the same, as somebody else may have authorized the id before us.
+  own: then it is reported as a suspect, and left alone until it is of no use to anybody (``activities.reclaiming``).
+
+What a composed model refers to is of no use under another id: then there is no falling back.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from activities.authorizing import Attempted, what_was_authorized
 from activities.envelope import Refused, fields
 from activities.fence import find_claim, save
 from activities.lost_authorization import suspect_lost_id
+from activities.reclaiming import note_blocked, reclaim
 from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
@@ -33,9 +36,10 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     """Authorize under the first id that can be had; return ``Authorized`` or a failure."""
     services, step = attempted.services, attempted.step
     order = step.order
-    wanted = order.target_model_id or held.claim.model_id
+    wanted = order.wanted_id
     occupied = _occupied(attempted)
-    for target_model_id in fallback_ids(wanted, CANDIDATES):
+    candidates = [wanted] if order.own_id_only else fallback_ids(wanted, CANDIDATES)
+    for target_model_id in candidates:
         if target_model_id in occupied:
             continue
         if not services.catalogue.target_ids.reserve(
@@ -48,9 +52,8 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
                 emit(Event.FALLBACK_ID, wanted=wanted, targetModel=target_model_id, **fields(step))
             return what_was_authorized(found)
         held = _again(attempted)
-    return Failure.of(
-        Code.MODEL_EXISTS, f'"{order.target}" holds something else under {wanted} and under every fallback id for it'
-    )
+    others = "" if order.own_id_only else " and under every fallback id for it"
+    return Failure.of(Code.MODEL_EXISTS, f'"{order.target}" holds something else under {wanted}{others}')
 
 
 def _occupied(attempted: Attempted) -> set[str]:
@@ -72,11 +75,18 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
             held = _again(attempted)
     existing = _visible(attempted, target_model_id)
     if existing is not None:
+        attempted.services.catalogue.suspects.forget(held.claim.target, target_model_id, held.claim.kind)
         return _adopted(attempted, held, existing) if _is_the_copy(held.claim, existing) else None
     if held.claim.lost_id == target_model_id:
         suspect_lost_id(attempted.services, held.claim, attempted.step)
-        save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
-    return None
+        held = save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
+    if not reclaim(attempted, target_model_id):
+        return None
+    try:
+        return attempted.authorize(held, target)
+    except ModelExists:
+        note_blocked(attempted, target_model_id)
+        return None
 
 
 def _visible(attempted: Attempted, target_model_id: str) -> ModelDetails | None:

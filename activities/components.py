@@ -7,6 +7,7 @@ from activities.sources import SourceModel
 from backup.codes import Code
 from backup.document_models import Component, ModelState
 from backup.messages import ComponentRef, CopyOrder, Failure
+from backup.states import ReplicaState
 from form_recognizer import ModelNotFound
 from wiring.services import Services
 
@@ -41,8 +42,19 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
         ) from None
     if not is_same:
         holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
+        if _is_older_copy(services, order, component):
+            holds = f'"{order.target}" holds an older copy of {component.kind} {component.model_id}'
+            raise _refused(order, holds, "a plan's run replaces it, and lets it go a day later")
         raise _refused(order, holds, "move it away")
     return True
+
+
+def _is_older_copy(services: Services, order: CopyOrder, component: Component) -> bool:
+    source = order.mapped_source
+    known = services.catalogue.replicas.get(
+        source, component.kind, component.model_id, order.target, component.model_id
+    )
+    return known is not None and known.replica.state in {ReplicaState.READY, ReplicaState.RETIRING}
 
 
 def _refused(order: CopyOrder, why: str, advice: str) -> Refused:

@@ -15,7 +15,7 @@ from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
 from backup.claims import Claim, new_claim
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelState
-from backup.messages import Failure, Inspected, Message, StepInput
+from backup.messages import ComponentRef, Failure, Inspected, Message, StepInput
 from backup.names import INSPECT_MODELS
 from backup.pacing import SLOT_SHARE
 from backup.records import Replica
@@ -177,6 +177,8 @@ def _replica_already_there(services: Services, step: StepInput, source: SourceMo
         replica = known.replica
         if replica.state is not ReplicaState.READY or replica.digest != digest:
             continue
+        if order.own_id_only and replica.target_model_id != order.wanted_id:
+            continue
         target = services.model_service(order.target, source.api_version, order.kind)
         try:
             copy = target.get_model(replica.target_model_id)
@@ -236,6 +238,7 @@ def _take(
         source_api_version=source.api_version,
         description=summary.description,
         tags={name: str(value) for name, value in summary.tags.items()},
+        components=[ComponentRef(kind=one.kind, model_id=one.model_id) for one in source.details.components],
         expires_at=summary.expires,
     )
     return _won(services, step, found, claim)

@@ -178,9 +178,7 @@ def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> 
 def _rows(services: Services, inputs: PlanInputs, policy: Plan, result: PlanResult) -> tuple[list[RunRow], int]:
     """Return the rows, those that lanes work on first, and how many those are."""
     work = [
-        _row(policy, decision, RowAction.COPY, recreate=recreates(policy, decision))
-        for decision in result.decisions
-        if decision.action in {Action.COPY, Action.REPLACE}
+        _copy_row(policy, decision) for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}
     ]
     work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
     work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
@@ -194,7 +192,13 @@ def _rows(services: Services, inputs: PlanInputs, policy: Plan, result: PlanResu
     return rows, len(work)
 
 
-def _row(policy: Plan, about: Decision | Removal, action: RowAction, *, recreate: bool = False) -> RunRow:
+def _copy_row(policy: Plan, decision: Decision) -> RunRow:
+    needed = True if decision.reason is Reason.OWN_ID_NEEDED else None
+    row = _row(policy, decision, RowAction.COPY)
+    return row.model_copy(update={"recreate": recreates(policy, decision), "own_id_only": needed})
+
+
+def _row(policy: Plan, about: Decision | Removal, action: RowAction) -> RunRow:
     return RunRow(
         row=0,
         source=policy.source,
@@ -204,7 +208,6 @@ def _row(policy: Plan, about: Decision | Removal, action: RowAction, *, recreate
         action=action,
         subject_id=about.target_model_id,
         subject_fingerprint=about.replica_fingerprint,
-        recreate=recreate,
     )
 
 

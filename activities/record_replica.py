@@ -86,6 +86,7 @@ def _replica(claim: Claim, step: StepInput) -> Replica:
         verified_at=claim.verified_at,
         expires_at=claim.expires_at,
         run_id=step.order.run_id,
+        components=claim.components,
     )
 
 

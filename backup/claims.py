@@ -14,7 +14,7 @@ from pydantic import Field
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import CopyOrder, Failure, Message, StepInput
+from backup.messages import ComponentRef, CopyOrder, Failure, Message, StepInput
 from backup.pacing import lease_until
 from backup.states import CLAIM_MOVES, ClaimState
 
@@ -55,6 +55,8 @@ class Claim(Message):
     """The version that the copy is made with; source and target use the same one."""
     description: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    components: list[ComponentRef] = Field(default_factory=list)
+    """What a composed model refers to (v4)."""
     expires_at: datetime | None = None
     """When the source model expires; its copy expires with it."""
     target_model_id: str | None = None

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MISSING = "missing"
     EXPIRED = "expired"
     RETRAINED = "retrained"
+    OWN_ID_NEEDED = "ownIdNeeded"
     UNCHANGED = "unchanged"
     NOT_READY = "notReady"
     SOURCE_EXPIRED = "sourceExpired"

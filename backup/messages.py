@@ -69,6 +69,8 @@ class CopyOrder(Message):
     """The version that this replica was of when that was decided: a later one is left alone."""
     recreate: bool = False
     """Whether the old replica is deleted before the new copy is made, so that the id stays."""
+    own_id_only: bool | None = None
+    """Whether the copy is of no use under another id: a composed model refers to it by this one."""
     origin: Origin | None = None
     deadline_seconds: float
     """Counted from the first moment of the copy."""
@@ -84,6 +86,11 @@ class CopyOrder(Message):
     def mapped_model_id(self) -> str:
         """The model id that the copy is known under in the mapping."""
         return self.origin.model_id if self.origin else self.model_id
+
+    @property
+    def wanted_id(self) -> str:
+        """The id that the copy should have, where ids are ours to choose (v3 and later)."""
+        return self.target_model_id or self.model_id
 
 
 class StepInput(Message):

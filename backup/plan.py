@@ -91,6 +91,19 @@ class _Considered:
         retiring = {_key(one): one for one in oldest_first if one.state is ReplicaState.RETIRING}
         self.kept = {**retiring, **self.ready}
         """What stands for each model in each target: an older copy, where the newer one is lost."""
+        self.parts = {
+            (replica.target, part.kind, part.model_id)
+            for replica in given.replicas
+            if replica.state is ReplicaState.READY
+            for part in replica.components
+        }
+        """What composed models in the targets refer to: it must be there under its own id (v4)."""
+        self.under_own_id = {
+            _key(one): one
+            for one in oldest_first
+            if one.state is ReplicaState.RETIRING and one.target_model_id == one.model_id
+        }
+        """Replaced copies that stand where composed models look for the newer one."""
 
 
 def is_included(policy: Plan, model_id: str) -> bool:
@@ -143,7 +156,8 @@ def _decide(given: PlanInput, considered: _Considered, target: str, model: Model
     present = None if replica is None else listing.models.get((replica.kind, replica.target_model_id))
     if replica is not None and present is not None and _is_usable(present, given.now):
         if replica.fingerprint == model.fingerprint():
-            return decision(Action.SKIP, Reason.UNCHANGED)
+            unchanged = decision(Action.SKIP, Reason.UNCHANGED)
+            return unchanged if blocked_because(given, model, target) else _moved_back(given, considered, unchanged)
         block = blocked_because(given, model, target)
         return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
     block = blocked_because(given, model, target)
@@ -152,6 +166,26 @@ def _decide(given: PlanInput, considered: _Considered, target: str, model: Model
     if replica is None:
         return decision(Action.COPY, Reason.NEW)
     return decision(Action.COPY, Reason.MISSING if present is None else Reason.EXPIRED)
+
+
+def _moved_back(given: PlanInput, considered: _Considered, unchanged: Decision) -> Decision:
+    """Return the decision to bring an unchanged part of a composed model back under its own id, where its copy has another one.
+
+    An older copy of ours that stands there goes first, once its time is up; what is somebody else's stays.
+    """
+    key = (unchanged.target, unchanged.kind, unchanged.model_id)
+    if unchanged.target_model_id == unchanged.model_id or key not in considered.parts:
+        return unchanged
+    back = {"action": Action.REPLACE, "reason": Reason.OWN_ID_NEEDED}
+    listing = given.targets[unchanged.target]
+    if listing is None or (unchanged.kind, unchanged.model_id) not in listing.models:
+        return unchanged.model_copy(update=back)
+    older = considered.under_own_id.get(key)
+    if older is None or not _is_past_retirement(given, older):
+        return unchanged
+    return unchanged.model_copy(
+        update={**back, "target_model_id": older.target_model_id, "replica_fingerprint": older.fingerprint}
+    )
 
 
 def blocked_because(given: PlanInput, model: ModelSummary, target: str) -> Reason | None:
@@ -229,8 +263,14 @@ def _removals(given: PlanInput, considered: _Considered, decisions: Sequence[Dec
             newer = considered.ready.get(_key(replica))
             present = None if newer is None else listing.models.get((newer.kind, newer.target_model_id))
             in_use = present is not None and _is_usable(present, given.now)
-            if in_use and given.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS):
+            # what a composed model refers to goes only when its successor takes its place
+            is_part = considered.under_own_id.get(_key(replica)) is replica and _key(replica) in considered.parts
+            if in_use and not is_part and _is_past_retirement(given, replica):
                 yield _removal(replica)
+
+
+def _is_past_retirement(given: PlanInput, replica: Replica) -> bool:
+    return replica.retired_at is not None and given.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS)
 
 
 def _deep_checks(given: PlanInput, decisions: Sequence[Decision]) -> Iterable[Removal]:
@@ -340,4 +380,6 @@ def _removal(replica: Replica) -> Removal:
 
 def recreates(policy: Plan, decision: Decision) -> bool:
     """Tell whether the old copy is deleted before the new one is made, so that the id stays."""
+    if decision.reason is Reason.OWN_ID_NEEDED:
+        return decision.target_model_id == decision.model_id
     return decision.action is Action.REPLACE and policy.on_change is OnChange.RECREATE

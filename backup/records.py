@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, Message, Origin, RowAction
+from backup.messages import ComponentRef, CopyOrder, CopyOutcome, Message, Origin, RowAction
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
@@ -32,6 +32,8 @@ class Replica(Message):
     """Since when a newer copy stands in for it."""
     orphaned_at: datetime | None = None
     """Since when its source model is known to be gone."""
+    components: list[ComponentRef] = Field(default_factory=list)
+    """What a composed model refers to, by the ids that it must have in the target (v4)."""
 
 
 class RunRow(Message):
@@ -47,6 +49,7 @@ class RunRow(Message):
     subject_id: str | None = None
     subject_fingerprint: str | None = None
     recreate: bool = False
+    own_id_only: bool | None = None
     origin: Origin | None = None
     status: CopyStatus = CopyStatus.PENDING
     started_at: datetime | None = None
@@ -101,6 +104,7 @@ class RunRecord(Message):
             subject_id=row.subject_id,
             subject_fingerprint=row.subject_fingerprint,
             recreate=row.recreate,
+            own_id_only=row.own_id_only,
             origin=row.origin,
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,
@@ -121,3 +125,7 @@ class Suspect(Message):
     run_id: str
     source: str
     source_model_id: str
+    blocked_since: datetime | None = None
+    """Since when the target is known to refuse the id while it shows nothing under it (v3 and later)."""
+    deleting: bool = False
+    """Whether its deletion was announced: it is not deleted again before it is known to be in the way still."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from backup.document_models import Kind
 from backup.records import Suspect
-from catalog.store import RowChanged, RowExists, Store, Table
+from catalog.store import Row, RowChanged, RowExists, Store, Table
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSuspect:
+    """A suspect together with the row that it was read from."""
+
+    suspect: Suspect
+    row: Row
 
 
 class SuspectTable:
@@ -23,6 +32,15 @@ class SuspectTable:
         except RowExists:
             return False
         return True
+
+    def get(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> KnownSuspect | None:
+        """Return one suspect, or ``None``."""
+        row = self._store.get(Table.SUSPECTS, target, _key(kind, model_id))
+        return None if row is None else KnownSuspect(Suspect.parse(row.data), row)
+
+    def change(self, known: KnownSuspect, suspect: Suspect) -> KnownSuspect:
+        """Write a suspect over what was read as ``known``. Raises ``RowChanged`` where somebody was faster."""
+        return KnownSuspect(suspect, self._store.replace(known.row, suspect.to_json()))
 
     def of_target(self, target: str) -> list[Suspect]:
         """Return what is suspected in ``target``, at most 1000 of them."""

@@ -158,6 +158,7 @@ class Copy:
                     "kind": component.kind,
                     "model_id": component.model_id,
                     "target_model_id": None,
+                    "own_id_only": True,
                     "origin": self._origin_of(component),
                     "recreate": False,
                     "subject_id": None,

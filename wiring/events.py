@@ -24,6 +24,7 @@ class Event(StrEnum):
     PARKED = "claimParked"
     STEP_FAILED = "stepFailed"
     SUSPECT_FOUND = "suspectFound"
+    RECLAIMED = "idReclaimed"
     SUPERSEDED = "targetSuperseded"
     FALLBACK_ID = "fallbackIdUsed"
     EXPIRES_SOON = "sourceExpiresSoon"
@@ -44,6 +45,7 @@ class Event(StrEnum):
 WARNINGS = {
     Event.STEP_FAILED,
     Event.SUSPECT_FOUND,
+    Event.RECLAIMED,
     Event.SUPERSEDED,
     Event.UNTRUSTED_ADDRESS,
     Event.CLAIM_TAKEN_OVER,

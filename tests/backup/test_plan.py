@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from backup.configuration import DeepCheck, OnChange, Plan, Resource
 from backup.decisions import CODE_OF_BLOCK, Action, Decision, Listing, PlanInput, PlanResult, Reason
 from backup.document_models import Kind, ModelState, ModelSummary
+from backup.messages import ComponentRef
 from backup.names import fallback_ids
 from backup.plan import SourceListEmpty, make_plan, recreates
 from backup.records import Replica
@@ -105,6 +106,10 @@ REMOVING: dict[str, Any] = {"retention": {"deleteRemoved": True, "graceDays": 30
 LONG_GONE = [replica("gone", orphaned_at=days_ago(31)), replica("m1"), replica("m2")]
 STILL_THERE = [model("m1"), model("m2")]
 
+MOVED = replica(target_model_id="m1.2")
+WHOLE = replica("whole", components=[ComponentRef(kind=Kind.MODEL, model_id="m1")])
+"""A composed model that refers to m1."""
+
 CASES: list[tuple[Reason, Action, str, dict[str, Any]]] = [
     (Reason.NEW, Action.COPY, "m1", {"source": [model()]}),
     (Reason.MISSING, Action.COPY, "m1", {"source": [model()], "replicas": [replica()], "targets": {"east": []}}),
@@ -116,6 +121,7 @@ CASES: list[tuple[Reason, Action, str, dict[str, Any]]] = [
     ),
     (Reason.RETRAINED, Action.REPLACE, "m1", {"source": [model(trained=2)], "replicas": [replica()]}),
     (Reason.UNCHANGED, Action.SKIP, "m1", {"source": [model()], "replicas": [replica()]}),
+    (Reason.OWN_ID_NEEDED, Action.REPLACE, "m1", {"source": [model()], "replicas": [MOVED, WHOLE]}),
     (
         Reason.UNCHANGED,
         Action.SKIP,
@@ -226,6 +232,39 @@ def test_a_replaced_copy_stays_while_the_newer_one_is_expired() -> None:
     new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
     held = [model("m1"), model("m1.2", expires=days_ago(1))]
     assert plan_of([model(trained=2)], [old, new], targets={"east": held}).removals == ()
+
+
+def test_a_part_of_a_composed_model_goes_only_when_its_successor_takes_its_place() -> None:
+    old = replica(state=ReplicaState.RETIRING, retired_at=days_ago(2))
+    new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
+    result = plan_of([model(trained=2)], [old, new, WHOLE])
+    assert result.removals == ()
+    (decision,) = [one for one in result.decisions if one.model_id == "m1"]
+    assert (decision.reason, decision.target_model_id) == (Reason.OWN_ID_NEEDED, "m1")
+    assert decision.replica_fingerprint == old.fingerprint
+    assert recreates(policy(), decision)
+
+
+def test_a_part_that_was_replaced_today_stays_where_applications_know_it() -> None:
+    old = replica(state=ReplicaState.RETIRING, retired_at=NOW - timedelta(hours=23))
+    new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
+    result = plan_of([model(trained=2)], [old, new, WHOLE])
+    assert (result.removals, [one.reason for one in result.decisions if one.model_id == "m1"]) == (
+        (),
+        [Reason.UNCHANGED],
+    )
+
+
+def test_what_somebody_else_has_under_the_id_of_a_part_stays() -> None:
+    result = plan_of([model()], [MOVED, WHOLE], targets={"east": [model(), model("m1.2"), model("whole")]})
+    assert [one.reason for one in result.decisions if one.model_id == "m1"] == [Reason.UNCHANGED]
+    assert result.removals == ()
+
+
+def test_a_part_that_is_nowhere_under_its_own_id_is_copied_there_and_nothing_is_deleted_for_it() -> None:
+    (decision,) = [one for one in plan_of([model()], [MOVED, WHOLE]).decisions if one.model_id == "m1"]
+    assert decision.reason is Reason.OWN_ID_NEEDED
+    assert not recreates(policy(onChange="recreate"), decision)
 
 
 def test_a_deletion_that_was_cut_off_is_finished() -> None:
@@ -364,6 +403,7 @@ def replica_sets(draw: st.DrawFn) -> list[Replica]:
             verified_at=draw(moments),
             retired_at=draw(moments) if state is ReplicaState.RETIRING else None,
             orphaned_at=draw(st.none() | moments),
+            components=draw(st.sampled_from([[], [], [ComponentRef(kind=Kind.MODEL, model_id="m1")]])),
         )
         found[one.target, one.kind, one.target_model_id] = one
     return list(found.values())
@@ -419,6 +459,15 @@ def shows(given: PlanInput, one: Replica) -> bool:
     return seen is not None and seen.state is ModelState.READY and (seen.expires is None or seen.expires > given.now)
 
 
+def is_a_part(given: PlanInput, about: Decision) -> bool:
+    """Tell whether a composed model in the target refers to a model."""
+    part = ComponentRef(kind=about.kind, model_id=about.model_id)
+    return any(
+        one.target == about.target and one.state is ReplicaState.READY and part in one.components
+        for one in given.replicas
+    )
+
+
 def in_scope(given: PlanInput) -> set[tuple[Kind, str]]:
     return {key for key in given.source.models if key[0] in given.policy.kinds and key[1] not in given.policy.exclude}
 
@@ -452,7 +501,13 @@ def test_nothing_unchanged_is_copied_and_nothing_changed_is_skipped(given: PlanI
             continue
         used = standing(given, decision.target, decision.kind, decision.model_id)
         unchanged = used is not None and shows(given, used) and used.fingerprint == summary.fingerprint()
-        assert (decision.action is Action.SKIP) == unchanged, decision
+        if decision.reason is Reason.OWN_ID_NEEDED:
+            assert unchanged, decision
+            assert used is not None
+            assert used.target_model_id != decision.model_id
+            assert is_a_part(given, decision)
+        else:
+            assert (decision.action is Action.SKIP) == unchanged, decision
 
 
 @MANY
@@ -500,7 +555,13 @@ def test_a_run_to_the_end_leaves_nothing_to_do(given: PlanInput) -> None:
     first = make_plan(given)
     after = carried_out(given, first)
     again = make_plan(after)
-    assert [one for one in again.decisions if one.action in {Action.COPY, Action.REPLACE}] == []
+    made = {
+        (one.target, one.kind, one.model_id) for one in first.decisions if one.action in {Action.COPY, Action.REPLACE}
+    }
+    for one in again.decisions:
+        # a part that was copied beside an older one takes its place with the run after that
+        moves = one.reason is Reason.OWN_ID_NEEDED and (one.target, one.kind, one.model_id) in made
+        assert moves or one.action not in {Action.COPY, Action.REPLACE}, one
     # copies of this run may let go what they stand in for: a replaced copy, or one of so few that the guard kept it
     copied_to = {one.target for one in first.decisions if one.action in {Action.COPY, Action.REPLACE}}
     assert {one.target for one in again.removals} <= copied_to
@@ -525,7 +586,14 @@ def test_a_day_later_replaced_copies_go_and_then_there_is_nothing_to_do_for_ever
     for one in done.replicas:
         newer = standing(done, one.target, one.kind, one.model_id) if one.target in TARGETS else None
         is_ours = one.kind in done.policy.kinds and one.model_id not in done.policy.exclude
-        if one.state is ReplicaState.RETIRING and newer is not None and shows(done, newer) and is_ours:
+        was_in_use = one.retired_at == day_later.now
+        if (
+            one.state is ReplicaState.RETIRING
+            and newer is not None
+            and shows(done, newer)
+            and is_ours
+            and not was_in_use
+        ):
             listing = done.targets[one.target]
             assert listing is None or (one.kind, one.target_model_id) not in listing.models
 

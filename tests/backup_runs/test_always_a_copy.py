@@ -14,7 +14,7 @@ from catalog.sqlite import SqliteStore
 from catalog.store import Row, Store, Table
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 
-from .conftest import MakeNights, Nights
+from .conftest import MakeNights, Nights, mixed_models
 
 MODEL = "invoices"
 
@@ -92,6 +92,22 @@ def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeN
     assert witness.wrong == []
     assert witness.looks > 100
     assert witness.named >= {MODEL, f"{MODEL}.2"}
+
+
+def test_a_good_copy_is_named_while_a_part_of_a_composed_model_takes_its_place(
+    make_stage: MakeNights, tmp_path: Path
+) -> None:
+    stage, store = watched(make_stage, tmp_path, models=mixed_models()[2:], targets=[SECOND_TARGET])
+    stage.backup()
+    stage.retrain(MODEL)
+    witness = Witness(stage, (SOURCE, SECOND_TARGET))
+    store.look = witness.look
+    for _ in range(3):
+        stage.days_pass(1.1)
+        stage.backup()
+    assert witness.wrong == []
+    assert witness.named == {MODEL, f"{MODEL}.2"}
+    assert [one.target_model_id for one in stage.replicas(MODEL, SECOND_TARGET) if one.state == "ready"] == [MODEL]
 
 
 @pytest.mark.parametrize("on_change", ["replace", "recreate"])

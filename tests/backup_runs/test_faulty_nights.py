@@ -44,15 +44,22 @@ def is_known(stage: Nights, target: str, model: StoredModel) -> bool:
 
 
 def check_nothing_unknown_or_doubled(stage: Nights) -> None:
+    """Nothing is there that nobody knows, and nothing twice. A copy that retires is there for a day beside its successor."""
+    retiring = {
+        (one.target, one.kind, one.target_model_id)
+        for one in stage.services.catalogue.replicas.all()
+        if one.state is ReplicaState.RETIRING
+    }
     for target in TARGETS:
         held = stage.resource(target).models()
         unknown = [model.model_id for model in held if not is_known(stage, target, model)]
         assert unknown == [], f"nobody knows what {unknown} in {target} are"
-        copies = Counter(model.copy_of for model in held if model.state == "ready")
+        used = [model for model in held if (target, Kind(model.kind), model.model_id) not in retiring]
+        copies = Counter((model.kind, model.copy_of) for model in used if model.state == "ready")
         assert [name for name, count in copies.items() if count > 1] == [], "something was copied twice"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 13))
 def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(make_stage: MakeNights, seed: int) -> None:
     stage = make_stage(seeds.night(), copies={"patienceSeconds": 120}, seed=seed)
     at_every_call(stage, 0.05)
@@ -67,16 +74,10 @@ def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(mak
         stage.resource(name).clear_faults()
     stage.days_pass(1)
     left = [row for row in stage.backup()["copies"] if row["status"] != "Succeeded"]
-    burned = [row for row in left if row["code"] != "KindUnsupported"]
-    for row in burned:
-        # a part of it could not have its own id in the target any more: a lost answer left a placeholder under it
-        assert (row["modelId"], row["code"]) == ("mailroom-reader", "ComponentFailed"), row
-        assert "could only be copied as" in row["message"]
+    assert {row["code"] for row in left} <= {"KindUnsupported"}, left
     check_nothing_unknown_or_doubled(stage)
     for model in seeds.night():
         needs_classifiers = model.kind == "classifier" or "classifierId" in model.content
-        if burned and "classifierId" in model.content:
-            continue
         places = stage.look_up(model.model_id, model.kind)
         reached = {place["resource"] for place in places}
         assert reached >= ({SOURCE, SECOND_TARGET} if needs_classifiers else {SOURCE, *TARGETS})
@@ -87,9 +88,9 @@ def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(mak
 
     stage.days_pass(1)
     run = stage.backup()
-    assert (run["counts"]["copy"], run["counts"]["skip"]) == (len(burned), 45 - len(burned))
+    assert (run["counts"]["copy"], run["counts"]["replace"], run["counts"]["skip"]) == (0, 0, 45)
     ready = [one for one in stage.services.catalogue.replicas.all() if one.state is ReplicaState.READY]
-    assert len(ready) == 45 - len(burned)
+    assert len(ready) == 45
     for one in ready:
         held = stage.services.catalogue.claims.get(one.target, one.kind, SOURCE, one.model_id)
         assert held is None or held.claim.state is ClaimState.RELEASED

@@ -131,7 +131,7 @@ def test_a_part_whose_id_is_taken_by_a_placeholder_is_named(make_scene: MakeScen
     scene.foreign_placeholder("receipts", SECOND_TARGET)
     copy = scene.one("mail", target=SECOND_TARGET)
     assert (copy["status"], copy["code"]) == ("Failed", "ComponentFailed")
-    assert "receipts could only be copied as receipts.2" in copy["message"]
+    assert "model receipts: ModelExists" in copy["message"]
     assert "mail" not in there(scene)
     assert not scene.asked(SECOND_TARGET, "deleteModel")
 
