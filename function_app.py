@@ -16,6 +16,7 @@ from activities import (
     restoring,
     runs,
     start_copy,
+    suspects,
     verify_copy,
 )
 from http_start import backups, copies, health, lookup, restores
@@ -51,6 +52,7 @@ for module in (
     replicas,
     restoring,
     runs,
+    suspects,
     nightly,
     purging,
 ):

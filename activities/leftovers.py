@@ -44,7 +44,7 @@ def _swept(services: Services, held: HeldClaim, service: ModelService, entry: Su
             return save(services, held, _without(claim, entry), step)
         if entry.deleting:
             # nobody can say whether its deletion had its effect: it is not deleted again, and not forgotten
-            suspect(services, step, entry.target_model_id)
+            suspect(services, step, claim, entry.target_model_id)
             return save(services, held, _without(claim, entry), step)
     else:
         is_ready = found.summary.state is ModelState.READY

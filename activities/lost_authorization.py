@@ -39,7 +39,7 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
             listed = service.list_models(page)
             candidates = [model for model in listed.models if _may_be_ours(model, announced)]
             if candidates:
-                _remember(services, step, candidates)
+                _remember(services, step, claim, candidates)
             page = listed.next_page
             if page is None:
                 break
@@ -53,7 +53,7 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
 def suspect_lost_id(services: Services, claim: Claim, step: StepInput) -> None:
     """Remember and report that the placeholder under the claim's lost id may be ours (v3 and later)."""
     if claim.lost_id is not None:
-        suspect(services, step, claim.lost_id)
+        suspect(services, step, claim, claim.lost_id)
 
 
 def _may_be_ours(model: ModelSummary, announced: datetime) -> bool:
@@ -68,20 +68,14 @@ def _may_be_ours(model: ModelSummary, announced: datetime) -> bool:
     return created >= announced - CLOCK_SKEW
 
 
-def _remember(services: Services, step: StepInput, candidates: list[ModelSummary]) -> None:
-    order = step.order
-    ours: set[str] = set()
-    for claim in services.catalogue.claims.of_target(order.target):
-        ours.update(entry.target_model_id for entry in claim.superseded)
-        if claim.target_model_id is not None:
-            ours.add(claim.target_model_id)
+def _remember(services: Services, step: StepInput, claim: Claim, candidates: list[ModelSummary]) -> None:
+    ours = services.catalogue.claims.ids_in(step.order.target)
     for model in candidates:
-        if model.model_id in ours:
-            continue
-        suspect(services, step, model.model_id)
+        if model.model_id not in ours:
+            suspect(services, step, claim, model.model_id)
 
 
-def suspect(services: Services, step: StepInput, target_model_id: str) -> None:
+def suspect(services: Services, step: StepInput, claim: Claim, target_model_id: str) -> None:
     """Remember and report that what is under an id of the target may be a placeholder of ours."""
     order = step.order
     found = Suspect(
@@ -92,6 +86,7 @@ def suspect(services: Services, step: StepInput, target_model_id: str) -> None:
         run_id=order.run_id,
         source=order.source,
         source_model_id=order.model_id,
+        api_version=claim.source_api_version,
     )
     if services.catalogue.suspects.add(found):
         emit(Event.SUSPECT_FOUND, targetModel=target_model_id, **fields(step))

@@ -8,9 +8,11 @@ import azure.durable_functions as df
 
 from activities.envelope import answer
 from activities.listing import listed_models, lists_of
+from activities.suspects import suspects_to_clear
 from backup.codes import MEANINGS, Code
 from backup.configuration import Configuration, Plan
 from backup.decisions import CODE_OF_BLOCK, Action, Decision, Listing, PlanInput, PlanResult, Reason, Removal
+from backup.document_models import Kind
 from backup.messages import (
     BackupRequest,
     CopyOutcome,
@@ -25,7 +27,7 @@ from backup.messages import (
 )
 from backup.names import CLAIM_PLAN, FAIL_RUN, MAKE_PLAN
 from backup.plan import SourceListEmpty, make_plan, recreates
-from backup.records import RunRecord, RunRow
+from backup.records import RunRecord, RunRow, Suspect
 from backup.states import CopyStatus
 from catalog.replicas import KnownReplica
 from catalog.store import RowChanged
@@ -92,8 +94,9 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
         return _made(record)
     policy = policy_of(services.configuration, request.plan)
     known = list(services.catalogue.replicas.of_source(policy.source))
+    given = _plan_input(services, inputs, policy, known)
     try:
-        result = make_plan(_plan_input(services, inputs, policy, known))
+        result = make_plan(given)
     except SourceListEmpty as error:
         return Failure.of(Code.SOURCE_LIST_EMPTY, str(error))
     plan_hash = result.hash()
@@ -105,7 +108,8 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in result.decisions])
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in result.findings])
     _report(request, result)
-    rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, policy, result)
+    suspects = [] if request.dry_run else _suspects(services, given)
+    rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, policy, result, suspects)
     copies = services.configuration.copies
     record = runs.open_rows(
         request.run_id,
@@ -118,7 +122,7 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
         findings=len(result.findings),
         deadline_seconds=(policy.deadline_minutes or copies.deadline_minutes) * 60,
         patience_seconds=copies.patience_seconds,
-        message=_nothing_to_do(result),
+        message=None if suspects else _nothing_to_do(result),
     )
     if not request.dry_run:
         # last: a plan that is made twice must be made from the same replicas
@@ -175,7 +179,20 @@ def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> 
             continue
 
 
-def _rows(services: Services, inputs: PlanInputs, policy: Plan, result: PlanResult) -> tuple[list[RunRow], int]:
+def _suspects(services: Services, given: PlanInput) -> list[Suspect]:
+    if Kind.MODEL not in given.policy.kinds:
+        return []
+    return [
+        suspect
+        for target, listing in given.targets.items()
+        if listing is not None
+        for suspect in suspects_to_clear(services, target, listing)
+    ]
+
+
+def _rows(
+    services: Services, inputs: PlanInputs, policy: Plan, result: PlanResult, suspects: list[Suspect]
+) -> tuple[list[RunRow], int]:
     """Return the rows, those that lanes work on first, and how many those are."""
     work = [
         _copy_row(policy, decision) for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}
@@ -183,6 +200,7 @@ def _rows(services: Services, inputs: PlanInputs, policy: Plan, result: PlanResu
     work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
     work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
     work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]
+    work += [_suspect_row(one) for one in suspects]
     blocked = [
         _blocked_row(services, inputs, policy, decision)
         for decision in result.decisions
@@ -208,6 +226,18 @@ def _row(policy: Plan, about: Decision | Removal, action: RowAction) -> RunRow:
         action=action,
         subject_id=about.target_model_id,
         subject_fingerprint=about.replica_fingerprint,
+    )
+
+
+def _suspect_row(suspect: Suspect) -> RunRow:
+    return RunRow(
+        row=0,
+        source=suspect.source,
+        target=suspect.target,
+        kind=suspect.kind,
+        model_id=suspect.source_model_id,
+        action=RowAction.CLEAR,
+        subject_id=suspect.model_id,
     )
 
 

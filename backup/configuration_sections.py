@@ -119,6 +119,10 @@ class CopySettings(Section):
     patience_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
     """How long a step repeats a call that a resource does not take (down, 401, 403, 503), before it gives up."""
 
+    delete_suspects_after_hours: Annotated[int, Field(strict=True, ge=48, le=8760)] | None = None
+    """Delete v2 models that are still creating so long after a lost answer may have left them; null: only report them, as one may be
+    somebody's training."""
+
 
 class Route(Section):
     """What is special about copying from one resource to one other. Routes without special rules need no entry."""

@@ -40,6 +40,8 @@ class RowAction(StrEnum):
     COPY = "copy"
     DELETE = "delete"
     CHECK = "check"
+    CLEAR = "clear"
+    """Delete what a lost answer of ours may have left in a target (v2)."""
 
 
 class Origin(Message):

@@ -125,6 +125,8 @@ class Suspect(Message):
     run_id: str
     source: str
     source_model_id: str
+    api_version: str | None = None
+    """The version that the lost call was made with."""
     blocked_since: datetime | None = None
     """Since when the target is known to refuse the id while it shows nothing under it (v3 and later)."""
     deleting: bool = False

@@ -44,6 +44,15 @@ class ClaimTable:
         """Forget a claim that still is as it was read. Raises ``RowChanged``."""
         self._store.delete(held.row)
 
+    def ids_in(self, target: str) -> set[str]:
+        """Return every id in ``target`` that a claim names as its own, given up ones included."""
+        ids: set[str] = set()
+        for claim in self.of_target(target):
+            ids.update(entry.target_model_id for entry in claim.superseded)
+            if claim.target_model_id is not None:
+                ids.add(claim.target_model_id)
+        return ids
+
     def of_target(self, target: str) -> Iterator[Claim]:
         """Go through every claim on ``target``, released ones included."""
         after = None

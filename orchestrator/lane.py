@@ -6,13 +6,19 @@ import azure.durable_functions as df
 
 from backup.codes import Code
 from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneInput, RowAction, StepInput, TakenRow
-from backup.names import CHECK_REPLICA, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
+from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
 from orchestrator.copy_model import STATUS_OF_CODE
 from orchestrator.working_off import persist
 
 blueprint = df.Blueprint()
+
+TENDING = {
+    RowAction.DELETE: DELETE_REPLICA,
+    RowAction.CHECK: CHECK_REPLICA,
+    RowAction.CLEAR: CLEAR_SUSPECT,
+}
 
 ROWS_PER_HISTORY = 20
 """A lane begins a new history after so many rows, so that its replays stay cheap however long the run is."""
@@ -63,11 +69,11 @@ def _copied(context: df.DurableOrchestrationContext, order: CopyOrder) -> Steps:
 
 
 def _tended(context: df.DurableOrchestrationContext, order: CopyOrder, waits: Waits) -> Steps:
-    """Have a replica deleted or checked, here and now; return a ``CopyOutcome``."""
+    """Have a replica deleted or checked, or a suspect cleared away, here and now; return a ``CopyOutcome``."""
     started_at = context.current_utc_datetime
     envelope = yield from attempt(
         context,
-        DELETE_REPLICA if order.action is RowAction.DELETE else CHECK_REPLICA,
+        TENDING[order.action],
         lambda: StepInput(order=order, owner=context.instance_id),
         step=Step.DISCARD,
         patience=order.patience_seconds,

@@ -166,6 +166,7 @@ INPUTS: dict[str, Any] = {
     "plan_restore": RESTORE,
     "delete_replica": STEP,
     "check_replica": STEP,
+    "clear_suspect": {**STEP, "order": {**ORDER, "subjectId": MODEL}},
     "start_nightly_backups": TIMER,
     "purge_old_history": TIMER,
 }

@@ -24,6 +24,7 @@ class Event(StrEnum):
     PARKED = "claimParked"
     STEP_FAILED = "stepFailed"
     SUSPECT_FOUND = "suspectFound"
+    SUSPECT_DELETED = "suspectDeleted"
     RECLAIMED = "idReclaimed"
     SUPERSEDED = "targetSuperseded"
     FALLBACK_ID = "fallbackIdUsed"
@@ -45,6 +46,7 @@ class Event(StrEnum):
 WARNINGS = {
     Event.STEP_FAILED,
     Event.SUSPECT_FOUND,
+    Event.SUSPECT_DELETED,
     Event.RECLAIMED,
     Event.SUPERSEDED,
     Event.UNTRUSTED_ADDRESS,

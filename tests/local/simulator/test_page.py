@@ -15,11 +15,11 @@ from local.simulator.routing import OPERATIONS
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*KINDS, *_BEHAVIOUR, *_MEMBERS, *Limits().as_json()])
+@pytest.mark.parametrize("name", sorted({*KINDS, *_BEHAVIOUR, *_MEMBERS, *Limits().as_json()}))
 def test_the_page_explains_every_setting(name: str) -> None:
     assert f"`{name}`" in PAGE
 
 
-@pytest.mark.parametrize("name", [*OPERATIONS, *_HANDLERS])
+@pytest.mark.parametrize("name", sorted({*OPERATIONS, *_HANDLERS}))
 def test_the_page_names_every_operation_and_route(name: str) -> None:
     assert name in PAGE

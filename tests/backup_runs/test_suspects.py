@@ -1,0 +1,111 @@
+"""v2 placeholders that a lost answer may have left: reported for as long as they are there, and deleted only where that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from local.host.store import ActivityJob
+from local.inprocess import TARGET
+from local.simulator.models import v2_model
+
+from .conftest import V2_ID, MakeNights, Nights, events
+
+
+def lost_night(make_stage: MakeNights, **copies: object) -> tuple[Nights, str]:
+    """Open a stage, lose the answer to an authorization in its first night, and return the id that nobody heard."""
+    stage = make_stage([v2_model(V2_ID, name="Orders")], targets=[TARGET], copies=copies)
+    stage.target.inject("authorizeCopy", "lostAnswer")
+    stage.backup()
+    (left,) = [model_id for model_id, state in stage.held().items() if state != "ready"]
+    assert suspects(stage) == [left]
+    return stage, left
+
+
+def suspects(stage: Nights) -> list[str]:
+    return [one.model_id for one in stage.services.catalogue.suspects.of_target(TARGET)]
+
+
+def deleted(stage: Nights) -> list[str | None]:
+    return [entry.model_id for entry in stage.target.requests("deleteModel")]
+
+
+def test_without_being_asked_for_nothing_is_deleted_however_long_it_is_there(make_stage: MakeNights) -> None:
+    stage, left = lost_night(make_stage)
+    for _ in range(3):
+        stage.days_pass(30)
+        assert stage.backup()["message"].startswith("nothing to do")
+    assert left in stage.held()
+    assert suspects(stage) == [left]
+
+
+def test_where_it_is_asked_for_a_suspect_goes_after_its_time_and_not_before(
+    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage, left = lost_night(make_stage, deleteSuspectsAfterHours=72)
+    stage.days_pass(2)
+    stage.backup()
+    assert left in stage.held()
+    stage.days_pass(1.1)
+    (row,) = stage.backup()["copies"]
+    assert (row["action"], row["status"], row["targetModelId"]) == ("clear", "Succeeded", left)
+    assert set(stage.held().values()) == {"ready"}
+    assert suspects(stage) == []
+    assert [one["targetModel"] for one in events(caplog.messages, "suspectDeleted")] == [left]
+    stage.days_pass(1)
+    assert stage.backup()["message"].startswith("nothing to do")
+
+
+def test_a_dry_run_deletes_and_forgets_nothing(make_stage: MakeNights) -> None:
+    stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
+    stage.days_pass(9)
+    stage.backup(dryRun=True)
+    assert suspects(stage) == [left]
+    assert deleted(stage) == []
+
+
+def test_a_training_that_was_taken_for_a_suspect_and_ended_is_no_suspect_any_more(make_stage: MakeNights) -> None:
+    stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
+    trained = stage.target.put_model(v2_model(left, name="Theirs"))
+    stage.days_pass(9)
+    assert stage.backup()["message"].startswith("nothing to do")
+    assert suspects(stage) == []
+    assert stage.target.model(left) == trained
+    assert deleted(stage) == []
+
+
+def test_a_training_that_ends_after_the_list_was_read_stays(make_stage: MakeNights) -> None:
+    stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
+    stage.days_pass(9)
+    listed = stage.target.model(left)
+    assert listed is not None
+
+    def recorded(job: ActivityJob) -> None:
+        if job.name == "make_plan":
+            stage.target.put_model(replace(listed, state="ready"))
+
+    stage.host._engine.on_recorded.append(recorded)
+    assert stage.backup()["status"] == "Succeeded"
+    assert stage.held()[left] == "ready"
+    assert deleted(stage) == []
+
+
+def test_a_suspect_that_somebody_removed_is_forgotten(make_stage: MakeNights) -> None:
+    stage, left = lost_night(make_stage)
+    stage.target.remove_model(left)
+    stage.days_pass(1)
+    stage.backup()
+    assert suspects(stage) == []
+
+
+def test_deleting_that_runs_again_changes_nothing(make_stage: MakeNights) -> None:
+    stage, _ = lost_night(make_stage, deleteSuspectsAfterHours=48)
+    stage.days_pass(3)
+    stage.backup()
+    before = stage.held()
+    for job in stage.host.phantoms.finished():
+        if job.name == "clear_suspect":
+            stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
+    assert stage.held() == before
+    assert len(deleted(stage)) == 1
