@@ -86,7 +86,7 @@ def _in_progress(claim: Claim, step: StepInput) -> Failure:
     """Return the envelope for a copy that somebody else is making. Another copy of the same run is waited for: it may be a component."""
     said = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
     if claim.run_id == step.order.run_id:
-        return Failure.of(Code.LOOKING, said, retry_after=3.0)
+        return Failure.of(Code.LOOKING, said, retry_after=1.0)
     return Failure.of(Code.COPY_IN_PROGRESS, said)
 
 

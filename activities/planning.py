@@ -109,7 +109,7 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in result.findings])
     _report(request, result)
     suspects = [] if request.dry_run else _suspects(services, given)
-    rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, policy, result, suspects)
+    rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, given, result, suspects)
     copies = services.configuration.copies
     record = runs.open_rows(
         request.run_id,
@@ -190,13 +190,19 @@ def _suspects(services: Services, given: PlanInput) -> list[Suspect]:
     ]
 
 
+def _is_composed(given: PlanInput, decision: Decision) -> bool:
+    model = given.source.models.get((decision.kind, decision.model_id))
+    return model is not None and model.classifier_id is not None
+
+
 def _rows(
-    services: Services, inputs: PlanInputs, policy: Plan, result: PlanResult, suspects: list[Suspect]
+    services: Services, inputs: PlanInputs, given: PlanInput, result: PlanResult, suspects: list[Suspect]
 ) -> tuple[list[RunRow], int]:
     """Return the rows, those that lanes work on first, and how many those are."""
-    work = [
-        _copy_row(policy, decision) for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}
-    ]
+    policy = given.policy
+    copies = [decision for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}]
+    # what is composed needs its parts in the target: begun last, it hardly ever waits for them
+    work = [_copy_row(policy, decision) for decision in sorted(copies, key=lambda one: _is_composed(given, one))]
     work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
     work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
     work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]

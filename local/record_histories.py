@@ -23,8 +23,8 @@ from typing import Any
 from unittest.mock import patch
 
 from backup.document_models import Kind
-from backup.messages import RunRequest
-from backup.names import COPY_BATCH, COPY_MODEL, LANE
+from backup.messages import BackupRequest, RestoreRequest, RunRequest
+from backup.names import BACKUP_RUN, COPY_BATCH, COPY_MODEL, LANE, LIST_RESOURCE, RESTORE_RUN
 from local.host import Host, ManualClock
 from local.host.protocol import Event
 from local.host.replay import save_history
@@ -46,6 +46,8 @@ class Story:
     arrange: Callable[[Stage], object] = lambda stage: stage
     then: Callable[[Stage], object] = lambda stage: stage
     seed: Callable[[], list[StoredModel]] = seeds.v2_demo
+    begin: Callable[[Stage, Story], None] = lambda stage, story: _copies(stage, story)
+    """Starts what the story is about: a run of named copies, unless told otherwise."""
     keep: Sequence[str] = (COPY_MODEL,)
     """The orchestrators whose histories are written; those of the others are like the happy ones."""
 
@@ -70,6 +72,50 @@ def _one_dies(stage: Stage) -> None:
     stage.host.terminate(dying, "by an operator")
 
 
+def _copies(stage: Stage, story: Story) -> None:
+    request = _request(story)
+    stage.host.start_new(COPY_BATCH, request.to_json(), request.run_id)
+
+
+def _night(stage: Stage, story: Story) -> None:
+    request = BackupRequest(run_id="nightly-20260101T0200", plan=PLAN, **story.request)
+    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+
+
+def _second_night(stage: Stage, story: Story) -> None:
+    """Replace a model that was trained again, and read the other whole."""
+    _night(stage, Story())
+    stage.host.run_until_idle()
+    stage.source.put_model(seeds.v3_model("bank-statements", api_version="2022-08-31", fields=seeds.ORDER))
+    request = BackupRequest(run_id="nightly-20260102T0200", plan=PLAN)
+    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+
+
+def _second_night_without_models(stage: Stage, story: Story) -> None:
+    _night(stage, Story())
+    stage.host.run_until_idle()
+    for model in stage.source.models():
+        stage.source.remove_model(model.model_id)
+    request = BackupRequest(run_id="nightly-20260102T0200", plan=PLAN)
+    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+
+
+def _restore(stage: Stage, story: Story) -> None:
+    _night(stage, Story())
+    stage.host.run_until_idle()
+    asked = {"run_id": "restore-20260101T0300-0a1b2c3d", "source": SOURCE, "target": SECOND_TARGET, **story.request}
+    request = RestoreRequest(**asked)
+    stage.host.start_new(RESTORE_RUN, request.to_json(), request.run_id)
+
+
+PLAN = "nightly"
+NIGHTS = (BACKUP_RUN, LIST_RESOURCE, LANE)
+# one lane, so that rows are always taken in one order; the order in which lists end may change from recording to recording
+A_PLAN: dict[str, Any] = {
+    "plans": {PLAN: {"source": SOURCE, "targets": [TARGET], "deepCheck": "all"}},
+    "copies": {"concurrency": 1, "patienceSeconds": 20},
+}
+
 STORIES: dict[str, Story] = {
     "happy": Story(keep=(COPY_BATCH, LANE, COPY_MODEL)),
     "throttled": Story(arrange=_throttled),
@@ -89,6 +135,17 @@ STORIES: dict[str, Story] = {
     ),
     "child-lost": Story(options={"copy_seconds": (60.0, 60.0)}, then=_one_dies, keep=(COPY_BATCH, LANE)),
     "composed": Story(request={"models": (COMPOSED,), "targets": [SECOND_TARGET]}, seed=seeds.v3_and_v4_demo),
+    "night": Story(options=A_PLAN, begin=_night, seed=lambda: seeds.v3_and_v4_demo()[:2], keep=NIGHTS),
+    "second-night": Story(options=A_PLAN, begin=_second_night, seed=lambda: seeds.v3_and_v4_demo()[:2], keep=(LANE,)),
+    "dry-run": Story(options=A_PLAN, begin=_night, request={"dry_run": True}, keep=(BACKUP_RUN,)),
+    "source-cannot-be-listed": Story(
+        options=A_PLAN, begin=_night, arrange=lambda stage: stage.source.down(), keep=NIGHTS
+    ),
+    "nothing-listed-any-more": Story(options=A_PLAN, begin=_second_night_without_models, keep=(BACKUP_RUN,)),
+    "restored": Story(options=A_PLAN, begin=_restore, keep=(RESTORE_RUN,)),
+    "nothing-to-restore": Story(
+        options=A_PLAN, begin=_restore, request={"models": ["no-such-model"]}, keep=(RESTORE_RUN,)
+    ),
 }
 """Under the names of the files."""
 
@@ -109,8 +166,7 @@ def record(story: Story, folder: Path) -> Iterator[tuple[str, list[Event]]]:
         RecordingStage(folder, story.seed(), clock=ManualClock(), **story.options) as stage,
     ):
         story.arrange(stage)
-        request = _request(story)
-        stage.host.start_new(COPY_BATCH, request.to_json(), request.run_id)
+        story.begin(stage, story)
         stage.host.run_until_idle(limit=A_MOMENT)
         story.then(stage)
         stage.host.run_until_idle()

@@ -23,8 +23,8 @@ TARGET = "forms-northeurope"
 
 _LONGEST_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
-_PATIENCE_SECONDS = 2
-"""How long a resource that is down is waited for here. The app's default is minutes."""
+_PATIENCE_SECONDS = 0
+"""How long a resource that is down is waited for here: whoever watches knows that it will not come back. The app's default is minutes."""
 
 _EPILOG = """\
 DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when everything was copied, verified
