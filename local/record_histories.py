@@ -30,6 +30,7 @@ from local.host.protocol import Event
 from local.host.replay import save_history
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage
 from local.simulator import StoredModel, seeds
+from local.simulator.models import v3_model
 
 FOLDER = Path("tests/orchestrator/histories")
 A_MOMENT = timedelta(milliseconds=500)
@@ -78,30 +79,32 @@ def _copies(stage: Stage, story: Story) -> None:
 
 
 def _night(stage: Stage, story: Story) -> None:
-    request = BackupRequest(run_id="nightly-20260101T0200", plan=PLAN, **story.request)
-    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+    _back_up(stage, "nightly-20260101T0200", **story.request)
+
+
+def _back_up(stage: Stage, run_id: str, **more: Any) -> None:
+    request = BackupRequest(run_id=run_id, plan=PLAN, **more)
+    stage.host.start_new(BACKUP_RUN, request.to_json(), run_id)
 
 
 def _second_night(stage: Stage, story: Story) -> None:
     """Replace a model that was trained again, and read the other whole."""
-    _night(stage, Story())
+    _night(stage, story)
     stage.host.run_until_idle()
-    stage.source.put_model(seeds.v3_model("bank-statements", api_version="2022-08-31", fields=seeds.ORDER))
-    request = BackupRequest(run_id="nightly-20260102T0200", plan=PLAN)
-    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+    stage.source.put_model(v3_model("bank-statements", api_version="2022-08-31", fields=seeds.ORDER))
+    _back_up(stage, "nightly-20260102T0200")
 
 
 def _second_night_without_models(stage: Stage, story: Story) -> None:
-    _night(stage, Story())
+    _night(stage, story)
     stage.host.run_until_idle()
     for model in stage.source.models():
         stage.source.remove_model(model.model_id)
-    request = BackupRequest(run_id="nightly-20260102T0200", plan=PLAN)
-    stage.host.start_new(BACKUP_RUN, request.to_json(), request.run_id)
+    _back_up(stage, "nightly-20260102T0200")
 
 
 def _restore(stage: Stage, story: Story) -> None:
-    _night(stage, Story())
+    _back_up(stage, "nightly-20260101T0200")
     stage.host.run_until_idle()
     asked = {"run_id": "restore-20260101T0300-0a1b2c3d", "source": SOURCE, "target": SECOND_TARGET, **story.request}
     request = RestoreRequest(**asked)
