@@ -17,7 +17,7 @@ from activities.authorizing import Attempted, what_was_authorized
 from activities.envelope import Refused, fields
 from activities.fence import find_claim, save
 from activities.lost_authorization import suspect_lost_id
-from activities.reclaiming import note_blocked, reclaim
+from activities.reclaiming import note_blocked, reclaim, sweep_first
 from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
@@ -38,12 +38,14 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     order = step.order
     wanted = order.wanted_id
     occupied = _occupied(attempted)
+    if order.own_id_only:
+        held = sweep_first(attempted, held, wanted)
     candidates = [wanted] if order.own_id_only else fallback_ids(wanted, CANDIDATES)
     for target_model_id in candidates:
         if target_model_id in occupied:
             continue
         if not services.catalogue.target_ids.reserve(
-            order.target, order.kind, target_model_id, order.source, order.model_id
+            order.target, order.kind, target_model_id, order.source, order.model_id, burned_too=bool(order.own_id_only)
         ):
             continue
         found = _authorize_one(attempted, held, target_model_id)
@@ -80,7 +82,7 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     if held.claim.lost_id == target_model_id:
         suspect_lost_id(attempted.services, held.claim, attempted.step)
         held = save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
-    if not reclaim(attempted, target_model_id):
+    if not reclaim(attempted, held, target_model_id):
         return None
     try:
         return attempted.authorize(held, target)

@@ -14,8 +14,8 @@ from wiring.events import Event, emit
 from wiring.services import Services
 
 
-def sweep(services: Services, held: HeldClaim, step: StepInput) -> HeldClaim:
-    """Return the claim without the superseded ids that are gone from the target now.
+def sweep(services: Services, held: HeldClaim, step: StepInput, only: str | None = None) -> HeldClaim:
+    """Return the claim without the superseded ids that are gone from the target now: all of them, or ``only`` one.
 
     A placeholder that never got ready is deleted. One that got ready late is a second copy of ours: it is deleted if there is a
     verified one and it still holds what was being copied to it, and kept otherwise. What cannot be looked at or deleted now stays in
@@ -25,6 +25,8 @@ def sweep(services: Services, held: HeldClaim, step: StepInput) -> HeldClaim:
         return held
     service = services.model_service(held.claim.target, held.claim.source_api_version, held.claim.kind)
     for entry in held.claim.superseded:
+        if only not in {None, entry.target_model_id}:
+            continue
         try:
             held = _swept(services, held, service, entry, step)
         except ServiceError as error:

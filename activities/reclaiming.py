@@ -1,8 +1,9 @@
 """Ids of v3 and later that a lost answer of ours may have left blocked in a target: they are had back when they are of no use to anybody.
 
-Nothing tells whose placeholder blocks an id: ours, or that of somebody who was faster. But it does not stay useful. An authorization ends
-after an hour, a training after ten at most, and what they end in can be seen. An id that was refused all of that time and longer, and
-shows nothing still, is dead for whoever made it.
+Nothing tells whose placeholder blocks an id: ours, or that of somebody who was faster. But it does not stay useful. Its authorization
+ends after an hour (copy-api.md 3.2), a copy that began within that hour takes seconds, and a training or a composition that is under way
+is in the resource's list of operations. An id that was refused for ninety minutes, shows nothing, and that nothing is under way for, is
+dead for whoever made it.
 """
 
 from __future__ import annotations
@@ -10,56 +11,105 @@ from __future__ import annotations
 from datetime import timedelta
 
 from activities.authorizing import Attempted
-from activities.envelope import fields
-from activities.placeholders import delete_if_there
-from backup.records import Suspect
+from activities.envelope import Refused, fields
+from activities.fence import save
+from activities.leftovers import sweep
+from activities.placeholders import delete_if_there, state_of
+from backup.codes import Code
+from backup.document_models import ModelState
+from backup.messages import Failure
+from catalog.claims import HeldClaim
 from catalog.store import RowChanged
 from catalog.suspects import KnownSuspect
 from form_recognizer import RetryAfter
 from wiring.events import Event, emit
 
-DEAD_AFTER = timedelta(hours=20)
-"""Twice the longest training (neural models: ten hours), and short enough for the night after the one in which it happened."""
+DEAD_AFTER = timedelta(minutes=90)
+"""The life of an authorization, and half an hour for a copy that began at its end. Less than a copy's usual deadline of two hours."""
+
+LONGEST_WAIT = timedelta(minutes=10)
+"""A copy that waits for an id looks so often whether its run was cancelled, or the id is free."""
 
 
-def reclaim(attempted: Attempted, target_model_id: str) -> bool:
+def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:
+    """Clear an id away that an earlier attempt gave up, and that this copy is of no use without; return the claim.
+
+    A copy may still be running into it for a while: until then, and where it cannot be cleared away now, raises ``Refused``
+    (``IdBlocked``). One that got ready after all stays.
+    """
+    given_up = [one.given_up_at for one in held.claim.superseded if one.target_model_id == target_model_id]
+    if not given_up:
+        return held
+    left = given_up[0] + LONGEST_WAIT - attempted.services.now()
+    if left > timedelta(0):
+        raise _blocked(attempted, held, target_model_id, left)
+    held = sweep(attempted.services, held, attempted.step, only=target_model_id)
+    is_left = held.claim.is_superseded(target_model_id)
+    if is_left and state_of(attempted.service, target_model_id) is not ModelState.READY:
+        raise _blocked(attempted, held, target_model_id, LONGEST_WAIT)
+    return held
+
+
+def reclaim(attempted: Attempted, held: HeldClaim, target_model_id: str) -> bool:
     """Delete a dead placeholder under an id that the target just refused and shows nothing under; return whether to ask again.
 
     Only where an answer of ours was lost for this very id. Announced first, and done once: a step that comes late finds the announcement.
+    Raises ``Refused`` (``IdBlocked``) where the placeholder may still be of use to somebody, and the copy is of no use under another id.
     """
     known = _known(attempted, target_model_id)
     if known is None:
         return False
-    suspect, now = known.suspect, attempted.services.now()
-    if suspect.deleting:
+    if known.suspect.deleting:
         # what became of its deletion is not known: asking tells
         return True
-    since = suspect.blocked_since
-    if since is None or now - since < DEAD_AFTER:
-        note_blocked(attempted, target_model_id)
+    suspect = note_blocked(attempted, target_model_id) or known
+    since = suspect.suspect.blocked_since or attempted.services.now()
+    left = since + DEAD_AFTER - attempted.services.now()
+    if left <= timedelta(0) and attempted.service.is_making(target_model_id):
+        left = LONGEST_WAIT
+    if left > timedelta(0):
+        if attempted.step.order.own_id_only:
+            raise _blocked(attempted, held, target_model_id, left)
         return False
-    suspects = attempted.services.catalogue.suspects
+    return _deleted(attempted, suspect)
+
+
+def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
+    suspects, suspect = attempted.services.catalogue.suspects, known.suspect
     try:
-        known = suspects.change(known, suspect.model_copy(update={"deleting": True}))
+        announced = suspects.change(known, suspect.model_copy(update={"deleting": True}))
     except RowChanged:
         return False
     try:
-        delete_if_there(attempted.service, target_model_id)
+        delete_if_there(attempted.service, suspect.model_id)
     except RetryAfter:
         # it was not deleted
-        suspects.change(known, suspect)
+        suspects.change(announced, suspect)
         raise
-    emit(Event.RECLAIMED, targetModel=target_model_id, blockedSince=since, **fields(attempted.step))
+    since = suspect.blocked_since
+    emit(Event.RECLAIMED, targetModel=suspect.model_id, blockedSince=since, **fields(attempted.step))
     return True
 
 
-def note_blocked(attempted: Attempted, target_model_id: str) -> None:
-    """Remember since when a suspected id is known to be in the way. One that was deleted and is in the way still begins anew."""
+def _blocked(attempted: Attempted, held: HeldClaim, target_model_id: str, left: timedelta) -> Refused:
+    """Return the answer of a step that waits for an id, under a lease that outlives the wait."""
+    wait = min(left, LONGEST_WAIT).total_seconds()
+    services, step = attempted.services, attempted.step
+    save(services, held, held.claim.renewed(services.now(), step, wait), step)
+    said = (
+        f'{step.order.kind} {target_model_id} is blocked in "{step.order.target}" by what a call without an answer may have left; '
+        f"this is looked at again in {wait / 60:.0f} minutes, and may take {left.total_seconds() / 60:.0f}"
+    )
+    return Refused(Failure.of(Code.ID_BLOCKED, said, retry_after=wait))
+
+
+def note_blocked(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:
+    """Remember since when a suspected id is known to be in the way, and return it. One that was deleted and is in the way begins anew."""
     known = _known(attempted, target_model_id)
     if known is None or (known.suspect.blocked_since is not None and not known.suspect.deleting):
-        return
-    blocked: Suspect = known.suspect.model_copy(update={"blocked_since": attempted.services.now(), "deleting": False})
-    attempted.services.catalogue.suspects.change(known, blocked)
+        return known
+    blocked = known.suspect.model_copy(update={"blocked_since": attempted.services.now(), "deleting": False})
+    return attempted.services.catalogue.suspects.change(known, blocked)
 
 
 def _known(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:

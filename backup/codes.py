@@ -82,6 +82,7 @@ class Code(StrEnum):
     CLAIM_MOVED = "ClaimMoved"
     CHILD_LOST = "ChildLost"
     LOOKING = "Looking"
+    ID_BLOCKED = "IdBlocked"
     CATALOGUE_UNAVAILABLE = "CatalogueUnavailable"
     CONFIGURATION_INVALID = "ConfigurationInvalid"
     SEALING_KEY_UNKNOWN = "SealingKeyUnknown"
@@ -281,6 +282,12 @@ MEANINGS: dict[Code, Meaning] = {
         Remedy.END,
         "the orchestration of this copy ended without saying how",
         "ask again: its claim lapses and the next run resumes it",
+    ),
+    Code.ID_BLOCKED: Meaning(
+        Remedy.WAIT,
+        "the id that a composed model refers to is blocked in the target by a placeholder that may be ours, and is had back after ninety "
+        "minutes, when it is of no use to anybody",
+        "nothing: the next run has it back",
     ),
     Code.LOOKING: Meaning(Remedy.WAIT, "an answer was lost, and we are finding out what became of the call", "nothing"),
     Code.CATALOGUE_UNAVAILABLE: Meaning(

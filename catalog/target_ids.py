@@ -14,10 +14,12 @@ class TargetIdTable:
         """Keep ids in ``store``."""
         self._store = store
 
-    def reserve(self, target: str, kind: Kind, target_model_id: str, source: str, model_id: str) -> bool:
+    def reserve(
+        self, target: str, kind: Kind, target_model_id: str, source: str, model_id: str, *, burned_too: bool = False
+    ) -> bool:
         """Reserve an id for the copy of one source model; return whether that copy may use it.
 
-        The same copy may reserve it again. An id of another copy, and a burned one, may not be used.
+        The same copy may reserve it again. An id of another copy may not be used, and a burned one only if ``burned_too`` says so.
         """
         key = f"{kind}|{target_model_id}"
         data = {"source": source, "modelId": model_id, "burned": False}
@@ -25,7 +27,7 @@ class TargetIdTable:
             self._store.insert(Table.TARGET_IDS, target, key, data)
         except RowExists:
             row = self._store.get(Table.TARGET_IDS, target, key)
-            return row is not None and dict(row.data) == data
+            return row is not None and dict(row.data) in ([data, {**data, "burned": True}] if burned_too else [data])
         return True
 
     def burn(self, target: str, kind: Kind, target_model_id: str) -> None:

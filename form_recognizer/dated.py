@@ -44,6 +44,9 @@ _SHORTEST_ID = 2
 _MOST_OPERATION_PAGES = 100
 
 
+_ENDED = {"succeeded", "failed", "canceled", "skipped"}
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What the service calls one kind: in paths, in the fields of its bodies, and as the kind of a copy operation."""
@@ -196,6 +199,20 @@ class DatedService(ServiceClient):
             if found is None or (started, name) > found:
                 found = (started, name)
         return found[1] if found else None
+
+    def is_making(self, model_id: str) -> bool:
+        """Tell whether an operation of this resource is under way that will end in ``model_id``."""
+        return any(
+            self._is_of_this_kind(operation)
+            and (operation.optional_text("status") or "").lower() not in _ENDED
+            and self._target_of(operation.value) == model_id
+            for operation in self._operations()
+        )
+
+    def _is_of_this_kind(self, operation: Fields) -> bool:
+        # documentModelBuild, documentModelCompose; documentClassifierBuild
+        kind = self._collection.path.removesuffix("s").lower()
+        return (operation.optional_text("kind") or "").lower().startswith(kind)
 
     def _operations(self) -> Iterator[Fields]:
         page: str | None = self._address("/operations")

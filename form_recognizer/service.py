@@ -97,6 +97,13 @@ class ModelService(Protocol):
         ``OperationNotFound``.
         """
 
+    def is_making(self, model_id: str) -> bool:
+        """Tell whether an operation of this resource is under way that will end in ``model_id``: a training, a composition.
+
+        Copies into the resource are their source's operations and do not count. One call for each page of the list of operations; on
+        v2, which has none, ``False`` without a call.
+        """
+
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
         ``None``. With ``target_endpoint``, copies to the same id in other resources do not count.

@@ -146,6 +146,11 @@ class V2Service(ServiceClient):
             error_message=fault.message,
         )
 
+    def is_making(self, model_id: str) -> bool:
+        """Return ``False``: v2 has no list of operations."""
+        del model_id
+        return False
+
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> None:
         """Return ``None`` without a call: v2 does not list its copies."""
         del target_model_id, since, target_endpoint

@@ -506,6 +506,26 @@ def test_a_copy_that_started_within_the_second_is_found(scripted: Any) -> None:
     assert scripted.service(V4).find_copy("invoices", since) == OPERATION
 
 
+@pytest.mark.parametrize(
+    ("under_way", "is_making"),
+    [
+        ({"kind": "documentModelBuild", "status": "running"}, True),
+        ({"kind": "documentModelCompose", "status": "notStarted"}, True),
+        ({"kind": "documentModelBuild", "status": "a state of the future"}, True),
+        ({"kind": "documentModelBuild", "status": "succeeded"}, False),
+        ({"kind": "documentModelBuild", "status": "failed"}, False),
+        ({"kind": "documentModelBuild", "status": "canceled"}, False),
+        ({"kind": "documentClassifierBuild", "status": "running"}, False),
+        ({"kind": "documentModelBuild", "status": "running", "resourceLocation": "https://f/documentModels/x"}, False),
+    ],
+)
+def test_what_is_trained_or_composed_under_an_id_is_seen_while_it_is_under_way(
+    scripted: Any, under_way: dict[str, str], is_making: bool
+) -> None:
+    scripted.answer(200, {"value": [operation(**under_way)]})
+    assert scripted.service(V4).is_making("invoices") is is_making
+
+
 def test_a_list_of_operations_without_end_is_given_up(scripted: Any) -> None:
     for number in range(101):
         link = f"{scripted.endpoint}/documentintelligence/operations?nextLink={number % 2}"

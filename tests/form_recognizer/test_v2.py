@@ -408,6 +408,7 @@ def test_an_id_that_no_model_can_have_is_never_sent(scripted: Any, model_id: str
 
 def test_nobody_is_asked_for_copies_that_v2_does_not_list(scripted: Any) -> None:
     assert scripted.service().find_copy(OTHER, datetime(2026, 1, 1, tzinfo=UTC)) is None
+    assert scripted.service().is_making(OTHER) is False
     assert scripted.requests == []
 
 

@@ -6,14 +6,20 @@ import json
 from dataclasses import replace
 
 import pytest
+import requests
 
 from local.host import ManualClock
 
-from .conftest import ProtocolStage
-from .somebody import CHOSEN, Somebody
+from .conftest import SUBJECTS, ProtocolStage, Subject
+from .somebody import Somebody
 
 HOUR = 3600.0
-pytestmark = CHOSEN
+
+
+@pytest.fixture(params=["v3", "v4", "classifier"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Where target ids are ours to choose."""
+    return SUBJECTS[request.param]
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def retrained(stage: ProtocolStage, model_id: str) -> str | None:
     return found
 
 
-def test_an_id_that_was_blocked_for_a_day_is_had_back(
+def test_an_id_that_was_blocked_for_hours_is_had_back(
     stage: ProtocolStage, blocked: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     later(stage, 24)
@@ -56,8 +62,8 @@ def test_an_id_that_was_blocked_for_a_day_is_had_back(
     assert event["targetModel"] == blocked
 
 
-def test_an_id_that_was_blocked_for_some_hours_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
-    later(stage, 19)
+def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
+    later(stage, 1.4)
     assert retrained(stage, blocked) == f"{blocked}.3"
     assert stage.deleted_ids() == []
     assert suspects(stage) == [blocked]
@@ -81,7 +87,7 @@ def test_an_id_that_was_free_in_between_is_simply_used(stage: ProtocolStage, blo
     assert suspects(stage) == []
 
 
-def test_a_service_that_does_not_free_the_id_is_asked_once_a_day_and_no_more(
+def test_a_service_that_does_not_free_the_id_is_asked_once_and_not_again_at_once(
     stage: ProtocolStage, blocked: str
 ) -> None:
     stage.there.set_behaviour(placeholder_delete="notFound")
@@ -116,6 +122,28 @@ def test_phantoms_of_a_step_that_had_an_id_back_delete_nothing(stage: ProtocolSt
         stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
     assert stage.deleted_ids() == [blocked]
     assert [model.state for model in stage.held() if model.model_id == blocked] == ["ready"]
+
+
+@pytest.mark.parametrize("subject", ["v3"], indirect=True)
+def test_an_id_that_somebody_composes_a_model_under_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
+    """While it is under way it looks like any placeholder, but the resource lists what it is doing."""
+    stage.there.remove_model(blocked)
+    part = stage.there.put_model(stage.subject.model(8)).model_id
+    stage.there.set_durations((5 * HOUR, 5 * HOUR))
+    name = stage.subject.target
+    composed = requests.post(
+        f"{stage.simulator.endpoint(name)}/formrecognizer/documentModels:compose?api-version={stage.subject.version}",
+        json={"modelId": blocked, "componentModels": [{"modelId": part}]},
+        headers={"Ocp-Apim-Subscription-Key": stage.keys[name]},
+        timeout=10,
+    )
+    assert composed.status_code == 202, composed.text
+    stage.there.set_durations((1.0, 1.0))
+    later(stage, 3)
+    assert retrained(stage, blocked) == f"{blocked}.3"
+    assert stage.deleted_ids() == []
+    later(stage, 3)
+    assert stage.there.model(blocked) is not None
 
 
 def test_somebodys_placeholder_that_no_lost_answer_of_ours_points_at_stays_for_ever(stage: ProtocolStage) -> None:
