@@ -33,6 +33,7 @@ from local.host.outcomes import Outcomes
 from local.host.progress import Progress
 from local.host.protocol import Event, EventType, OrchestratorProtocol, make_event
 from local.host.store import ActivityJob, Message, Store
+from local.host.versions import FailureStrategy, Versioning
 from local.host.workers import Workers
 
 _log = logging.getLogger("local.host.engine")
@@ -57,7 +58,7 @@ class Engine:
         clock: the time.
         protocol: how orchestrators are asked.
         max_activities: how many activities run at the same time.
-        default_version: the version of new instances (``defaultVersion``).
+        versions: the version of new instances, and which instances are run.
         kill_points: where to die, in tests.
         keep_generations: keep the history of a generation that continued as new.
     """
@@ -70,7 +71,7 @@ class Engine:
         protocol: OrchestratorProtocol,
         *,
         max_activities: int,
-        default_version: str | None,
+        versions: Versioning,
         kill_points: KillPoints,
         keep_generations: bool = False,
     ) -> None:
@@ -82,6 +83,7 @@ class Engine:
         self.on_recorded: list[Callable[[ActivityJob], None]] = []
         """Called on the engine's thread after an activity's result was committed."""
         self._protocol = protocol
+        self._versions = versions
         self._kill = kill_points
         self._workers = Workers(max_activities)
         self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
@@ -97,7 +99,7 @@ class Engine:
             self._inbox,
             self._agenda,
             clock,
-            default_version=default_version,
+            default_version=versions.current,
             keep_generations=keep_generations,
         )
         self._taken: list[_Operation] = []
@@ -160,7 +162,7 @@ class Engine:
             name: the orchestrator function.
             raw_input: JSON text, as it is to stand in ``ExecutionStarted``.
             instance_id: its id; a new one when ``None``. A finished instance of this id is replaced, with its history.
-            version: instead of ``defaultVersion``.
+            version: instead of ``defaultVersion``. An instance that this host does not run waits for one that does.
 
         Raises (in the future):
             UnknownFunctionError: there is no such orchestrator.
@@ -345,10 +347,17 @@ class Engine:
 
     def _episode(self, instance_id: str) -> None:
         instance = self._instances.get(instance_id)
+        mismatch = None
+        if instance is not None and not instance.status.is_terminal:
+            mismatch = self._versions.mismatch(instance.version)
+            if mismatch is not None and self._versions.failure is FailureStrategy.REJECT:
+                # what came for it stays in its inbox, be it a termination, and a host that runs it will find it there
+                _log.warning("instance '%s' (%s) is left for another host: %s", instance_id, instance.name, mismatch)
+                return
         arrivals = self._inbox.take(instance_id, instance)
         if instance is None or not arrivals:
             return
-        result = run_episode(instance, arrivals, self.index, self._protocol, self.clock.now())
+        result = run_episode(instance, arrivals, self.index, self._protocol, self.clock.now(), mismatch)
         self._episodes.append(instance.name)
         self._outcomes.record(instance, result)
 

@@ -55,7 +55,12 @@ def sub_orchestration_id(execution_id: str, task_id: int) -> str:
 
 
 def run_episode(
-    instance: Instance, arrivals: Sequence[Event], index: AppIndex, protocol: OrchestratorProtocol, now: datetime
+    instance: Instance,
+    arrivals: Sequence[Event],
+    index: AppIndex,
+    protocol: OrchestratorProtocol,
+    now: datetime,
+    mismatch: str | None = None,
 ) -> EpisodeResult:
     """Run an episode.
 
@@ -65,6 +70,7 @@ def run_episode(
         index: where the orchestrator and the names of activities are found.
         protocol: how the orchestrator is asked.
         now: the episode's instant, which becomes ``current_utc_datetime``.
+        mismatch: why its version has to fail here (``versionFailureStrategy`` Fail); the orchestrator is not asked then.
     """
     suspended = _suspended_after(instance, arrivals)
     result = EpisodeResult(RuntimeStatus.SUSPENDED if suspended else RuntimeStatus.RUNNING)
@@ -74,13 +80,14 @@ def run_episode(
     if terminated is not None:
         result.status = RuntimeStatus.TERMINATED
         result.output = json.dumps(terminated["Input"])
+    elif mismatch is not None:
+        # the words of DTFx's FailureDetails, and then what they leave out
+        _fail(result, f"VersionMismatch: Orchestration version did not comply with Worker Versioning: {mismatch}")
     else:
         try:
             _decide(instance, new, texts, index, protocol, result)
         except _FailedError as exc:
-            message = f"Orchestrator function '{instance.name}' failed: {exc}"
-            result.status, result.failure, result.output = RuntimeStatus.FAILED, message, json.dumps(message)
-            result.scheduled, result.continues = [], False
+            _fail(result, f"Orchestrator function '{instance.name}' failed: {exc}")
     closing = [*(_scheduling_event(work, now) for work in result.scheduled), *_ending_events(result, now)]
     closing.append(make_event(EventType.ORCHESTRATOR_COMPLETED, now))
     result.events = new + closing
@@ -88,6 +95,11 @@ def run_episode(
     for event in result.events:
         event["IsPlayed"] = True
     return result
+
+
+def _fail(result: EpisodeResult, message: str) -> None:
+    result.status, result.failure, result.output = RuntimeStatus.FAILED, message, json.dumps(message)
+    result.scheduled, result.continues = [], False
 
 
 def _suspended_after(instance: Instance, arrivals: Sequence[Event]) -> bool:

@@ -93,7 +93,7 @@ class Host:
             self.clock,
             DurableProtocolV1(),
             max_activities=max_activities or self.settings.max_activities,
-            default_version=self.settings.default_version,
+            versions=self.settings.versions,
             kill_points=kill_points,
             keep_generations=keep_generations,
         )

@@ -6,11 +6,15 @@ import json
 import os
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from local.host.errors import ConfigurationError
+from local.host.versions import FailureStrategy, MatchStrategy, Versioning
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 # What the extension uses outside Azure.
 _HUB = "TestHubName"
@@ -23,7 +27,8 @@ class HostSettings:
 
     route_prefix: str = "api"
     hub_name: str = _HUB
-    default_version: str | None = None
+    versions: Versioning = field(default_factory=Versioning)
+    """``defaultVersion``, ``versionMatchStrategy`` and ``versionFailureStrategy``."""
     max_activities: int = 10
     """``maxConcurrentActivityFunctions``: how many activities run at the same time."""
 
@@ -61,7 +66,11 @@ class HostSettings:
         return cls(
             route_prefix=prefix.strip("/"),
             hub_name=_PERCENT.sub(lambda name: env.get(name[1], _HUB), hub),
-            default_version=version,
+            versions=Versioning(
+                version,
+                _choice(durable, "versionMatchStrategy", MatchStrategy.CURRENT_OR_OLDER),
+                _choice(durable, "versionFailureStrategy", FailureStrategy.REJECT),
+            ),
             max_activities=max_activities,
         )
 
@@ -114,6 +123,19 @@ def _read(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise ConfigurationError(f"{source.name} must hold a JSON object")
     return document
+
+
+def _choice(section: Mapping[str, Any], name: str, default: Choice) -> Choice:
+    """Read one of a few words, in any case as the extension does; the default when it is absent or null."""
+    value = section.get(name)
+    if value is None:
+        return default
+    choices = list(type(default))
+    for choice in choices:
+        if isinstance(value, str) and value.lower() == choice.lower():
+            return choice
+    *others, last = (f'"{choice}"' for choice in choices)
+    raise ConfigurationError(f"host.json: {name} must be {', '.join(others)} or {last}, not {value!r}")
 
 
 def _section(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

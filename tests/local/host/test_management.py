@@ -37,7 +37,7 @@ def get(host: Host, path: str, method: str = "GET", **options: Any) -> tuple[int
 
 
 def test_the_sdk_client_starts_and_reads(host: Host, client: df.DurableOrchestrationClient) -> None:
-    iid = run(client.start_new("one", client_input="bob", version="7"))
+    iid = run(client.start_new("one", client_input="bob"))
     host.wait(iid)
     status = run(client.get_status(iid, show_history=True, show_history_output=True, show_input=True))
     assert status.runtime_status is df.OrchestrationRuntimeStatus.Completed
@@ -51,7 +51,10 @@ def test_the_sdk_client_starts_and_reads(host: Host, client: df.DurableOrchestra
     assert status.historyEvents[1]["Result"] == "Hello bob!"
     assert "ScheduledTime" in status.historyEvents[1]
     assert "EventId" not in status.historyEvents[1]
-    assert host.status(iid).version == "7"
+
+
+def test_the_sdk_client_can_ask_for_a_version(host: Host, client: df.DurableOrchestrationClient) -> None:
+    assert host.status(run(client.start_new("one", version="7"))).version == "7"
 
 
 def test_the_sdk_client_takes_an_unknown_id_for_no_status(client: df.DurableOrchestrationClient) -> None:

@@ -120,20 +120,6 @@ def test_of_fifty_starters_of_one_id_one_wins(host: Host) -> None:
     assert sorted(results) == ["refused"] * 49 + ["started"]
 
 
-def test_children_and_starts_get_the_default_version(make_host: Callable[..., Host]) -> None:
-    host = make_host(host_json={"extensions": {"durableTask": {"defaultVersion": "2.1"}}})
-    iid = host.start_new("who", "parent")
-    output = host.wait(iid).output
-    assert output["version"] == "2.1"
-    assert output["child"]["version"] == "2.1"
-    assert host.status(iid).version == "2.1"
-    assert host.history(iid)[1]["Version"] == "2.1"
-
-
-def test_an_instance_keeps_the_version_it_was_started_with(host: Host) -> None:
-    assert host.wait(host.start_new("who", "x", version="1.0")).output["version"] == "1.0"
-
-
 def test_activities_run_at_most_as_many_at_a_time_as_host_json_says(
     make_host: Callable[..., Host], sample: ModuleType
 ) -> None:

@@ -117,6 +117,11 @@ def test_a_broken_state_file_stops_the_engine_and_tells_who_waits(
         ({"maxConcurrentActivityFunctions": 0}, "from 1 up"),
         ({"maxConcurrentActivityFunctions": True}, "from 1 up"),
         ({"defaultVersion": 1.0}, "defaultVersion must be text"),
+        (
+            {"versionMatchStrategy": "Newer"},
+            'versionMatchStrategy must be "None", "Strict" or "CurrentOrOlder", not \'Newer\'',
+        ),
+        ({"versionFailureStrategy": 1}, 'versionFailureStrategy must be "Reject" or "Fail", not 1'),
         ({"hubName": 5}, "hubName must be text"),
         ([], "durableTask must be an object"),
     ],
@@ -133,7 +138,7 @@ def test_host_json_is_read_from_a_file(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps(document))
     settings = HostSettings.load(path, {"Hub": "mine"})
-    assert (settings.hub_name, settings.default_version, settings.route_prefix) == ("minex", "1.0", "v1")
+    assert (settings.hub_name, settings.versions.current, settings.route_prefix) == ("minex", "1.0", "v1")
     path.write_text("{")
     with pytest.raises(ConfigurationError, match=r"host.json is not JSON"):
         HostSettings.load(path)
