@@ -176,7 +176,7 @@ class Engine:
             if existing is not None and not existing.status.is_terminal:
                 status = existing.status.value
                 raise InstanceStateError(f"An Orchestration instance with the status {status} already exists.")
-            self._outcomes.start(id_, name, raw_input, version)
+            self._outcomes.start(id_, name, raw_input, version, replaced=existing is not None)
             return id_
 
         return self.submit(apply)

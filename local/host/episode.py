@@ -31,11 +31,11 @@ _ACTION_LIMIT = 100_000
 
 @dataclass(slots=True)
 class EpisodeResult:
-    """What an episode leads to. ``events`` are to be appended to the history, ``texts`` are the same as JSON, played."""
+    """What an episode leads to. ``events`` are to be appended to the history, ``text`` is the same as JSON, played."""
 
     status: RuntimeStatus
     events: list[Event] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    text: str = ""
     scheduled: list[Scheduled] = field(default_factory=list)
     cancelled_timers: list[int] = field(default_factory=list)
     output: str | None = None
@@ -91,7 +91,7 @@ def run_episode(
     closing = [*(_scheduling_event(work, now) for work in result.scheduled), *_ending_events(result, now)]
     closing.append(make_event(EventType.ORCHESTRATOR_COMPLETED, now))
     result.events = new + closing
-    result.texts = [played(text) for text in (*texts, *(event_text(event) for event in closing))]
+    result.text = ",".join([played(text) for text in (*texts, *map(event_text, closing))])
     for event in result.events:
         event["IsPlayed"] = True
     return result

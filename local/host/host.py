@@ -226,17 +226,20 @@ class Host:
             HostError: the engine has stopped.
         """
         deadline = time.monotonic() + timeout
+        in_time = True
         while True:
             waiter = self._engine.progress.ended_event(instance_id)
-            status = self.status(instance_id)
-            if status.runtime_status.is_terminal or not waiter.wait(max(0.0, deadline - time.monotonic())):
-                self._engine.progress.forget_waiter(instance_id, waiter)
+            try:
                 status = self.status(instance_id)
                 if status.runtime_status.is_terminal:
                     return status
-                raise TimeoutError(
-                    f"instance '{instance_id}' is still {status.runtime_status.value} after {timeout} s: {status.custom_status}"
-                )
+                if not in_time:
+                    raise TimeoutError(
+                        f"instance '{instance_id}' is still {status.runtime_status.value} after {timeout} s: {status.custom_status}"
+                    )
+                in_time = waiter.wait(max(0.0, deadline - time.monotonic()))
+            finally:
+                self._engine.progress.forget_waiter(instance_id, waiter)
             self._check_engine()
 
     def run_until_idle(self, limit: timedelta | None = None, timeout: float = 60) -> Idle:

@@ -47,11 +47,11 @@ class Instances:
         self._cache[instance.instance_id] = instance
         self._events += len(instance.history)
 
-    def append(self, instance: Instance, events: list[Event], texts: list[str]) -> None:
-        """Add events to an instance's history, here and in the state file."""
-        self._store.append_history(instance.instance_id, len(instance.texts), texts)
+    def append(self, instance: Instance, events: list[Event], text: str) -> None:
+        """Add an episode's events to an instance's history, here and in the state file; ``text`` is the same as JSON."""
+        self._store.append_history(instance.instance_id, len(instance.texts), text)
         instance.history += events
-        instance.texts += texts
+        instance.texts.append(text)
         if instance.instance_id in self._cache:
             self._events += len(events)
 

@@ -64,8 +64,10 @@ class Outcomes:
         raw_input: str | None,
         version: str | None,
         parent: tuple[str, str, int] | None = None,
+        *,
+        replaced: bool,
     ) -> None:
-        """Begin an instance under an id that no running one has; a finished one of that id is replaced.
+        """Begin an instance under an id that no running one has.
 
         Args:
             instance_id: its id.
@@ -73,8 +75,9 @@ class Outcomes:
             raw_input: JSON text.
             version: ``None`` for the default one.
             parent: instance id, execution id and task id of the sub-orchestration call.
+            replaced: a finished instance has that id, and goes.
         """
-        if self._instances.get(instance_id) is not None:
+        if replaced:
             self.remove(instance_id)
         now = format_time(self._clock.now())
         version = version or self._default_version
@@ -95,7 +98,7 @@ class Outcomes:
         instance.updated = format_time(self._clock.now())
         if result.custom_status is not None:
             instance.custom_status = result.custom_status
-        self._instances.append(instance, result.events, result.texts)
+        self._instances.append(instance, result.events, result.text)
         instance.status = result.status
         if result.continues:
             self._continue_as_new(instance, result)
@@ -129,7 +132,7 @@ class Outcomes:
             return
         raw = None if work.input is None else json.dumps(work.input)
         caller = (parent.instance_id, parent.execution_id, work.id)
-        self.start(work.instance_id, work.name, raw, work.version, caller)
+        self.start(work.instance_id, work.name, raw, work.version, caller, replaced=existing is not None)
 
     def _end(self, instance: Instance, result: EpisodeResult) -> None:
         instance.output = result.output

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
@@ -137,7 +138,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """What an orchestrator is shown in one episode. ``history`` holds JSON texts of events, the new ones at the end."""
+    """What an orchestrator is shown in one episode.
+
+    ``history`` holds JSON texts of one or more events with commas between them, the new ones at the end.
+    """
 
     instance_id: str
     history: Sequence[str]
@@ -236,6 +240,7 @@ def _retry_policy(raw: Mapping[str, Any]) -> RetryPolicy:
     )
 
 
+@lru_cache(maxsize=16)  # an episode writes its own instant into every event that it adds
 def format_time(instant: datetime) -> str:
     """Write an instant as the SDK reads it: ``2026-01-01T00:00:00.000000Z``."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -80,7 +80,7 @@ class Instance:
     parent_task: int | None = None
     history: list[Event] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    """``history`` as JSON texts, each marked as played."""
+    """``history`` as JSON: one text for each episode, its events with commas between them and marked as played."""
 
 
 @dataclass(slots=True)
@@ -123,6 +123,7 @@ _COLUMNS = (
 )
 
 _SELECT_ONE = f"SELECT {_COLUMNS} FROM instances WHERE instance_id=?"  # noqa: S608 - constant columns
+_SELECT_HISTORY = "SELECT event FROM history WHERE instance_id=? ORDER BY seq"
 
 
 class Store:
@@ -181,14 +182,8 @@ class Store:
         if row is None:
             return None
         instance = _instance(row)
-        texts = [
-            text
-            for (text,) in self._db.execute(
-                "SELECT event FROM history WHERE instance_id=? ORDER BY seq", (instance_id,)
-            )
-        ]
-        instance.texts = texts
-        instance.history = [json.loads(text) for text in texts]
+        instance.texts = [text for (text,) in self._db.execute(_SELECT_HISTORY, (instance_id,))]
+        instance.history = _events(instance.texts)
         return instance
 
     def save(self, instance: Instance) -> None:
@@ -228,10 +223,9 @@ class Store:
             ),
         )
 
-    def append_history(self, instance_id: str, first_seq: int, texts: Sequence[str]) -> None:
-        """Add events to an instance's history."""
-        rows = [(instance_id, seq, text) for seq, text in enumerate(texts, first_seq)]
-        self._db.executemany("INSERT INTO history (instance_id, seq, event) VALUES (?,?,?)", rows)
+    def append_history(self, instance_id: str, seq: int, text: str) -> None:
+        """Add the events of an episode to an instance's history: a row for each event would cost three times as much."""
+        self._db.execute("INSERT INTO history (instance_id, seq, event) VALUES (?,?,?)", (instance_id, seq, text))
 
     def clear_execution(self, instance_id: str) -> None:
         """Drop history, work and timers of an instance: a new generation begins, or it is purged."""
@@ -335,10 +329,8 @@ class Store:
     def read_history(self, instance_id: str) -> list[Event]:
         """Return an instance's history as last committed."""
         with self._reader_lock:
-            rows = self._reader.execute(
-                "SELECT event FROM history WHERE instance_id=? ORDER BY seq", (instance_id,)
-            ).fetchall()
-        return [json.loads(text) for (text,) in rows]
+            rows = self._reader.execute(_SELECT_HISTORY, (instance_id,)).fetchall()
+        return _events(text for (text,) in rows)
 
     def read_generations(self, instance_id: str) -> list[list[Event]]:
         """Return the histories that :meth:`archive` kept of an instance, oldest first."""
@@ -399,6 +391,11 @@ def _instance(row: tuple[Any, ...]) -> Instance:
     values = list(row)
     values[4] = RuntimeStatus(values[4])
     return Instance(*values)
+
+
+def _events(texts: Iterable[str]) -> list[Event]:
+    events: list[Event] = json.loads(f"[{','.join(texts)}]")
+    return events
 
 
 def _take_lock(path: Path) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -91,6 +94,22 @@ def test_a_stopped_host_frees_its_state_file_and_refuses_work(make_host: Callabl
     make_host()
     with pytest.raises(Exception, match="stopped"):
         first.start_new("one", "x")
+
+
+def test_a_state_file_that_gave_each_event_its_row_goes_on(make_host: Callable[..., Host], tmp_path: Path) -> None:
+    first = make_host()
+    iid = first.start_new("race", {"cancel": True})
+    first.run_until_idle(limit=timedelta(0))
+    events = first.history(iid)
+    first.stop()
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as file, file:
+        file.execute("DELETE FROM history")
+        rows = [(iid, seq, json.dumps(event)) for seq, event in enumerate(events)]
+        file.executemany("INSERT INTO history (instance_id, seq, event) VALUES (?,?,?)", rows)
+    second = make_host()
+    assert second.history(iid) == events
+    second.raise_event(iid, "approval", "yes")
+    assert second.wait(iid).output == ["yes", "Hello winner!"]
 
 
 def test_a_broken_state_file_stops_the_engine_and_tells_who_waits(
