@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_driven_clock, on_machine_clock
 from bench.lookups import AT_MOST, MODELS, lookup_and_health
 from bench.nights import measure_apart
-from bench.orchestrations import orchestrations_per_second
+from bench.orchestrations import one_activity_orchestrations
 
 PARTS = ("host", "copies", "generations", "nights", "lookups")
 NIGHTS = (100, 1000)
@@ -52,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _host(folder: Path, count: int) -> None:
-    rate = orchestrations_per_second(folder, count)
-    print(f"One-activity orchestrations: {rate:.0f} per second ({count} of them)\n", flush=True)
+    speed = one_activity_orchestrations(folder, count)
+    print(f"One-activity orchestrations: {speed.per_second:.0f} per second ({count} of them)")
+    print(f"Processor time for each: {speed.processor_ms:.2f} ms\n", flush=True)
 
 
 def _copies(folder: Path, sizes: Sequence[int]) -> bool:
@@ -100,15 +101,17 @@ def _generations(folder: Path) -> None:
 def _nights() -> None:
     print("A first night over v4 models and two targets, and one with nothing to do after it, on a driven clock\n")
     print(
-        "| models | copies | s | events per copy | calls per copy | longest history | second night: s | calls | MB at most |"
+        "| models | copies | s | processor s per copy | events per copy | calls per copy | longest history "
+        "| second night: s | calls | MB at most |"
     )
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for count in NIGHTS:
         cost = measure_apart(count)
         copies = cost["copies"]
         print(
-            f"| {count} | {copies} | {cost['seconds']} | {cost['events'] / copies:.1f} | {cost['calls'] / copies:.2f} "
-            f"| {cost['longestHistory']} | {cost['secondNightSeconds']} | {cost['secondNightCalls']} | {cost['peakMegabytes']} |",
+            f"| {count} | {copies} | {cost['seconds']} | {cost['processorSeconds'] / copies:.3f} "
+            f"| {cost['events'] / copies:.1f} | {cost['calls'] / copies:.2f} | {cost['longestHistory']} "
+            f"| {cost['secondNightSeconds']} | {cost['secondNightCalls']} | {cost['peakMegabytes']} |",
             flush=True,
         )
     print()
