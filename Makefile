@@ -6,6 +6,8 @@ PORT ?= 7071
 SIM_PORT ?= 7081
 # S0: the simulator throttles as an S0 resource does. none: it does not.
 LIMITS ?= none
+# How many processes run the tests; auto: as many as there are cores, four at most.
+WORKERS ?= auto
 # A resource to take down before `make run` copies to it, such as forms-northeurope.
 DOWN ?=
 export PORT SIM_PORT LIMITS DOWN
@@ -37,7 +39,7 @@ serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM
 	@$(BIN)/python -m local.serve
 
 test: environment emulator ## Run the tests
-	@$(WITHOUT_NODE) $(BIN)/python -m pytest
+	@$(WITHOUT_NODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4
 
 lint: environment ## Check style, formatting, types and imports
 	@$(BIN)/ruff check .
