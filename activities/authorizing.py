@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from activities.envelope import Refused, fields
 from activities.fence import find_claim, save, settle
+from activities.lost_authorization import suspect_lost_id
 from activities.placeholders import remove_orphan
 from backup.claims import Claim
 from backup.codes import Code
@@ -111,6 +112,7 @@ class Attempted:
     def _keep(self, held: HeldClaim, authorization: CopyAuthorization) -> HeldClaim:
         target_model_id = authorization.target_model_id
         sealed = self.services.sealer.seal(authorization.document, sealing_purpose(self.step, target_model_id))
+        suspect_lost_id(self.services, held.claim, self.step, unless=target_model_id)
         held = self._settle(
             held,
             lambda claim: claim.move(

@@ -77,7 +77,7 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
             held = _again(attempted)
     existing = _visible(attempted, target_model_id)
     if existing is not None:
-        attempted.services.catalogue.suspects.forget(held.claim.target, target_model_id, held.claim.kind)
+        held = _nothing_is_lost_there(attempted, held, target_model_id)
         return _adopted(attempted, held, existing) if _is_the_copy(held.claim, existing) else None
     if held.claim.lost_id == target_model_id:
         suspect_lost_id(attempted.services, held.claim, attempted.step)
@@ -89,6 +89,14 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     except ModelExists:
         note_blocked(attempted, target_model_id)
         return None
+
+
+def _nothing_is_lost_there(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:
+    """Return the claim without ``target_model_id`` as its lost id: a model is to be seen there, and no placeholder of ours is that."""
+    attempted.services.catalogue.suspects.forget(held.claim.target, target_model_id, held.claim.kind)
+    if held.claim.lost_id != target_model_id:
+        return held
+    return save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
 
 
 def _visible(attempted: Attempted, target_model_id: str) -> ModelDetails | None:

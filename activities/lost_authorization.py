@@ -46,13 +46,17 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
         else:
             save(services, held, claim.model_copy(update={"look_page": page}).renewed(services.now(), step), step)
             raise Refused(Failure.of(Code.LOOKING, "looking through the target's models", retry_after=1.0))
+    suspect_lost_id(services, claim, step, unless=claim.announced_id)
     fresh = claim.next_attempt().move(ClaimState.CLAIMED, lost_id=claim.announced_id or claim.lost_id)
     return save(services, held, fresh, step.model_copy(update={"attempt": fresh.attempt}))
 
 
-def suspect_lost_id(services: Services, claim: Claim, step: StepInput) -> None:
-    """Remember and report that the placeholder under the claim's lost id may be ours (v3 and later)."""
-    if claim.lost_id is not None:
+def suspect_lost_id(services: Services, claim: Claim, step: StepInput, unless: str | None = None) -> None:
+    """Remember and report that the placeholder under the claim's lost id may be ours (v3 and later).
+
+    Whoever puts another id in its place, ``unless``, or none, calls this first: a claim remembers one lost id, and none is forgotten.
+    """
+    if claim.lost_id is not None and claim.lost_id != unless:
         suspect(services, step, claim, claim.lost_id)
 
 

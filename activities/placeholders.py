@@ -8,6 +8,7 @@ deleted, and somebody else may take it: so there each id is deleted once at most
 from __future__ import annotations
 
 from activities.fence import save
+from activities.lost_authorization import suspect_lost_id
 from backup.claims import Claim
 from backup.document_models import ModelState
 from backup.messages import StepInput
@@ -40,6 +41,7 @@ def _deleted_once(services: Services, held: HeldClaim, service: ModelService, st
     claim = held.claim
     assert claim.owned_id is not None, "only what is ours is deleted"
     # if this does not free the id, or we die before it, the next authorization under it is refused, and the id becomes a suspect
+    suspect_lost_id(services, claim, step, unless=claim.owned_id)
     held = save(services, held, claim.model_copy(update={"owned_id": None, "lost_id": claim.owned_id}), step)
     try:
         delete_if_there(service, claim.owned_id)
