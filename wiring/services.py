@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from azure.identity import ManagedIdentityCredential
-
 from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
 from backup.document_models import Kind
 from catalog.catalogue import Catalogue
@@ -25,6 +23,7 @@ from form_recognizer import (
     Transport,
     open_service,
 )
+from wiring.identity import managed_identity
 from wiring.reachability import Reachability, WatchedTransport
 from wiring.sealing import Sealer, SealingKeysInvalid
 
@@ -97,7 +96,7 @@ class Services:
     def _credential(self, name: str, resource: Resource) -> Credential:
         if resource.managed_identity is not None:
             identity = resource.managed_identity
-            return EntraToken(ManagedIdentityCredential(client_id=identity.client_id), identity.scope)
+            return EntraToken(managed_identity(identity.client_id), identity.scope)
         setting = resource.key_setting
         assert setting is not None, "the configuration names a key setting or a managed identity"
         self._key(name, setting)

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableClient
-from azure.identity import ManagedIdentityCredential
 
 from catalog.table_service import TableService
 from catalog.tables import DEFAULT_PREFIX, TableStore
+from wiring.identity import managed_identity
 
 PREFIX_SETTING = "CATALOG_TABLE_PREFIX"
 CLIENT_ID_SETTING = "CATALOG_CLIENT_ID"
@@ -93,9 +93,7 @@ def _with_identity(address: str, client_id: str | None, setting: str) -> TableSe
             f"{setting} names no address of Table Storage; write https://ACCOUNT.table.core.windows.net, without a path or a "
             "signature"
         )
-    return TableService(
-        endpoint=f"https://{parts.netloc}", identity=ManagedIdentityCredential(client_id=client_id or None)
-    )
+    return TableService(endpoint=f"https://{parts.netloc}", identity=managed_identity(client_id or None))
 
 
 def _on_loopback(host: str | None) -> bool:

@@ -74,7 +74,7 @@ def test_the_identity_can_be_chosen(monkeypatch: pytest.MonkeyPatch, settings: d
             chosen.append(client_id)
             super().__init__(client_id=client_id)
 
-    monkeypatch.setattr("wiring.table_storage.ManagedIdentityCredential", Identity)
+    monkeypatch.setattr("azure.identity.ManagedIdentityCredential", Identity)
     opened(**settings)
     assert chosen == ["client-1"]
 
@@ -130,8 +130,21 @@ def test_a_signature_in_a_connection_string_stays_out_of_errors() -> None:
 
 
 def test_a_host_that_keeps_its_catalogue_in_a_file_does_not_wait_for_the_storage_client(tmp_path: Path) -> None:
-    program = (
-        "import sys; from wiring.services import open_store; "
-        f"open_store({{'CATALOG': 'sqlite:{tmp_path}/catalogue.sqlite'}}); sys.exit('azure.data.tables' in sys.modules)"
+    assert "azure.data.tables" not in loaded_by({"CATALOG": f"sqlite:{tmp_path}/catalogue.sqlite"})
+
+
+@pytest.mark.parametrize("place", ["sqlite", "table"])
+def test_a_host_that_signs_in_with_keys_does_not_wait_for_the_identity_client(tmp_path: Path, place: str) -> None:
+    settings = (
+        {"CATALOG": f"sqlite:{tmp_path}/catalogue.sqlite"} if place == "sqlite" else {"CATALOG": "table:S", "S": REMOTE}
     )
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+    assert "azure.identity" not in loaded_by(settings)
+
+
+def loaded_by(settings: dict[str, str]) -> list[str]:
+    """The modules that a new process holds once the app is there and its catalogue is open."""
+    program = (
+        f"import sys, function_app; from wiring.services import open_store; open_store({settings}); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.split()
