@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 READY_SECONDS = 60.0
 """How long a child may take until it listens; a slow machine compiles a lot of Python first."""
@@ -23,6 +23,29 @@ class ChildError(Exception):
     """The child could not be started. The message says why, in the child's own words where it had any."""
 
 
+class Running(Protocol):
+    """What a child needs of its process; ``subprocess.Popen[str]`` has it."""
+
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or ``None`` while the process runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when there is one. Raises ``subprocess.TimeoutExpired``."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+
 class Child:
     """One of our own programs, run as a process that watches its standard input.
 
@@ -32,9 +55,9 @@ class Child:
 
     def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
         self._module = module
-        self._arguments = arguments
+        self._arguments = ["--exit-with-stdin", *arguments]
         self._log = log
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Running | None = None
 
     @property
     def pid(self) -> int:
@@ -54,15 +77,7 @@ class Child:
         """
         with self._log.open("ab") as log:
             begin = log.tell()
-            process = subprocess.Popen(
-                [sys.executable, "-m", self._module, "--exit-with-stdin", *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **environment},
-                start_new_session=True,  # Ctrl-C is for us alone: we stop the children in order
-            )
+            process = self._launch({**os.environ, **environment}, log)
         self._process = process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -101,7 +116,19 @@ class Child:
         if process.stdout is not None:
             process.stdout.close()
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _launch(self, environment: Mapping[str, str], log: IO[bytes]) -> Running:
+        """Start the process, with standard streams as the class says, in a session of its own: Ctrl-C is for us, who stop it in order."""
+        return subprocess.Popen(
+            [sys.executable, "-m", self._module, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def _started(self) -> Running:
         assert self._process is not None, "start() comes first"
         return self._process
 

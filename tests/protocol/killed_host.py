@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
 from local.child import Child, ChildError
+from local.forked import ForkedChild
 from local.inprocess import REGIONS, SOURCE, resource_id, setting
 from local.simulator import ResourceSpec, SimulatedResource, Simulator, SystemClock
 
@@ -93,7 +94,7 @@ class KilledHost:
     def start(self, kill: str = "") -> None:
         """Start the host on the state that its predecessor left, to be killed at ``kill``: perhaps before it says that it is ready."""
         arguments = ["--port", "0", "--state", str(self._folder / "host.sqlite")]
-        self._child = Child("local.host", arguments, self._folder / "host.log")
+        self._child = ForkedChild("local.host", arguments, self._folder / "host.log")
         try:
             self._url = self._child.start({**self._settings, "LOCAL_HOST_KILL": kill})["url"]
         except ChildError:

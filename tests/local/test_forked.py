@@ -1,0 +1,62 @@
+"""A host that is forked from a process which has loaded it behaves as one that was started by its command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+
+from local.child import ChildError
+from local.forked import ForkedChild
+
+SETTINGS = {
+    "CATALOG": "nowhere",
+    "SEALING_KEYS": Fernet.generate_key().decode(),
+    "BACKUP_SCHEDULE": "0 0 2 1 1 *",
+    "PURGE_SCHEDULE": "0 0 2 1 1 *",
+    "TaskHubName": "Forked",
+    "LOCAL_HOST_FUNCTION_KEY": "function-key",
+}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "host.log"
+
+
+@pytest.fixture
+def host(tmp_path: Path, log: Path) -> Iterator[ForkedChild]:
+    child = ForkedChild("local.host", ["--port", "0", "--state", str(tmp_path / "host.sqlite")], log)
+    yield child
+    child.stop()
+
+
+def test_it_serves_in_a_process_of_its_own_and_ends_with_its_standard_input(host: ForkedChild, log: Path) -> None:
+    url = host.start(SETTINGS)["url"]
+    assert requests.get(f"{url}/api/runs/none", timeout=10).status_code == 401
+    assert os.getsid(host.pid) == host.pid != os.getpid()
+    assert host.exit_code is None
+    host.stop()
+    assert host.exit_code == 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_it_can_be_killed_and_started_again_on_the_same_state(host: ForkedChild) -> None:
+    host.start(SETTINGS)
+    first = host.pid
+    os.kill(first, signal.SIGKILL)
+    assert host.wait() == -signal.SIGKILL
+    host.start(SETTINGS)
+    assert host.pid != first
+
+
+def test_it_has_the_environment_it_is_given_and_none_of_the_one_before(host: ForkedChild) -> None:
+    with pytest.raises(ChildError, match="nonsense"):
+        host.start({**SETTINGS, "LOCAL_HOST_KILL": "nonsense"})
+    assert host.exit_code == 2
+    host.start(SETTINGS)
