@@ -23,7 +23,8 @@ from backup.lookup import places
 from backup.states import ReplicaState
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
-from local.child import Child, ChildError
+from local.child import ChildError
+from local.forked import ForkedChild
 from local.inprocess import REGIONS, SOURCE, TARGET, resource_id, setting
 from local.simulator import ResourceSpec, Simulator, SystemClock
 from local.simulator.models import v4_model
@@ -63,7 +64,7 @@ class Bench:
         self._folder = folder
         specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
-        self._host: Child | None = None
+        self._host: ForkedChild | None = None
         self._url = ""
         self.answered = 0
         self.settings: dict[str, str] = {}
@@ -116,7 +117,7 @@ class Bench:
         """Start a host on what the one before it left, to be killed at ``kill``; look the model up as soon as it is ready."""
         if self._host is not None:
             self._host.stop()
-        self._host = Child(
+        self._host = ForkedChild(
             "local.host", ["--port", "0", "--state", str(self._folder / "h.sqlite")], self._folder / "log"
         )
         with suppress(ChildError, requests.ConnectionError):
