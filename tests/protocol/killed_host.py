@@ -6,8 +6,11 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,33 +18,67 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
+from backup.document_models import Kind
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
+from catalog.store import Store
+from catalog.table_service import TableService
+from catalog.tables import TableStore
+from local.azurite import Azurite
 from local.child import Child, ChildError
 from local.forked import ForkedChild
 from local.inprocess import REGIONS, SOURCE, resource_id, setting
 from local.simulator import ResourceSpec, SimulatedResource, Simulator, SystemClock
 
+from .conftest import Subject, known_ids_of
+
 FUNCTION_KEY = "function-key"
 UNPACED = ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the catalogue is kept: what the app is told of it, and how the test opens it."""
+
+    settings: Mapping[str, str]
+    open_store: Callable[[], Store]
+
+
+def in_a_file(folder: Path) -> Place:
+    """A file in ``folder``."""
+    path = folder / "catalogue.sqlite"
+    return Place({"CATALOG": f"sqlite:{path}"}, lambda: SqliteStore(path))
+
+
+def in_table_storage(azurite: Azurite, line: str = "") -> Place:
+    """Tables under a prefix of their own. The app reaches them over ``line``, a connection string, where there is one."""
+    prefix = f"t{uuid.uuid4().hex}"
+    settings = {
+        "CATALOG": "table:STORAGE",
+        "CATALOG_TABLE_PREFIX": prefix,
+        "STORAGE": line or azurite.connection_string,
+    }
+    return Place(settings, lambda: TableStore(TableService(azurite.connection_string), prefix))
 
 
 class KilledHost:
     """One source, its targets, and a host that copies between them on one state, however often it dies.
 
     Args:
-        folder: where state, catalogue and log go.
+        folder: where state and log go.
         versions: the API versions that all resources speak.
+        place: where the catalogue is kept.
     """
 
-    def __init__(self, folder: Path, versions: list[str]) -> None:
+    def __init__(self, folder: Path, versions: list[str], place: Place) -> None:
         self._folder = folder
+        self.catalogue = Catalogue(place.open_store())
         specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
         self._versions = versions
         self._settings = {
             "BACKUP_CONFIG": str(folder / "backup.json"),
-            "CATALOG": f"sqlite:{folder / 'catalogue.sqlite'}",
+            **place.settings,
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "BACKUP_SCHEDULE": "0 0 2 1 1 *",
             "PURGE_SCHEDULE": "0 0 2 1 1 *",
@@ -51,8 +88,8 @@ class KilledHost:
         }
         self._child: Child | None = None
         self._url = ""
-        self.runs: dict[str, str] = {}
-        """The run of each model."""
+        self._asked = 0
+        self._copies: list[tuple[Subject, str, str]] = []
 
     def __enter__(self) -> Self:
         """Start the resources and write the configuration."""
@@ -86,11 +123,6 @@ class KilledHost:
         """Return one of the simulated resources."""
         return self.simulator.resource(name)
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The catalogue that the host writes."""
-        return Catalogue(SqliteStore(self._folder / "catalogue.sqlite"))
-
     def start(self, kill: str = "") -> None:
         """Start the host on the state that its predecessor left, to be killed at ``kill``: perhaps before it says that it is ready."""
         arguments = ["--port", "0", "--state", str(self._folder / "host.sqlite")]
@@ -101,15 +133,22 @@ class KilledHost:
             assert kill, "only a host that is to be killed may die"
             assert self.is_dead()
 
-    def post(self, model_id: str, kind: str, target: str) -> None:
-        """Ask for a copy. A host that dies of an earlier copy before it answers has not been asked."""
-        body = {"source": SOURCE, "targets": [target], "models": [model_id], "kind": kind}
+    def ask(self, subject: Subject) -> None:
+        """Ask for a copy of a new model. A host that dies of an earlier copy before it answers has not been asked."""
+        self._asked += 1
+        model_id = self.resource(SOURCE).put_model(subject.model(self._asked)).model_id
+        body = {"source": SOURCE, "targets": [subject.target], "models": [model_id], "kind": str(subject.kind)}
         with suppress(requests.RequestException):
             answer = requests.post(
                 f"{self._url}/api/copies", json=body, headers={"x-functions-key": FUNCTION_KEY}, timeout=20
             )
             if answer.status_code == 202:
-                self.runs[model_id] = answer.json()["runId"]
+                self._copies.append((subject, model_id, answer.json()["runId"]))
+
+    @property
+    def answered(self) -> int:
+        """How many copies a host has taken on."""
+        return len(self._copies)
 
     def is_dead(self) -> bool:
         """Tell whether the host was killed."""
@@ -135,14 +174,40 @@ class KilledHost:
         body: dict[str, Any] = requests.get(f"{self._url}/api/runs/{run_id}", headers=key, timeout=20).json()
         return body
 
-    def ended(self, model_id: str) -> dict[str, Any]:
-        """Wait until the run of a model has ended, and return its only copy."""
-        wait = {"instanceId": self.runs[model_id], "timeout": "60"}
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """Wait until a run has ended, and return its only copy."""
+        wait = {"instanceId": run_id, "timeout": "60"}
         requests.get(f"{self._url}/_host/wait", params=wait, timeout=70)
-        copies = self.run(self.runs[model_id])["copies"]
+        copies = self.run(run_id)["copies"]
         assert len(copies) == 1
         copy: dict[str, Any] = copies[0]
         return copy
+
+    def settle(self) -> None:
+        """Let all copies end, so that what happens next belongs to the next one."""
+        for _, _, run_id in self._copies:
+            self.ended(run_id)
+
+    def see_that_all_was_copied_once(self) -> None:
+        """Wait for the copies that hosts took on: one for each, recorded, and no placeholder that the catalogue does not know."""
+        copied: dict[Subject, list[str]] = {}
+        for subject, model_id, run_id in self._copies:
+            copy = self.ended(run_id)
+            assert copy["status"] == "Succeeded", copy
+            replicas = self.catalogue.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
+            assert [one.replica.target_model_id for one in replicas] == [copy["targetModelId"]]
+            copied.setdefault(subject, []).append(model_id)
+        for subject, model_ids in copied.items():
+            self._see_that_nothing_is_left(subject, model_ids)
+
+    def _see_that_nothing_is_left(self, subject: Subject, copied: list[str]) -> None:
+        held = self.resource(subject.target).models("classifier" if subject.kind is Kind.CLASSIFIER else "model")
+        # a host that died before it answered may have taken the request all the same
+        sources = Counter(model.copy_of for model in held if model.state == "ready")
+        assert set(copied) <= {str(source).rpartition("/")[2] for source in sources}
+        assert set(sources.values()) == {1}
+        unfinished = {model.model_id for model in held if model.state != "ready"}
+        assert unfinished <= known_ids_of(self.catalogue, subject)
 
 
 def wait_until(is_true: Callable[[], object], seconds: float = 60.0) -> None:

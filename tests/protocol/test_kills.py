@@ -6,16 +6,15 @@ several deaths, as in a bad night. In the end every copy has succeeded, once.
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from backup.document_models import Kind
 from local.inprocess import SOURCE
 
-from .conftest import SUBJECTS, Subject, known_ids_of
-from .killed_host import KilledHost, wait_until
+from .conftest import SUBJECTS, Subject
+from .killed_host import KilledHost, Place, in_a_file, in_table_storage, wait_until
 
 BETWEEN_EFFECT_AND_RECORD = [
     *(
@@ -66,63 +65,39 @@ def test_there_are_forty_moments_and_half_of_them_lie_between_effect_and_record(
     assert len(BETWEEN_EFFECT_AND_RECORD) + len(HELD_ANSWERS) >= 20
 
 
+@pytest.fixture(params=["sqlite", "table_storage"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "sqlite":
+        return in_a_file(tmp_path)
+    return in_table_storage(request.getfixturevalue("azurite"))
+
+
 @pytest.mark.parametrize("subjects", [["v2"], ["v4"], ["v3", "classifier"]], ids="+".join)
-def test_copies_survive_forty_deaths_of_their_host(tmp_path: Path, subjects: list[str]) -> None:
+def test_copies_survive_forty_deaths_of_their_host(tmp_path: Path, place: Place, subjects: list[str]) -> None:
     chosen = [SUBJECTS[name] for name in subjects]
-    copied: list[tuple[Subject, str]] = []
-    with KilledHost(tmp_path, sorted({subject.version for subject in chosen})) as host:
-
-        def ask(number: int) -> None:
-            subject = chosen[number % len(chosen)]
-            model_id = host.resource(SOURCE).put_model(subject.model(number)).model_id
-            host.post(model_id, str(subject.kind), subject.target)
-            if model_id in host.runs:
-                copied.append((subject, model_id))
-
-        for number, moment in enumerate(MOMENTS):
+    turns = cycle(chosen)
+    with KilledHost(tmp_path, sorted({subject.version for subject in chosen}), place) as host:
+        for moment in MOMENTS:
             host.start(moment)
-            ask(number)
+            host.ask(next(turns))
             wait_until(host.is_dead)
             host.bury()
-        for number, name in enumerate(HELD_ANSWERS, start=len(MOMENTS)):
-            subject = chosen[number % len(chosen)]
-            asked = host.resource(subject.target if name in {"authorizeCopy", "getModel"} else SOURCE)
-            operation = subject.operation(name)
+        for name in HELD_ANSWERS:
             host.start()
-            settle(host, copied)
-            before = len(asked.requests(operation))
-            asked.inject(operation, "hold", seconds=30, count=1)
-            ask(number)
-            wait_until(lambda: len(asked.requests(operation)) > before)  # noqa: B023 - used before the loop goes on
-            host.kill()
-            asked.clear_faults()
-            host.bury()
+            host.settle()
+            kill_while_an_answer_is_held(host, next(turns), name)
         host.start()
-        assert len(copied) >= 10
-        for subject, model_id in copied:
-            see_that_it_was_copied_once(host, subject, model_id)
-        for subject in chosen:
-            see_that_nothing_is_left(host, subject, [model_id for one, model_id in copied if one is subject])
+        assert host.answered >= 10
+        host.see_that_all_was_copied_once()
 
 
-def settle(host: KilledHost, copied: list[tuple[Subject, str]]) -> None:
-    """Let the copies of hosts before this one end, so that the held answer is the new copy's."""
-    for _, model_id in copied:
-        host.ended(model_id)
-
-
-def see_that_it_was_copied_once(host: KilledHost, subject: Subject, model_id: str) -> None:
-    copy = host.ended(model_id)
-    assert copy["status"] == "Succeeded", copy
-    replicas = host.catalogue.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
-    assert [one.replica.target_model_id for one in replicas] == [copy["targetModelId"]]
-
-
-def see_that_nothing_is_left(host: KilledHost, subject: Subject, copied: list[str]) -> None:
-    held = host.resource(subject.target).models("classifier" if subject.kind is Kind.CLASSIFIER else "model")
-    # a host that died before it answered may have taken the request all the same
-    sources = Counter(model.copy_of for model in held if model.state == "ready")
-    assert set(copied) <= {str(source).rpartition("/")[2] for source in sources}
-    assert set(sources.values()) == {1}
-    unfinished = {model.model_id for model in held if model.state != "ready"}
-    assert unfinished <= known_ids_of(host.catalogue, subject)
+def kill_while_an_answer_is_held(host: KilledHost, subject: Subject, name: str) -> None:
+    asked = host.resource(subject.target if name in {"authorizeCopy", "getModel"} else SOURCE)
+    operation = subject.operation(name)
+    before = len(asked.requests(operation))
+    asked.inject(operation, "hold", seconds=30, count=1)
+    host.ask(subject)
+    wait_until(lambda: len(asked.requests(operation)) > before)
+    host.kill()
+    asked.clear_faults()
+    host.bury()
