@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.azurite import Azurite, AzuriteMissing
+from local.flaky_proxy import FlakyProxy
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,10 @@ def azurite() -> Iterator[Azurite]:
         raise
     yield running
     running.stop()
+
+
+@pytest.fixture
+def proxy(azurite: Azurite) -> Iterator[FlakyProxy]:
+    """A line to Table Storage that loses answers on demand."""
+    with FlakyProxy(azurite.port) as running:
+        yield running

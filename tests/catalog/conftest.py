@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,13 +58,6 @@ def prefix() -> str:
 def tables(azurite: Azurite, prefix: str) -> TableStore:
     """Table Storage over a line that works."""
     return TableStore(TableService(azurite.connection_string), prefix)
-
-
-@pytest.fixture
-def proxy(azurite: Azurite) -> Iterator[FlakyProxy]:
-    """A line to Table Storage that loses answers on demand."""
-    with FlakyProxy(azurite.port) as running:
-        yield running
 
 
 @pytest.fixture
