@@ -19,6 +19,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from backup.document_models import Kind
+from backup.states import ClaimState
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
@@ -164,7 +165,7 @@ class KilledHost:
         wait_until(self.is_dead)
 
     def bury(self) -> None:
-        """Let go of a host that is dead."""
+        """Let go of a host that is dead, or end it."""
         assert self._child is not None
         self._child.stop()
 
@@ -182,6 +183,22 @@ class KilledHost:
         assert len(copies) == 1
         copy: dict[str, Any] = copies[0]
         return copy
+
+    def let_worn_copies_end(self) -> None:
+        """Let a host live until all copies have ended, where one has begun afresh already.
+
+        By design the third authorization that comes to nothing ends a copy, and hosts that live for a tenth of a second can bring that
+        about. What is seen here is something else.
+        """
+        asked = {(subject.target, model_id) for subject, model_id, _ in self._copies}
+        claims = [
+            claim for target in {target for target, _ in asked} for claim in self.catalogue.claims.of_target(target)
+        ]
+        under_way = [claim for claim in claims if claim.state is not ClaimState.RELEASED]
+        if any(claim.attempt > 1 and (claim.target, claim.model_id) in asked for claim in under_way):
+            self.start()
+            self.settle()
+            self.bury()
 
     def settle(self) -> None:
         """Let all copies end, so that what happens next belongs to the next one."""

@@ -78,6 +78,7 @@ def test_copies_survive_forty_deaths_of_their_host(tmp_path: Path, place: Place,
     turns = cycle(chosen)
     with KilledHost(tmp_path, sorted({subject.version for subject in chosen}), place) as host:
         for moment in MOMENTS:
+            host.let_worn_copies_end()
             host.start(moment)
             host.ask(next(turns))
             wait_until(host.is_dead)
