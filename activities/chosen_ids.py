@@ -28,9 +28,6 @@ from catalog.claims import HeldClaim
 from form_recognizer import CopyTarget, ModelExists, ModelNotFound
 from wiring.events import Event, emit
 
-CANDIDATES = 9
-"""The id asked for, and eight to fall back on."""
-
 
 def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     """Authorize under the first id that can be had; return ``Authorized`` or a failure."""
@@ -40,7 +37,7 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
     occupied = _occupied(attempted)
     if order.own_id_only:
         held = sweep_first(attempted, held, wanted)
-    candidates = [wanted] if order.own_id_only else fallback_ids(wanted, CANDIDATES)
+    candidates = [wanted] if order.own_id_only else fallback_ids(wanted)
     for target_model_id in candidates:
         if target_model_id in occupied:
             continue

@@ -16,13 +16,12 @@ from backup.claims import Claim, new_claim
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelState
 from backup.messages import ComponentRef, Failure, Inspected, Message, StepInput
-from backup.names import INSPECT_MODELS
+from backup.names import INSPECT_MODELS, fallback_ids
 from backup.pacing import SLOT_SHARE
-from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
 from catalog.claims import HeldClaim
 from catalog.store import RowChanged, RowExists
-from form_recognizer import ModelNotFound, Throttled
+from form_recognizer import BadRequest, ModelNotFound, Throttled
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -53,10 +52,11 @@ def _inspect(services: Services, step: StepInput) -> Message:
         return Failure.of(Code.CANCELLED, "the run was cancelled before this copy was authorized")
     source = find_source(services, order)
     _require_usable(source, services, step)
-    there = _replica_already_there(services, step, source)
+    _require_target_id(step, source)
+    there = _replica_already_there(services, step, source) or _never_lost(services, step, source)
     if there is not None:
-        return Inspected(already_there=True, target_model_id=there.target_model_id, api_version=source.api_version)
-    _require_route(services, step, source)
+        return Inspected(already_there=True, target_model_id=there, api_version=source.api_version)
+    _require_route(services, step)
     missing = missing_components(services, step.order, source)
     if missing:
         return Inspected(missing_components=missing, api_version=source.api_version)
@@ -138,8 +138,7 @@ def _require_usable(source: SourceModel, services: Services, step: StepInput) ->
         )
 
 
-def _require_route(services: Services, step: StepInput, model: SourceModel) -> None:
-    """Refuse what the service cannot do between these two resources, in words, before anything is written."""
+def _require_target_id(step: StepInput, model: SourceModel) -> None:
     order = step.order
     if order.target_model_id is not None and generation_of(model.api_version) is Generation.V2:
         raise Refused(
@@ -149,6 +148,11 @@ def _require_route(services: Services, step: StepInput, model: SourceModel) -> N
                 "leave targetModelId out",
             )
         )
+
+
+def _require_route(services: Services, step: StepInput) -> None:
+    """Refuse what the service cannot do between these two resources, in words, before anything is written."""
+    order = step.order
     source, target = services.configuration.resource(order.source), services.configuration.resource(order.target)
     if cloud_of(source.endpoint) != cloud_of(target.endpoint):
         raise Refused(
@@ -169,8 +173,25 @@ def _require_route(services: Services, step: StepInput, model: SourceModel) -> N
             )
 
 
-def _replica_already_there(services: Services, step: StepInput, source: SourceModel) -> Replica | None:
-    """Return the replica of this very content that the catalogue knows and the target still holds, or ``None``."""
+def _never_lost(services: Services, step: StepInput, source: SourceModel) -> str | None:
+    """Return the id of a model that is to be brought back and is still where it was, with this very content; else ``None``."""
+    order = step.order
+    if order.origin is None or order.origin.source != order.target:
+        return None
+    target = services.model_service(order.target, source.api_version, order.kind)
+    try:
+        found = target.get_model(order.origin.model_id)
+    except (ModelNotFound, BadRequest):
+        return None
+    same = found.summary.state is ModelState.READY and found.digest() == source.details.digest()
+    return order.origin.model_id if same else None
+
+
+def _replica_already_there(services: Services, step: StepInput, source: SourceModel) -> str | None:
+    """Return the id of the replica of this very content that the catalogue knows and the target still holds, or ``None``.
+
+    One that was asked for under a certain id must have that, or one that it fell back on.
+    """
     order, digest = step.order, source.details.digest()
     replicas = services.catalogue.replicas
     for known in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
@@ -178,6 +199,8 @@ def _replica_already_there(services: Services, step: StepInput, source: SourceMo
         if replica.state is not ReplicaState.READY or replica.digest != digest:
             continue
         if order.own_id_only and replica.target_model_id != order.wanted_id:
+            continue
+        if order.target_model_id is not None and replica.target_model_id not in fallback_ids(order.target_model_id):
             continue
         target = services.model_service(order.target, source.api_version, order.kind)
         try:
@@ -192,7 +215,7 @@ def _replica_already_there(services: Services, step: StepInput, source: SourceMo
             # trained again, with the same result: the copy is good for this version as well
             update = {"fingerprint": fingerprint, "verified_at": services.now()}
             replicas.put(replica.model_copy(update=update), known)
-        return replica
+        return replica.target_model_id
     return None
 
 

@@ -208,7 +208,7 @@ def _rows(
     work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]
     work += [_suspect_row(one) for one in suspects]
     blocked = [
-        _blocked_row(services, inputs, policy, decision)
+        _blocked_row(services, inputs, given, decision)
         for decision in result.decisions
         if decision.action is Action.BLOCKED and decision.reason is not Reason.NOT_READY
     ]
@@ -247,10 +247,13 @@ def _suspect_row(suspect: Suspect) -> RunRow:
     )
 
 
-def _blocked_row(services: Services, inputs: PlanInputs, policy: Plan, decision: Decision) -> RunRow:
-    code, now = CODE_OF_BLOCK[decision.reason], services.now()
+def _blocked_row(services: Services, inputs: PlanInputs, given: PlanInput, decision: Decision) -> RunRow:
+    policy, code, now = given.policy, CODE_OF_BLOCK[decision.reason], services.now()
     said = inputs.failed_targets.get(decision.target)
     meaning = MEANINGS[code]
+    model = given.source.models.get((decision.kind, decision.model_id))
+    if decision.reason is Reason.KIND_UNSUPPORTED and model is not None and model.classifier_id is not None:
+        said = f"it is composed with classifier {model.classifier_id}, and {meaning.means}"
     outcome = CopyOutcome(
         status=CopyStatus.FAILED,
         code=code,

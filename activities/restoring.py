@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import azure.durable_functions as df
@@ -11,6 +12,7 @@ from backup.api_versions import generation_of, newest_common
 from backup.codes import Code
 from backup.decisions import Action, Decision, Reason
 from backup.document_models import Generation, Kind
+from backup.lookup import REACHABLE
 from backup.messages import Failure, Message, Origin, RestorePlanned, RestoreRequest
 from backup.names import PLAN_RESTORE
 from backup.records import Replica, RunRow
@@ -19,6 +21,8 @@ from wiring.events import Event, emit
 from wiring.services import Services
 
 blueprint = df.Blueprint()
+
+ModelKey = tuple[Kind, str]
 
 
 @blueprint.function_name(PLAN_RESTORE)
@@ -48,14 +52,21 @@ def _plan(services: Services, request: RestoreRequest) -> Message:
         counts={str(Action.COPY): len(decisions)},
         deadline_seconds=copies.deadline_minutes * 60,
         patience_seconds=copies.patience_seconds,
+        message=None if decisions else _nothing(request),
     )
     emit(Event.RUN_STARTED, run=request.run_id, source=request.source, target=request.target, total=len(rows))
     return RestorePlanned(total=record.total or 0, concurrency=copies.concurrency)
 
 
+def _nothing(request: RestoreRequest) -> str:
+    kinds = f"{request.kind}s" if request.kind else "models"
+    return f'nothing to restore: the catalogue knows no usable copies of {kinds} of "{request.source}" outside "{request.target}"'
+
+
 def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
-    """Return the best replica of each model asked for: ready, elsewhere than wanted, the one verified last."""
-    best: dict[tuple[Kind, str], Replica] = {}
+    """Return the best replica of each model asked for: ready, and elsewhere than wanted."""
+    best: dict[ModelKey, Replica] = {}
+    usable: dict[ModelKey, list[Replica]] = {}
     wanted = None if request.models is None else set(request.models)
     for known in services.catalogue.replicas.of_source(request.source):
         replica = known.replica
@@ -67,20 +78,51 @@ def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
             continue
         if replica.target not in services.configuration.resources:
             continue
+        usable.setdefault((replica.kind, replica.model_id), []).append(replica)
         other = best.get((replica.kind, replica.model_id))
         if other is None or _rank(services, request, replica) > _rank(services, request, other):
             best[replica.kind, replica.model_id] = replica
-    # classifiers first: composed models refer to them
-    return sorted(best.values(), key=lambda one: (one.kind is Kind.MODEL, one.model_id))
+    # what is composed comes last: it refers to the others
+    return sorted(
+        _from_one_place(best, usable), key=lambda one: (bool(one.components), one.kind is Kind.MODEL, one.model_id)
+    )
 
 
-def _rank(services: Services, request: RestoreRequest, replica: Replica) -> tuple[bool, str]:
-    """Prefer a replica that the wanted resource speaks a common version with, then the one verified last."""
+def _from_one_place(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, list[Replica]]) -> list[Replica]:
+    """Return the replicas to restore from, those of a composed model and of what it refers to from one resource.
+
+    The copy of a composed model brings its parts along from where it comes. If they came from elsewhere as well, two copies would
+    meet under one id.
+    """
+    chosen = dict(best)
+    settled: dict[ModelKey, str] = {}
+    for key, replica in sorted(best.items()):
+        parts = [(part.kind, part.model_id) for part in replica.components]
+        homes = {settled[part] for part in parts if part in settled}
+        wanted = next(iter(sorted(homes)), replica.target)
+        chosen[key] = _in(wanted, usable[key]) or replica
+        for part in parts:
+            settled.setdefault(part, chosen[key].target)
+            if part in chosen:
+                chosen[part] = _in(chosen[key].target, usable[part]) or chosen[part]
+    return list(chosen.values())
+
+
+def _in(resource: str, replicas: list[Replica]) -> Replica | None:
+    return next((one for one in replicas if one.target == resource), None)
+
+
+def _rank(services: Services, request: RestoreRequest, replica: Replica) -> tuple[bool, bool, bool, str]:
+    """Prefer a replica that the wanted resource speaks a common version with, that is not in the resource that was lost or in another
+    one that does not answer, then the one verified last.
+    """
     resources = services.configuration.resources
     versions = resources[replica.target].api_versions, resources[request.target].api_versions
     generation = generation_of(replica.api_version)
     fits = newest_common(*versions, generation, at_least=None if generation is Generation.V2 else replica.api_version)
-    return fits is not None, replica.verified_at.isoformat()
+    seen = services.reachability().get(replica.target)
+    answers = seen is None or seen["state"] == REACHABLE
+    return fits is not None, replica.target != request.source, answers, replica.verified_at.isoformat()
 
 
 def _decision(request: RestoreRequest, replica: Replica) -> Decision:

@@ -26,8 +26,9 @@ def places(
 ) -> list[dict[str, Any]]:
     """Return every place where a model can be used, best first.
 
-    The source comes first while our last call to it succeeded, and last when it did not; then replicas, the one verified last before
-    the others; then copies that were replaced and are still there. Expired ones and resources that are not configured any more are
+    The source comes first while our last call to it succeeded, and last when it did not; then replicas in resources that answered, the
+    one verified last before the others; then copies that were replaced and are still there; then what is in resources that did not
+    answer. Expired ones and resources that are not configured any more are
     left out. The source is named as long as any trace of a replica tells of its model, also while none is usable.
 
     Parameters
@@ -40,7 +41,7 @@ def places(
     usable = [one for one in known if one.state in USABLE and one.target in resources and not _is_over(one, now)]
     # a model that was brought back under its own id is the source's again
     is_back = [one for one in usable if (one.target, one.target_model_id) == (source, model_id)]
-    shown = sorted((one for one in usable if one not in is_back), key=_rank)
+    shown = sorted((one for one in usable if one not in is_back), key=lambda one: _rank(one, seen))
     found = [_replica_place(one, resources, seen, now) for one in shown]
     newest = _source_model(source, known, is_back)
     if newest is None or source not in resources or _is_over(newest, now):
@@ -54,8 +55,7 @@ def places(
         "expiresAt": newest.expires_at.isoformat() if newest.expires_at else None,
         "lastSeen": dict(seen[source]) if source in seen else None,
     }
-    is_down = source in seen and seen[source]["state"] != REACHABLE
-    return [*found, place] if is_down else [place, *found]
+    return [*found, place] if _is_down(source, seen) else [place, *found]
 
 
 def _source_model(source: str, known: Sequence[Replica], is_back: Sequence[Replica]) -> Replica | None:
@@ -68,8 +68,13 @@ def _source_model(source: str, known: Sequence[Replica], is_back: Sequence[Repli
     return max(is_back or traces, key=lambda one: one.verified_at, default=None)
 
 
-def _rank(replica: Replica) -> tuple[bool, float]:
-    return replica.state is not ReplicaState.READY, -replica.verified_at.timestamp()
+def _rank(replica: Replica, seen: Mapping[str, Mapping[str, str]]) -> tuple[bool, bool, float]:
+    is_down = _is_down(replica.target, seen)
+    return is_down, replica.state is not ReplicaState.READY, -replica.verified_at.timestamp()
+
+
+def _is_down(resource: str, seen: Mapping[str, Mapping[str, str]]) -> bool:
+    return resource in seen and seen[resource]["state"] != REACHABLE
 
 
 def _is_over(replica: Replica, now: datetime) -> bool:

@@ -71,8 +71,11 @@ def replica_partition(source: str, kind: Kind, model_id: str) -> str:
 
 LONGEST_MODEL_ID = 64
 
+CANDIDATES = 9
+"""The id asked for, and eight to fall back on."""
 
-def fallback_ids(wanted: str, count: int) -> list[str]:
+
+def fallback_ids(wanted: str, count: int = CANDIDATES) -> list[str]:
     """Return ``wanted`` and the ids to fall back on where it is taken: ``{id}.2``, ``{id}.3``, …, all within 64 characters."""
     suffixes = [f".{number}" for number in range(2, count + 1)]
     return [wanted, *(wanted[: LONGEST_MODEL_ID - len(suffix)] + suffix for suffix in suffixes)]

@@ -205,7 +205,9 @@ class Copy:
         if not envelope["ok"]:
             failure = Failure.parse(envelope)
             if failure.code == Code.LOOKING:
-                said = f"the deadline passed before it was known whether the copy had started: {failure.message}"
+                said = (
+                    f"no time is left before the deadline to find out whether the copy has started: {failure.message}"
+                )
                 return (yield from self._park(Code.STILL_COPYING, said))
             return self._failed(failure)
         Started.parse(envelope)

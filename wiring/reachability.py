@@ -14,6 +14,8 @@ from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
 from form_recognizer.transport import Call
 
+SERVER_ERROR = "ServerError"
+
 FRESH_FOR = timedelta(seconds=5)
 
 
@@ -67,5 +69,14 @@ class WatchedTransport(Transport):
         except (Unreachable, NoAnswer) as error:
             self._tell(resource, error.code)
             raise
-        self._tell(resource, REACHABLE)
+        self._tell(resource, SERVER_ERROR if _is_failing(answer) else REACHABLE)
         return answer
+
+
+def _is_failing(answer: Answer) -> bool:
+    """Tell whether an answer says that the resource does not work: for us, and so for whoever else asks it.
+
+    401, 403 and 429 are about our key and our pace, and 410 about a version. v2 answers 500 with the code 1999 to a copy of a model that
+    it does not have (recorded).
+    """
+    return answer.status >= 500 and answer.fault().code != "1999"

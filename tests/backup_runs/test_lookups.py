@@ -67,6 +67,31 @@ def test_a_source_that_did_not_answer_last_time_comes_last(state: str, first: st
     assert len(found) == 2
 
 
+def test_a_copy_where_nobody_answers_comes_behind_those_that_work() -> None:
+    found = named([replica("north", 1), replica("east", 9)], {"north": "Unreachable", "west": "Unreachable"})
+    assert found == [("east", "m1"), ("north", "m1"), ("west", "m1")]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_source_that_answers_that_it_has_failed_is_down_and_is_back_when_it_works(stage: Nights, status: int) -> None:
+    stage.backup()
+    stage.source.inject("*", "status", status=status, count=None)
+    stage.copy(["claims"], deadlineMinutes=1)
+    assert stage.look_up("invoices")[-1]["resource"] == SOURCE
+    assert stage.look_up("invoices")[0]["role"] == "replica"
+    stage.source.clear_faults()
+    stage.copy(["claims"])
+    assert stage.look_up("invoices")[0]["resource"] == SOURCE
+
+
+@pytest.mark.parametrize("status", [401, 403, 410, 429])
+def test_a_source_that_refuses_us_alone_is_not_taken_for_down(stage: Nights, status: int) -> None:
+    stage.backup()
+    stage.source.inject("*", "status", status=status, count=None)
+    stage.copy(["claims"], deadlineMinutes=1)
+    assert stage.look_up("invoices")[0]["resource"] == SOURCE
+
+
 def test_a_copy_that_was_replaced_comes_behind_all_others() -> None:
     old = replica("east", 0.5, state=ReplicaState.RETIRING)
     assert named([old, replica("east", 1, target_model_id="m1.2"), replica("north", 9)])[1:] == [

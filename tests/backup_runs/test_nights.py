@@ -56,6 +56,8 @@ def test_what_cannot_go_somewhere_is_reported_and_costs_no_calls(make_stage: Mak
         (TARGET, "mail", "Failed", "KindUnsupported"),
         (TARGET, "sorter", "Failed", "KindUnsupported"),
     ]
+    (composed,) = [row for row in first["copies"] if (row["modelId"], row["target"]) == ("mail", TARGET)]
+    assert composed["message"].startswith("it is composed with classifier sorter, and the service does not copy")
     assert stage.look_up("sorter", "classifier")[1]["resource"] == SECOND_TARGET
     second = stage.backup()
     assert stage.operations() == LISTS

@@ -153,3 +153,61 @@ def test_a_request_that_cannot_be_meant_is_refused(stage: Nights) -> None:
         answer = stage.http("POST", "/api/restores", body)
         assert answer.status == 400, body
         assert code is None or answer.body["code"] == code
+
+
+def test_a_third_region_gets_what_the_lost_one_had_brought_back_once_from_where_it_still_is(
+    make_stage: MakeNights,
+) -> None:
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    lose(stage, "claims")
+    assert restore(stage, models=["claims"])["status"] == "Succeeded"
+    stage.source.down()
+    run = restore(stage, models=["claims"], target=SECOND_TARGET)
+    assert run["status"] == "Succeeded", run["copies"]
+    assert [row["source"] for row in run["copies"]] == [TARGET]
+    assert stage.held(SECOND_TARGET)["claims"] == "ready"
+
+
+def test_a_resource_that_does_not_answer_is_not_restored_from_while_another_one_does(stage: Nights) -> None:
+    stage.backup()
+    lose(stage)
+    stage.resource(SECOND_TARGET).down()
+    stage.backup()
+    assert restore(stage, models=["claims"])["status"] == "Succeeded"
+    stage.source.remove_model("claims")
+    run = restore(stage, models=["claims"])
+    assert [row["source"] for row in run["copies"]] == [TARGET]
+
+
+def test_what_was_never_lost_is_left_as_it_is(stage: Nights) -> None:
+    """v2 chooses ids itself: bringing back what is there would make a second model of everything."""
+    stage.backup()
+    before = stage.held(SOURCE)
+    run = restore(stage)
+    assert {row["code"] for row in run["copies"]} == {"AlreadyThere"}
+    assert stage.held(SOURCE) == before
+    assert not stage.operations() & {"authorizeCopy", "startCopy"}
+    assert stage.backup()["message"].startswith("nothing to do")
+
+
+def test_a_composed_model_and_its_parts_come_from_one_place_and_once_each(make_stage: MakeNights) -> None:
+    """The part was verified last in one target, and the composed model is in the other one only."""
+    stage = make_stage(mixed_models())
+    stage.backup()
+    stage.resource(TARGET).remove_model("invoices")
+    assert stage.copy(["invoices"], [TARGET])["status"] == "Succeeded"
+    lose(stage)
+    run = restore(stage, models=["invoices", "mail"])
+    assert run["status"] == "Succeeded", run["copies"]
+    assert {row["source"] for row in run["copies"]} == {SECOND_TARGET}
+    assert stage.held(SOURCE) == {"invoices": "ready", "mail": "ready", "sorter": "ready"}
+
+
+def test_a_restore_that_finds_nothing_says_so(stage: Nights) -> None:
+    run = restore(stage, kind="classifier")
+    assert (run["status"], run["progress"]["total"]) == ("Succeeded", 0)
+    assert (
+        run["message"]
+        == f'nothing to restore: the catalogue knows no usable copies of classifiers of "{SOURCE}" outside "{SOURCE}"'
+    )

@@ -184,3 +184,38 @@ def test_a_retrained_model_is_copied_beside_its_old_copy(make_scene: MakeScene) 
         ("invoices", "retiring"),
         ("invoices.2", "ready"),
     ]
+
+
+@pytest.mark.parametrize("model", DATED)
+def test_a_copy_that_is_there_under_another_id_than_the_one_asked_for_does_not_count(
+    make_scene: MakeScene, model: StoredModel
+) -> None:
+    scene = make_scene(model)
+    scene.one("invoices")
+    copy = scene.one("invoices", targetModelId="invoices-backup")
+    assert (copy["status"], copy["code"], copy["targetModelId"]) == ("Succeeded", None, "invoices-backup")
+    again = scene.one("invoices", targetModelId="invoices-backup")
+    assert (again["code"], again["targetModelId"]) == ("AlreadyThere", "invoices-backup")
+    assert len(scene.target.models()) == 2
+    assert {one.target_model_id: one.state for one in scene.replicas("invoices")} == {
+        "invoices": "retiring",
+        "invoices-backup": "ready",
+    }
+
+
+@pytest.mark.parametrize("model", DATED)
+def test_an_id_that_was_asked_for_and_fell_back_is_not_tried_again_with_each_request(
+    make_scene: MakeScene, model: StoredModel
+) -> None:
+    scene = make_scene(model)
+    scene.foreign_placeholder("wanted")
+    assert scene.one("invoices", targetModelId="wanted")["targetModelId"] == "wanted.2"
+    again = scene.one("invoices", targetModelId="wanted")
+    assert (again["code"], again["targetModelId"]) == ("AlreadyThere", "wanted.2")
+
+
+def test_an_id_for_a_v2_copy_is_refused_also_where_the_copy_is_there(make_scene: MakeScene) -> None:
+    model = v2_model(model_uuid("Invoices"))
+    scene = make_scene(model)
+    scene.one(model.model_id)
+    assert scene.one(model.model_id, targetModelId="wanted")["code"] == "TargetIdUnsupported"
