@@ -79,7 +79,7 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     if held.claim.lost_id == target_model_id:
         suspect_lost_id(attempted.services, held.claim, attempted.step)
         held = save(attempted.services, held, held.claim.model_copy(update={"lost_id": None}), attempted.step)
-    if not reclaim(attempted, held, target_model_id):
+    if not reclaim(attempted, target_model_id):
         return None
     try:
         return attempted.authorize(held, target)

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from activities.authorizing import Attempted
 from activities.envelope import Refused, fields
-from activities.fence import save
 from activities.leftovers import sweep
 from activities.placeholders import delete_if_there, state_of
 from backup.codes import Code
@@ -25,32 +24,31 @@ from form_recognizer import RetryAfter
 from wiring.events import Event, emit
 
 DEAD_AFTER = timedelta(minutes=90)
-"""The life of an authorization, and half an hour for a copy that began at its end. Less than a copy's usual deadline of two hours."""
+"""The life of an authorization, and half an hour for a copy that began at its end."""
 
-LONGEST_WAIT = timedelta(minutes=10)
-"""A copy that waits for an id looks so often whether its run was cancelled, or the id is free."""
+GIVEN_UP_FOR = timedelta(minutes=2)
+"""How long an id that was given up is left alone: as long again as it was looked at (``lost_start.LISTED_WITHIN_SECONDS``)."""
 
 
 def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:
     """Clear an id away that an earlier attempt gave up, and that this copy is of no use without; return the claim.
 
-    A copy may still be running into it for a while: until then, and where it cannot be cleared away now, raises ``Refused``
+    A copy may be running into it for a moment longer: until then, and where it cannot be cleared away now, raises ``Refused``
     (``IdBlocked``). One that got ready after all stays.
     """
     given_up = [one.given_up_at for one in held.claim.superseded if one.target_model_id == target_model_id]
     if not given_up:
         return held
-    left = given_up[0] + LONGEST_WAIT - attempted.services.now()
-    if left > timedelta(0):
-        raise _blocked(attempted, held, target_model_id, left)
+    if attempted.services.now() - given_up[0] < GIVEN_UP_FOR:
+        raise _blocked(attempted, target_model_id, GIVEN_UP_FOR)
     held = sweep(attempted.services, held, attempted.step, only=target_model_id)
     is_left = held.claim.is_superseded(target_model_id)
     if is_left and state_of(attempted.service, target_model_id) is not ModelState.READY:
-        raise _blocked(attempted, held, target_model_id, LONGEST_WAIT)
+        raise _blocked(attempted, target_model_id, GIVEN_UP_FOR)
     return held
 
 
-def reclaim(attempted: Attempted, held: HeldClaim, target_model_id: str) -> bool:
+def reclaim(attempted: Attempted, target_model_id: str) -> bool:
     """Delete a dead placeholder under an id that the target just refused and shows nothing under; return whether to ask again.
 
     Only where an answer of ours was lost for this very id. Announced first, and done once: a step that comes late finds the announcement.
@@ -65,13 +63,11 @@ def reclaim(attempted: Attempted, held: HeldClaim, target_model_id: str) -> bool
     suspect = note_blocked(attempted, target_model_id) or known
     since = suspect.suspect.blocked_since or attempted.services.now()
     left = since + DEAD_AFTER - attempted.services.now()
-    if left <= timedelta(0) and attempted.service.is_making(target_model_id):
-        left = LONGEST_WAIT
-    if left > timedelta(0):
-        if attempted.step.order.own_id_only:
-            raise _blocked(attempted, held, target_model_id, left)
-        return False
-    return _deleted(attempted, suspect)
+    if left <= timedelta(0) and not attempted.service.is_making(target_model_id):
+        return _deleted(attempted, suspect)
+    if attempted.step.order.own_id_only:
+        raise _blocked(attempted, target_model_id, max(left, timedelta(minutes=1)))
+    return False
 
 
 def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
@@ -91,16 +87,13 @@ def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
     return True
 
 
-def _blocked(attempted: Attempted, held: HeldClaim, target_model_id: str, left: timedelta) -> Refused:
-    """Return the answer of a step that waits for an id, under a lease that outlives the wait."""
-    wait = min(left, LONGEST_WAIT).total_seconds()
-    services, step = attempted.services, attempted.step
-    save(services, held, held.claim.renewed(services.now(), step, wait), step)
+def _blocked(attempted: Attempted, target_model_id: str, left: timedelta) -> Refused:
+    order = attempted.step.order
     said = (
-        f'{step.order.kind} {target_model_id} is blocked in "{step.order.target}" by what a call without an answer may have left; '
-        f"this is looked at again in {wait / 60:.0f} minutes, and may take {left.total_seconds() / 60:.0f}"
+        f'{order.kind} {target_model_id} is blocked in "{order.target}" by what a call without an answer may have left; '
+        f"a run {left.total_seconds() / 60:.0f} minutes from now has it back"
     )
-    return Refused(Failure.of(Code.ID_BLOCKED, said, retry_after=wait))
+    return Refused(Failure.of(Code.ID_BLOCKED, said))
 
 
 def note_blocked(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:

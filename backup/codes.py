@@ -284,10 +284,9 @@ MEANINGS: dict[Code, Meaning] = {
         "ask again: its claim lapses and the next run resumes it",
     ),
     Code.ID_BLOCKED: Meaning(
-        Remedy.WAIT,
-        "the id that a composed model refers to is blocked in the target by a placeholder that may be ours, and is had back after ninety "
-        "minutes, when it is of no use to anybody",
-        "nothing: the next run has it back",
+        Remedy.END,
+        "the id that a composed model refers to is blocked in the target by a placeholder that may be ours",
+        "nothing: a run that is ninety minutes later or more has it back, when it is of no use to anybody",
     ),
     Code.LOOKING: Meaning(Remedy.WAIT, "an answer was lost, and we are finding out what became of the call", "nothing"),
     Code.CATALOGUE_UNAVAILABLE: Meaning(

@@ -83,13 +83,7 @@ def next_wait(step: Step, failure: Failure, *, tries: int, waited: float, patien
     if failure.code == Code.SEALING_KEY_UNKNOWN and waited >= SEALING_KEY_PATIENCE_SECONDS:
         return None
     told = failure.retry_after
-    open_ended = {
-        Code.THROTTLED,
-        Code.CONFIGURATION_INVALID,
-        Code.SEALING_KEY_UNKNOWN,
-        Code.LOOKING,
-        Code.ID_BLOCKED,
-    }
+    open_ended = {Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.SEALING_KEY_UNKNOWN, Code.LOOKING}
     if not under_way and failure.code not in open_ended and waited >= patience:
         return None
     wait = backoff(tries)

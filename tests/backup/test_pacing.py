@@ -106,7 +106,7 @@ def test_what_the_service_is_busy_with_is_not_given_up_for_lack_of_patience(step
     assert wait(step, code, tries=500, waited=10 * PATIENCE) is not None
 
 
-@pytest.mark.parametrize("code", [Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.LOOKING, Code.ID_BLOCKED])
+@pytest.mark.parametrize("code", [Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.LOOKING])
 def test_throttling_and_our_own_troubles_do_not_use_up_the_patience(code: Code) -> None:
     assert wait(Step.AUTHORIZE, code, tries=50, waited=10 * PATIENCE, told=5.0) is not None
 

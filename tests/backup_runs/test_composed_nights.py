@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import pytest
 
 from backup.states import ReplicaState
@@ -27,15 +25,21 @@ def copies_of_part(stage: Nights) -> dict[str, ReplicaState]:
     return {one.target_model_id: one.state for one in stage.replicas(PART, SECOND_TARGET)}
 
 
-def test_a_part_whose_id_was_lost_is_brought_back_under_it_and_the_whole_comes_after_it(nights: Nights) -> None:
+def test_a_part_whose_id_was_lost_in_one_night_is_brought_back_in_the_next_and_the_whole_with_it(
+    nights: Nights,
+) -> None:
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
-    run = nights.backup()
-    assert run["status"] == "Succeeded"
+    (failed,) = [row for row in nights.backup()["copies"] if row["status"] != "Succeeded"]
+    assert (failed["modelId"], failed["code"]) == (WHOLE, "ComponentFailed")
+    assert "IdBlocked: model invoices is blocked" in failed["message"]
+    assert "90 minutes from now" in failed["message"]
+    assert WHOLE not in held(nights)
+
+    nights.days_pass(1)
+    assert nights.backup()["status"] == "Succeeded"
     assert held(nights) == {"sorter", PART, f"{PART}.2", WHOLE}
     assert copies_of_part(nights) == {PART: ReplicaState.READY, f"{PART}.2": ReplicaState.RETIRING}
     assert SECOND_TARGET in {place["resource"] for place in nights.look_up(WHOLE)}
-    waited = datetime.fromisoformat(run["endedAt"]) - datetime.fromisoformat(run["startedAt"])
-    assert timedelta(minutes=90) < waited < timedelta(minutes=105)
 
     nights.days_pass(1.1)
     nights.backup()
@@ -43,26 +47,14 @@ def test_a_part_whose_id_was_lost_is_brought_back_under_it_and_the_whole_comes_a
     assert nights.backup()["message"].startswith("nothing to do")
 
 
-def test_a_plan_with_a_short_deadline_leaves_a_blocked_part_to_the_next_night(make_stage: MakeNights) -> None:
-    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 30})
+def test_a_part_whose_id_is_still_blocked_is_reported_again_and_nothing_is_deleted(nights: Nights) -> None:
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
+    nights.backup()
+    nights.days_pass(1 / 24)
     (failed,) = [row for row in nights.backup()["copies"] if row["status"] != "Succeeded"]
     assert (failed["modelId"], failed["code"]) == (WHOLE, "ComponentFailed")
-    assert "IdBlocked: model invoices is blocked" in failed["message"]
-    assert "minutes" in failed["message"]
-    nights.days_pass(1)
-    assert nights.backup()["status"] == "Succeeded"
-    assert WHOLE in held(nights)
-
-
-def test_a_run_that_waits_for_an_id_can_be_cancelled(nights: Nights) -> None:
-    nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
-    run_id = nights.begin(seconds=600)
-    nights.http("POST", f"/api/runs/{run_id}/cancel")
-    nights.let_pass(700)
-    run = nights.run(run_id)
-    assert run["endedAt"] is not None
-    assert WHOLE not in held(nights)
+    assert "30 minutes from now" in failed["message"]
+    assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
 
 
 def test_a_part_that_is_trained_again_takes_the_place_of_the_old_one_a_day_later(nights: Nights) -> None:
