@@ -16,6 +16,8 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 calls: Counter[str] = Counter()
 gate = threading.Event()
 gate.set()
+begun = threading.Event()
+"""Set when ``gated`` has begun."""
 
 
 @app.activity_trigger(input_name="name")
@@ -39,6 +41,7 @@ def fail(text: str) -> str:
 @app.activity_trigger(input_name="name")
 def gated(name: str) -> str:
     calls["gated"] += 1
+    begun.set()
     gate.wait(20)
     return name
 

@@ -118,6 +118,7 @@ def test_an_activity_of_a_rejected_instance_runs_and_its_result_waits(
     sample.gate.clear()
     new = make_host(host_json=host_json("2.0"))
     iid = new.start_new("gated_one", "x")
+    assert sample.begun.wait(10)
     new.stop(grace=0)
     sample.gate.set()
     old = make_host(host_json=host_json("1.0"))
