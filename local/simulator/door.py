@@ -87,7 +87,7 @@ def _check_credentials(world: World, resource: ResourceState, headers: Mapping[s
     key = headers.get(KEY_HEADER)
     if key is None and "Authorization" in headers:
         world.issuer.check(headers["Authorization"], resource.spec.name)
-    elif not hmac.compare_digest((key or "").encode(), resource.spec.key.encode()):
+    elif not hmac.compare_digest((key or "").encode(errors="surrogatepass"), resource.spec.key.encode()):
         raise access_denied()
 
 

@@ -65,12 +65,12 @@ class Issuer:
         audience = query.get("resource", "")
         if not audience:
             return _refuse(400, "bad_request", "resource is missing.")
-        header = headers.get("X-IDENTITY-HEADER", "")
+        header = headers.get("X-IDENTITY-HEADER", "").encode(errors="surrogatepass")
         asked = query.get("client_id")
         known = [
             identity
             for identity in self._identities
-            if hmac.compare_digest(identity.header.encode(), header.encode()) and identity.client_id == asked
+            if hmac.compare_digest(identity.header.encode(), header) and identity.client_id == asked
         ]
         if not known:
             return _refuse(401, "unauthorized", "No managed identity answers to this header and client id.")

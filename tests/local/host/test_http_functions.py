@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import azure.functions as func
@@ -56,6 +57,18 @@ def test_a_function_key_opens_a_function_and_nothing_else_does(host: Host, place
     assert call(host.function_key) == 202
     assert call("wrong") == 401
     assert call("") == 401
+
+
+@pytest.mark.parametrize("path", ["/api/start/one", "/runtime/webhooks/durabletask/instances", "/admin/functions/x"])
+@pytest.mark.parametrize("key", ["\xe9", "\xc3\xa9", "\xff\xfe"])
+def test_a_key_that_is_no_ascii_is_a_wrong_key_and_no_crash(host: Host, path: str, key: str) -> None:
+    for request in (
+        Request(host.serve() + path, method="POST", headers={"x-functions-key": key}),
+        Request(f"{host.serve()}{path}?code={quote(key, encoding='latin-1')}", method="POST"),
+    ):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request)
+        assert refused.value.code == 401
 
 
 def test_the_function_key_comes_from_the_environment(

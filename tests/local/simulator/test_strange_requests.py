@@ -74,6 +74,12 @@ def test_no_request_makes_it_crash(endpoint: str, method: str, path: list[str], 
     assert "apim-request-id" in answer.headers
 
 
+@pytest.mark.parametrize("key", [b"\xe9", "ключ".encode(), b"\xff\xfe"])
+def test_a_key_that_is_no_ascii_is_a_wrong_key(endpoint: str, key: bytes) -> None:
+    headers = {"Ocp-Apim-Subscription-Key": key}
+    assert requests.get(f"{endpoint}/formrecognizer/v2.1/custom/models", headers=headers, timeout=5).status_code == 401
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 5000, b"1e999", b'"text"', b"null"])
 def test_no_body_makes_it_crash(endpoint: str, body: bytes) -> None:
     headers = {"Ocp-Apim-Subscription-Key": SOURCE.key, "Content-Type": "application/json"}
