@@ -61,15 +61,14 @@ class FrontDoor:
         path = request.path
         if path.startswith(_WEBHOOKS):
             if not _has_key(request, self.system_key):
-                return Answer.problem(
-                    401, "this route needs the system key, as 'code' in the query or in x-functions-key"
-                )
+                detail = "this route needs the system key, as 'code' in the query or in x-functions-key"
+                return Answer.problem(401, "Unauthorized", detail)
             return await self._management.answer(
                 request, path[len(_WEBHOOKS) :], request.origin + _WEBHOOKS, self.system_key
             )
         if path.startswith((_LOCAL_RPC, _TESTS)):
             if not request.is_local:
-                return Answer.problem(403, "this route is for this machine's own processes only")
+                return Answer.problem(403, "Forbidden", "this route is for this machine's own processes only")
             if path.startswith(_TESTS):
                 return await self._management.answer_host(request, path[len(_TESTS) :])
             return await self._management.answer(request, path[len(_LOCAL_RPC) :], request.origin + _LOCAL_RPC, None)
@@ -80,9 +79,10 @@ class FrontDoor:
     def _run_by_hand(self, request: WebRequest, name: str) -> Answer:
         """Run a timer function, as Functions does for ``POST /admin/functions/{name}`` with the master key."""
         if not _has_key(request, self.system_key):
-            return Answer.problem(401, "this route needs the system key, in the header x-functions-key")
+            return Answer.problem(401, "Unauthorized", "this route needs the system key, in the header x-functions-key")
         if request.method != "POST" or name not in self.timers.names:
-            return Answer.problem(404, f"the app has no timer function '{name}' to be called with {request.method}")
+            detail = f"the app has no timer function '{name}' to be called with {request.method}"
+            return Answer.problem(404, "UnknownRoute", detail)
         self._engine.run_apart(lambda: self.timers.run(name))
         return Answer(202)
 

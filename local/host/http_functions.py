@@ -55,15 +55,16 @@ class HttpRouter:
                 allowed_methods.update(function.methods)
                 continue
             if not allows(request, function.auth_level):
-                return Answer.problem(
-                    401, "this function needs its key, in the header x-functions-key or as 'code' in the query"
-                )
+                detail = "this function needs its key, in the header x-functions-key or as 'code' in the query"
+                return Answer.problem(401, "Unauthorized", detail)
             return await self._call(
                 request, function.info, {name: unquote(value) for name, value in match.groupdict().items() if value}
             )
         if allowed_methods:
-            return Answer(405, headers={"Allow": ", ".join(sorted(allowed_methods))})
-        return Answer.problem(404, f"no function has a route for {request.path}")
+            allowed = ", ".join(sorted(allowed_methods))
+            detail = f"{request.path} takes {allowed}, not {request.method}"
+            return Answer.problem(405, "MethodNotAllowed", detail, {"Allow": allowed})
+        return Answer.problem(404, "UnknownRoute", f"no function has a route for {request.path}")
 
     async def _call(self, request: WebRequest, info: FunctionInfo, route_params: dict[str, str]) -> Answer:
         http_request = func.HttpRequest(
@@ -81,7 +82,7 @@ class HttpRouter:
             return _answer(result)
         except Exception:  # noqa: BLE001 - the function's failure is a 500, not the host's
             _log.exception("function '%s' failed", info.name)
-            return Answer.problem(500, f"function '{info.name}' failed")
+            return Answer.problem(500, "FunctionFailed", f"function '{info.name}' failed")
 
 
 def _answer(result: object) -> Answer:

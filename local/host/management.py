@@ -141,16 +141,16 @@ class Management:
                 raise NotSupportedError(
                     "the embedded host has no durable entities; they work on Azure Durable Functions only"
                 )
-        return Answer.problem(404, f"the management API has no {method} {'/'.join(parts)}")
+        return Answer.problem(404, "UnknownRoute", f"the management API has no {method} {'/'.join(parts)}")
 
     async def answer_host(self, request: WebRequest, path: str) -> Answer:
         """Answer the host's own routes, which tests use from other processes."""
         try:
             return await self._route_host(request, path.rstrip("/"))
         except InstanceNotFoundError as exc:
-            return Answer.problem(404, str(exc))
+            return Answer.problem(404, "UnknownInstance", str(exc))
         except (KeyError, TypeError, ValueError) as exc:
-            return Answer.problem(400, f"cannot read the request: {exc}")
+            return Answer.problem(400, "InvalidRequest", f"cannot read the request: {exc}")
 
     async def _route_host(self, request: WebRequest, path: str) -> Answer:
         match (request.method, path):
@@ -181,7 +181,7 @@ class Management:
             case ("GET", "history"):
                 events = await asyncio.to_thread(self._engine.store.read_history, request.query["instanceId"])
                 return Answer.of_json(200, events)
-        return Answer.problem(404, f"the host has no {request.method} /_host/{path}")
+        return Answer.problem(404, "UnknownRoute", f"the host has no {request.method} /_host/{path}")
 
     # -- one instance
 

@@ -92,10 +92,16 @@ class Answer:
         )
 
     @classmethod
-    def problem(cls, status: int, detail: str) -> Self:
-        """Answer with an RFC 9457 problem."""
-        body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-        return cls(status, json.dumps(body).encode(), {"Content-Type": "application/problem+json"})
+    def problem(cls, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Self:
+        """Answer with an RFC 9457 problem. ``code`` is stable: callers decide by it, as by those of the app."""
+        body = {
+            "type": f"urn:embedded-host:problem:{code}",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "code": code,
+            "detail": detail,
+        }
+        return cls(status, json.dumps(body).encode(), {"Content-Type": "application/problem+json", **(headers or {})})
 
 
 Handler = Callable[[WebRequest], Awaitable[Answer]]
@@ -114,7 +120,7 @@ class Server:
         self._handler = handler
         self._host = host
         self._port = port
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
         self.base_url = ""
 
     def start(self) -> None:
@@ -128,9 +134,7 @@ class Server:
             loop.submit(runner.cleanup()).result()
 
     async def _start(self) -> None:
-        app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.ServerRunner(_Connections(self._handle, access_log=None), shutdown_timeout=1.0)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._port)
         try:
@@ -143,11 +147,12 @@ class Server:
         name = "127.0.0.1" if self._host in ("0.0.0.0", "") else f"[{self._host}]" if ":" in self._host else self._host  # noqa: S104 - compared
         self.base_url = f"http://{name}:{port}"
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _response(Answer.problem(413, f"a request body may have at most {BODY_LIMIT_BYTES} bytes"))
+            detail = f"a request body may have at most {BODY_LIMIT_BYTES} bytes"
+            return _response(Answer.problem(413, "BodyTooLarge", detail))
         origin = f"{request.scheme}://{request.host}"
         web_request = WebRequest(
             request.method,
@@ -165,8 +170,50 @@ class Server:
             raise
         except Exception:  # noqa: BLE001 - the server goes on
             _log.exception("%s %s failed", request.method, request.path)
-            answer = Answer.problem(500, "the host failed; its log has the details")
+            answer = Answer.problem(500, "HostFailed", "the host failed; its log has the details")
         return _response(answer)
+
+
+class _Connection(web.RequestHandler):
+    """A connection that answers with a problem also what cannot be read as a request."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """See :class:`aiohttp.web.RequestHandler`."""
+        super().handle_error(request, status, exc, message)  # which logs it
+        # what was sent is not repeated: it may hold a key
+        answer = (
+            Answer.problem(500, "HostFailed", "the host failed; its log has the details")
+            if status >= 500
+            else Answer.problem(
+                status, "MalformedRequest", "this is not HTTP/1.1: its method is none, or a line of it is malformed"
+            )
+        )
+        response = _response(answer)
+        response.force_close()
+        return response
+
+
+class _Connections(web.Server):
+    """Makes those connections, and requests whose bodies may be as long as the app's limit needs them to be."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        super().__init__(handler, request_factory=self._request, **options)
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        """See :class:`aiohttp.web.Server`."""
+        return _Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+    @staticmethod
+    def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        running = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, running, client_max_size=BODY_LIMIT_BYTES)
 
 
 def _response(answer: Answer) -> web.Response:

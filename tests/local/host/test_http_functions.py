@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
+from http.client import HTTPResponse
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 import azure.functions as func
@@ -123,6 +125,55 @@ def test_bodies_up_to_a_mebibyte_reach_the_function_and_larger_ones_do_not(host:
     with pytest.raises(HTTPError) as refused:
         urlopen(Request(url, data=b"x" * (1024 * 1024 + 1), method="POST"))
     assert refused.value.code == 413
+
+
+def problem(status: int, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    """Check that an answer is a whole problem, and return its status and code."""
+    assert headers["content-type"] == "application/problem+json"
+    said = json.loads(body)
+    assert said["status"] == status
+    assert said["type"].endswith(f":{said['code']}")
+    assert said["title"]
+    assert said["detail"]
+    return status, said["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "expected"),
+    [
+        ("GET", "/api/nowhere", True, (404, "UnknownRoute")),
+        ("DELETE", "/api/echo", True, (405, "MethodNotAllowed")),
+        ("POST", "/api/start/one", False, (401, "Unauthorized")),
+        ("GET", "/api/broken", True, (500, "FunctionFailed")),
+        ("GET", "/runtime/webhooks/durabletask/instances", False, (401, "Unauthorized")),
+        ("POST", "/admin/functions/x", False, (401, "Unauthorized")),
+        ("GET", "/_host/wait?instanceId=nobody", True, (404, "UnknownInstance")),
+    ],
+)
+def test_what_the_host_answers_itself_is_a_problem_with_a_code(
+    host: Host, method: str, path: str, key: bool, expected: tuple[int, str]
+) -> None:
+    assert problem(*host.call_http(method, path, with_key=key)) == expected
+
+
+def test_a_page_of_another_machine_is_refused_with_a_code(host: Host) -> None:
+    answer = host.call_http("GET", "/_host/phantoms", headers={"Origin": "https://example.com"})
+    assert problem(*answer) == (403, "Forbidden")
+
+
+@pytest.mark.parametrize(
+    "line", [b"BREW /api/echo HTTP/1.1", b"G\x01T / HTTP/1.1", b"GET /api/echo HTTP/1.1\r\nbad header"]
+)
+def test_what_is_no_request_is_answered_with_a_problem_too(host: Host, line: bytes) -> None:
+    address = urlsplit(host.serve())
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(line + b"\r\nHost: localhost\r\n\r\n")
+        answer = HTTPResponse(connection)
+        answer.begin()
+        body = answer.read()
+    headers = {name.lower(): value for name, value in answer.getheaders()}
+    assert problem(answer.status, headers, body)[0] == answer.status
+    assert 400 <= answer.status < 500
 
 
 def app_with_routes(*routes: str) -> func.FunctionApp:
