@@ -6,11 +6,12 @@ One JSON file, ``backup.json``; :func:`parse_configuration` reads its text. Noth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from backup.configuration_checks import cross_problems, first_repeated
 from backup.configuration_fields import Name
 from backup.configuration_problems import ConfigurationError, Problem, did_you_mean, problems_of, refusal, shown
 from backup.configuration_sections import (
@@ -24,7 +25,6 @@ from backup.configuration_sections import (
     Retention,
     Route,
     Section,
-    first_repeated,
 )
 from backup.json_types import Json
 
@@ -67,8 +67,7 @@ class Configuration(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = [*self._shared_addresses(), *self._wrong_routes(), *self._wrong_plans()]
-        if problems:
+        if problems := [*cross_problems(self.model_dump(mode="json", by_alias=True))]:
             raise refusal(*problems)
         return self
 
@@ -86,46 +85,6 @@ class Configuration(Section):
             for route in self.routes
             if (route.source, route.target) == (source, target)
         )
-
-    def _shared_addresses(self) -> Iterable[Problem]:
-        # Two names for one account would pace it twice, and let a model be copied onto itself.
-        owners: dict[tuple[str, str], str] = {}
-        for name, resource in self.resources.items():
-            for field, value in (("endpoint", resource.endpoint), ("resourceId", resource.resource_id.lower())):
-                owner = owners.setdefault((field, value), name)
-                if owner != name:
-                    yield Problem(
-                        f"resources.{name}.{field}", f'the same as that of "{owner}"', "list each account once"
-                    )
-
-    def _wrong_routes(self) -> Iterable[Problem]:
-        seen: set[tuple[str, str]] = set()
-        for index, route in enumerate(self.routes):
-            field = f"routes.{index}"
-            yield from self._unknown(f"{field}.source", route.source)
-            yield from self._unknown(f"{field}.target", route.target)
-            if route.source == route.target:
-                yield Problem(f"{field}.target", "the same as the source", "name another resource")
-            if (route.source, route.target) in seen:
-                yield Problem(field, "there is an entry for this route already", "keep one of them")
-            seen.add((route.source, route.target))
-
-    def _wrong_plans(self) -> Iterable[Problem]:
-        for name, plan in self.plans.items():
-            field = f"plans.{name}"
-            yield from self._unknown(f"{field}.source", plan.source)
-            for index, target in enumerate(plan.targets):
-                yield from self._unknown(f"{field}.targets.{index}", target)
-                if target == plan.source:
-                    yield Problem(f"{field}.targets.{index}", "the same as the source", "name another resource")
-            if repeated := first_repeated(plan.targets):
-                yield Problem(f"{field}.targets", f"{shown(repeated)} is listed twice", "list each target once")
-            if repeated := first_repeated(plan.kinds):
-                yield Problem(f"{field}.kinds", f"{shown(repeated)} is listed twice", "list each kind once")
-
-    def _unknown(self, field: str, name: str) -> Iterable[Problem]:
-        if name not in self.resources:
-            yield Problem(field, f"{shown(name)} is no configured resource", did_you_mean(name, self.resources))
 
 
 def parse_configuration(text: str, file: str) -> Configuration:
@@ -154,7 +113,9 @@ def parse_configuration(text: str, file: str) -> Configuration:
         configuration = Configuration.model_validate(document)
     except ValidationError as error:
         problems += problems_of(error.errors(include_url=False, include_input=False))
-        raise ConfigurationError(file, problems) from None
+        # Where a field is wrong, pydantic does not come to the checks of what is around it.
+        problems += cross_problems(document)
+        raise ConfigurationError(file, list(dict.fromkeys(problems))) from None
     if problems:
         raise ConfigurationError(file, problems)
     return configuration

@@ -24,7 +24,7 @@ _SPACED_REGION: Final = re.compile(r"[A-Za-z0-9 -]{1,30}")
 _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
-def _endpoint(value: str) -> str:
+def endpoint_of(value: str) -> str:
     """Return the endpoint in its one spelling: lower case, no default port, no slash at the end."""
     right = "write it as in the portal: https://{name}.cognitiveservices.azure.com"
     try:
@@ -126,7 +126,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that we give: of a resource or a plan. It becomes part of addresses and run ids."""
 
 # The patterns below are for editors, by way of the JSON Schema; the functions above decide, and say more.
-Endpoint = Annotated[str, AfterValidator(_endpoint), Field(json_schema_extra={"pattern": "^https?://[^/?#@\\s]+/?$"})]
+Endpoint = Annotated[str, AfterValidator(endpoint_of), Field(json_schema_extra={"pattern": "^https?://[^/?#@\\s]+/?$"})]
 Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": "^[A-Za-z0-9]{1,24}$"})]
 ResourceId = Annotated[str, AfterValidator(_resource_id), Field(json_schema_extra={"pattern": RESOURCE_ID_PATTERN})]
 Setting = Annotated[str, AfterValidator(_setting), Field(json_schema_extra={"pattern": f"^{_SETTING.pattern}$"})]

@@ -77,7 +77,7 @@ def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
 
 
 def _problems_of_one(error: ErrorDetails) -> list[Problem]:
-    field = _path(error["loc"])
+    field = path_of(*error["loc"])
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "configuration":
         found: Sequence[Problem] = context["problems"]
@@ -115,7 +115,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def _path(location: Sequence[int | str]) -> str:
+def path_of(*location: int | str) -> str:
+    """Return the field at ``location`` as a path. A part that may be no name is not repeated."""
     parts: list[str] = []
     for part in location:
         if isinstance(part, int):

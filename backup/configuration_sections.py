@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from backup.configuration_checks import resource_problems
 from backup.configuration_fields import ApiVersion, ClientId, Endpoint, Glob, Region, ResourceId, Scope, Setting
-from backup.configuration_problems import Problem, refusal, shown
+from backup.configuration_problems import refusal
 from backup.document_models import Kind
 
 _DEADLINE_LIMIT: Final = 6 * 24 * 60
@@ -96,11 +96,8 @@ class Resource(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.key_setting is None) == (self.managed_identity is None):
-            both = "both are" if self.key_setting else "neither is"
-            raise refusal(Problem("", f"of keySetting and managedIdentity {both} given", "give exactly one of the two"))
-        if repeated := first_repeated(self.api_versions):
-            raise refusal(Problem("apiVersions", f"{shown(repeated)} is listed twice", "list each version once"))
+        if problems := [*resource_problems(self.model_dump(mode="json", by_alias=True))]:
+            raise refusal(*problems)
         return self
 
 
@@ -204,13 +201,3 @@ class Plan(Section):
 
     deep_check: DeepCheck = DeepCheck.ROTATING
     """Which replicas each run reads whole."""
-
-
-def first_repeated(values: Iterable[str]) -> str | None:
-    """Return the first of ``values`` that occurred before, or ``None``."""
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            return value
-        seen.add(value)
-    return None

@@ -194,6 +194,55 @@ def test_every_mistake_is_told_at_once() -> None:
     assert [field for field, _, _ in problems_after(change)] == [f"resources.{WEST}.region", "copies.concurrency"]
 
 
+@pytest.mark.parametrize(
+    "wrong_field",
+    [
+        resource(WEST, region="West Europe"),
+        resource(WEST, colour="red"),
+        resource(WEST, keySetting=None),
+        lambda d: d["resources"][WEST].pop("endpoint"),
+        lambda d: d["resources"].update({WEST: "its key"}),
+        lambda d: d["copies"].update(concurrency=0),
+        lambda d: d["routes"].append("all of them"),
+        lambda d: d["plans"].update(other=[]),
+    ],
+)
+def test_a_wrong_field_hides_no_name_that_leads_nowhere(wrong_field: Change) -> None:
+    def change(document: Document) -> None:
+        wrong_field(document)
+        document["plans"][PLAN]["targets"] = [NORTH, "forms-eastuss"]
+        document["routes"][0]["source"] = "forms-westeurop"
+
+    found = problems_after(change)
+    assert len(found) == 3
+    assert [(field, right.partition("?")[0]) for field, _, right in found[1:]] == [
+        ("routes.0.source", f'did you mean "{WEST}"'),
+        (f"plans.{PLAN}.targets.1", f'did you mean "{EAST}"'),
+    ]
+
+
+def test_a_wrong_field_of_a_resource_hides_nothing_about_its_others() -> None:
+    wrong = {"region": "West Europe", "keySetting": None, "apiVersions": ["v2.1", "v2.1"]}
+    fields = [field for field, _, _ in problems_after(resource(WEST, **wrong))]
+    assert fields == [f"resources.{WEST}.region", f"resources.{WEST}", f"resources.{WEST}.apiVersions"]
+
+
+def test_a_wrong_field_hides_no_second_name_for_an_account() -> None:
+    def change(document: Document) -> None:
+        one = document["resources"][WEST]["endpoint"]
+        document["resources"][EAST].update(region="East US", endpoint=one.replace("forms", "Forms") + ":443/")
+
+    fields = [field for field, _, _ in problems_after(change)]
+    assert fields == [f"resources.{EAST}.region", f"resources.{EAST}.endpoint"]
+
+
+def test_two_mistakes_in_one_resource_are_both_told() -> None:
+    def change(document: Document) -> None:
+        document["resources"][WEST].update(keySetting=None, apiVersions=["v2.1", "v2.1"])
+
+    assert [field for field, _, _ in problems_after(change)] == [f"resources.{WEST}", f"resources.{WEST}.apiVersions"]
+
+
 @pytest.mark.parametrize("field", ["endpoint", "resourceId"])
 def test_two_resources_cannot_be_one_account(field: str) -> None:
     def change(document: Document) -> None:
