@@ -143,11 +143,17 @@ def build(environment: Mapping[str, str]) -> Services:
             f"the configuration file {path.name} cannot be read ({reason}); app setting {CONFIGURATION_SETTING} says where "
             "it is, and backup.sample.json is a worked example"
         ) from None
+    said = []
+    try:
+        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
+    except SealingKeysInvalid as error:
+        said.append(str(error))
     try:
         configuration = parse_configuration(text, path.name)
-        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
-    except (ConfigurationError, SealingKeysInvalid) as error:
-        raise ConfigurationInvalid(str(error)) from None
+    except ConfigurationError as error:
+        said.insert(0, str(error))
+    if said:
+        raise ConfigurationInvalid("\n".join(said))
     return Services(configuration, Catalogue(open_store(environment)), sealer, environment=environment)
 
 

@@ -65,6 +65,12 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], setting: str, value:
         build({**settings, setting: value})
 
 
+def test_a_wrong_file_does_not_hide_a_wrong_setting(settings: dict[str, str]) -> None:
+    Path(settings["BACKUP_CONFIG"]).write_text(json.dumps({"resources": {}}), encoding="utf-8")
+    with pytest.raises(ConfigurationInvalid, match=r"resources: too few[^\n]*\nSEALING_KEYS is empty"):
+        build({**settings, "SEALING_KEYS": ""})
+
+
 def test_a_missing_key_names_the_setting_and_the_resource(settings: dict[str, str]) -> None:
     built = build({**settings, "FORMS_A_KEY": " "})
     with pytest.raises(ConfigurationInvalid, match=r"FORMS_A_KEY.*forms-a"):
