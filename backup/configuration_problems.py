@@ -17,6 +17,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Za-z+/=_]{40,}")
 _LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._ -]{1,63}")
 
+HIDDEN: Final = "(a name that is not shown)"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -69,11 +71,21 @@ def refusal(*problems: Problem) -> PydanticCustomError:
 
 def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
     """Put pydantic's errors into words of ours."""
+    return tuple(problem for error in worth_telling(errors) for problem in _problems_of_one(error))
+
+
+def worth_telling(errors: Iterable[ErrorDetails]) -> list[ErrorDetails]:
+    """Return pydantic's errors without those that follow from others."""
     found = list(errors)
     # A list that lost its wrong entries is reported as too short as well: only the entries are of interest.
     parents = {error["loc"][:-1] for error in found if error["loc"]}
-    worth_telling = (error for error in found if error["type"] != "too_short" or error["loc"] not in parents)
-    return tuple(problem for error in worth_telling for problem in _problems_of_one(error))
+    return [error for error in found if error["type"] != "too_short" or error["loc"] not in parents]
+
+
+def in_words(error: ErrorDetails, page: str) -> tuple[str, str]:
+    """Return what is wrong with a value, and what would be right. ``page`` documents the fields, for want of better words."""
+    wrong, right = _WORDS.get(error["type"], ("this value cannot be used", f"see {page}"))
+    return wrong, right.format_map(error.get("ctx", {}))
 
 
 def _problems_of_one(error: ErrorDetails) -> list[Problem]:
@@ -86,31 +98,32 @@ def _problems_of_one(error: ErrorDetails) -> list[Problem]:
         return [Problem(field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, not at the ends a hyphen")]
     if error["type"] == "extra_forbidden":
         return [Problem(field, "there is no such field", _instead_of(error["loc"]))]
-    wrong, right = _WORDS.get(error["type"], ("this value cannot be used", "see docs/configuration.md"))
-    return [Problem(field, wrong, right.format_map(context))]
+    return [Problem(field, *in_words(error, "docs/configuration.md"))]
 
 
 # What to do about each of pydantic's errors that our fields can give. {…} comes from its context, never from the input.
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "add it"),
     "string_type": ("not a text", "put it in double quotes"),
+    "string_unicode": ("not a text", "it holds half of a character (a lone surrogate): correct its spelling"),
     "int_type": ("not a whole number", "write a whole number without quotes"),
     "float_type": ("not a number", "write a number without quotes, or null where that is allowed"),
     "bool_type": ("not a yes or no", "write true or false without quotes"),
     "dict_type": ("not an object", "write {{ … }}"),
     "model_type": ("not an object", "write {{ … }}"),
     "model_attributes_type": ("not an object", "write {{ … }}"),
-    "tuple_type": ("not a list", "write [ … ]"),
+    "tuple_type": ("not a list", "write a list: [ … ]"),
+    "list_type": ("not a list", "write a list: [ … ]"),
     "enum": ("not one of the possible values", "use one of: {expected}"),
     "too_short": ("too few entries", "list at least {min_length}"),
     "too_long": ("too many entries", "list at most {max_length}"),
     "string_too_short": ("empty", "write at least {min_length} characters"),
     "string_too_long": ("too long", "write at most {max_length} characters"),
     "string_pattern_mismatch": ("not of the right form", "it must match {pattern}"),
-    "greater_than": ("too small", "use more than {gt}"),
-    "greater_than_equal": ("too small", "use at least {ge}"),
-    "less_than": ("too large", "use less than {lt}"),
-    "less_than_equal": ("too large", "use at most {le}"),
+    "greater_than": ("too small", "use more than {gt:g}"),
+    "greater_than_equal": ("too small", "use at least {ge:g}"),
+    "less_than": ("too large", "use less than {lt:g}"),
+    "less_than_equal": ("too large", "use at most {le:g}"),
     "finite_number": ("not a finite number", "write a number without quotes"),
 }
 
@@ -122,7 +135,7 @@ def path_of(*location: int | str) -> str:
         if isinstance(part, int):
             parts.append(str(part))
         elif part != "[key]":
-            parts.append(part if shown(part) != "the value" else "(a name that is not shown)")
+            parts.append(part if shown(part) != "the value" else HIDDEN)
     return ".".join(parts)
 
 

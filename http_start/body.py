@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TypeVar
+from urllib.parse import quote
 
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_problems import problems_of
+from backup.configuration_checks import first_repeated
+from backup.configuration_problems import HIDDEN, in_words, path_of, worth_telling
+from backup.json_types import Json
 from http_start.problems import Problem
 
 LONGEST_BODY = 64 * 1024
@@ -31,11 +34,7 @@ def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Recor
     if len(body) > LONGEST_BODY:
         detail = f"the body has {len(body)} bytes and may have {LONGEST_BODY}: ask for fewer models at once"
         raise Problem(413, "BodyTooLarge", detail)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Problem(400, "MalformedJson", f"the body is not JSON{where}; send an object with {hint}") from None
+    document = _parsed(body, hint)
     models = document.get("models") if isinstance(document, dict) else None
     if isinstance(models, list) and len(models) > MOST_MODELS:
         raise Problem(
@@ -50,15 +49,58 @@ def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Recor
         raise _problem_of(error, kind) from None
 
 
+def _parsed(body: bytes, hint: str) -> Json:
+    wrong: list[tuple[dict[str, Json], str, str]] = []
+
+    def checked(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        found = dict(pairs)
+        # JSON readers silently keep the last of two equal names: what was asked for first would not be done
+        if repeated := first_repeated(name for name, _ in pairs):
+            wrong.append((found, repeated, "occurs twice in one object; write it once"))
+        wrong.extend(
+            (found, name, "holds half of a character (a lone surrogate); correct its spelling")
+            for name in found
+            if _is_broken(name)
+        )
+        return found
+
+    try:
+        document: Json = json.loads(body, object_pairs_hook=checked)
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Problem(400, "MalformedJson", f"the body is not JSON{where}; send an object with {hint}") from None
+    if wrong:
+        errors = [
+            {"pointer": _pointer(name) if owner is document else "#", "detail": f"{path_of(name)} {detail}"}
+            for owner, name, detail in wrong
+        ]
+        raise Problem(400, "InvalidRequest", "; ".join(entry["detail"] for entry in errors), errors)
+    return document
+
+
 def _problem_of(error: ValidationError, kind: type[Body]) -> Problem:
-    details = error.errors(include_url=False, include_input=False)
-    found = problems_of(details)
-    errors = [{"pointer": "#/" + one.field.replace(".", "/"), "detail": f"{one.wrong}; {one.right}"} for one in found]
+    details = worth_telling(error.errors(include_url=False, include_input=False))
+    errors, said = [], []
+    for one in details:
+        wrong = "; ".join(in_words(one, "docs/http-api.md"))
+        if one["type"] == "extra_forbidden":
+            wrong = f"there is no such field; the fields are {', '.join(to_camel(name) for name in kind.model_fields)}"
+        errors.append({"pointer": _pointer(*one["loc"]), "detail": wrong})
+        said.append(f"{path_of(*one['loc']).replace('.', '/') or 'the body'}: {wrong}")
     unknown = any(one["type"] == "extra_forbidden" for one in details)
-    if unknown:
-        fields = ", ".join(to_camel(name) for name in kind.model_fields)
-        for entry, one in zip(errors, details, strict=False):
-            if one["type"] == "extra_forbidden":
-                entry["detail"] = f"there is no such field; the fields are {fields}"
-    said = "; ".join(f"{entry['pointer'].removeprefix('#/') or 'the body'}: {entry['detail']}" for entry in errors)
-    return Problem(400, "UnknownField" if unknown else "InvalidRequest", said, errors)
+    return Problem(400, "UnknownField" if unknown else "InvalidRequest", "; ".join(said), errors)
+
+
+def _pointer(*location: int | str) -> str:
+    """Return a JSON pointer as a fragment (RFC 6901), to where a name may be repeated at most."""
+    pointer = "#"
+    for part in location:
+        if path_of(part) == HIDDEN:
+            return pointer
+        pointer += "/" + quote(str(part).replace("~", "~0").replace("/", "~1"))
+    return pointer
+
+
+def _is_broken(name: str) -> bool:
+    """Tell whether ``name`` holds half of a surrogate pair, which JSON can write and no text can hold."""
+    return any("\ud800" <= character <= "\udfff" for character in name)

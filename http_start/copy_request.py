@@ -16,6 +16,7 @@ from http_start.body import Body, read_body
 from http_start.problems import Problem
 
 LONGEST_DEADLINE_MINUTES = 6 * 24 * 60 - 1
+WHAT_AN_ID_IS = "a model id is 2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
 
 
 class CopyRequest(Body):
@@ -26,7 +27,7 @@ class CopyRequest(Body):
     models: Annotated[list[str], Field(min_length=1)]
     kind: Annotated[Kind, Field(strict=False)] = Kind.MODEL
     target_model_id: str | None = None
-    deadline_minutes: Annotated[float | None, Field(strict=False, gt=0, le=LONGEST_DEADLINE_MINUTES)] = None
+    deadline_minutes: Annotated[float | None, Field(gt=0, le=LONGEST_DEADLINE_MINUTES, allow_inf_nan=False)] = None
 
 
 def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyRequest:
@@ -63,7 +64,7 @@ def check_resources(named: list[tuple[str, str]], configuration: Configuration) 
         except LookupError as error:
             errors.append({"pointer": pointer, "detail": str(error.args[0])})
     if errors:
-        raise Problem(400, "UnknownResource", "; ".join(entry["detail"] for entry in errors), errors)
+        raise Problem(400, "UnknownResource", "; ".join(dict.fromkeys(entry["detail"] for entry in errors)), errors)
 
 
 def refuse_same(pointer: str, source: str, target: str) -> None:
@@ -86,22 +87,21 @@ def _check_models(asked: CopyRequest, configuration: Configuration) -> None:
     versions = configuration.resource(asked.source).api_versions
     only_v2 = asked.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
     pattern = V2_MODEL_ID if only_v2 else MODEL_ID
-    wanted = (
-        "a UUID, as every v2 model id is"
-        if only_v2
-        else "2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
-    )
+    wanted = "a model id is a UUID, as every v2 model id is" if only_v2 else WHAT_AN_ID_IS
     errors: list[dict[str, str]] = []
     for index, model_id in enumerate(asked.models):
         if pattern.fullmatch(model_id) is None:
-            errors.append({"pointer": f"#/models/{index}", "detail": f"a model id is {wanted}"})
+            errors.append({"pointer": f"#/models/{index}", "detail": wanted})
         elif model_id.startswith("prebuilt-"):
             errors.append(
                 {"pointer": f"#/models/{index}", "detail": "prebuilt models are in every region and are not copied"}
             )
     if asked.target_model_id is not None:
-        if MODEL_ID.fullmatch(asked.target_model_id) is None or asked.target_model_id.startswith("prebuilt-"):
-            errors.append({"pointer": "#/targetModelId", "detail": "a model id is 2 to 64 of a-z, A-Z, 0-9 and ._~-"})
+        if MODEL_ID.fullmatch(asked.target_model_id) is None:
+            errors.append({"pointer": "#/targetModelId", "detail": WHAT_AN_ID_IS})
+        elif asked.target_model_id.startswith("prebuilt-"):
+            detail = "ids that begin with prebuilt- are the service's own: choose another one"
+            errors.append({"pointer": "#/targetModelId", "detail": detail})
         if len(asked.models) != 1:
             raise Problem(
                 400,

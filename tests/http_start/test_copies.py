@@ -83,9 +83,39 @@ def test_malformed_json_is_told_with_its_place(refusing: Stage) -> None:
     assert "line 2, column 3" in refused(post(refusing, b'{\n  source: "x"}'), 400, "MalformedJson")
 
 
-@pytest.mark.parametrize("text", [b"null", b"[]", b'"copies"', b"7", b"{}"])
+@pytest.mark.parametrize("text", [b"null", b"[]", b'"copies"', b"7"])
 def test_json_that_is_no_request_is_refused(refusing: Stage, text: bytes) -> None:
-    refused(post(refusing, text), 400, "InvalidRequest")
+    answer = post(refusing, text)
+    refused(answer, 400, "InvalidRequest")
+    assert [error["pointer"] for error in answer.body["errors"]] == ["#"]
+
+
+def test_what_is_missing_is_named(refusing: Stage) -> None:
+    answer = post(refusing, b"{}")
+    refused(answer, 400, "InvalidRequest")
+    assert [error["pointer"] for error in answer.body["errors"]] == ["#/source", "#/targets", "#/models"]
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "said"),
+    [
+        (b'"source": "x"', "#/source", "source occurs twice in one object; write it once"),
+        (b'"models": ["x1"], "kind": "model"', "#/models", "models occurs twice in one object; write it once"),
+        (b'"targetModelId": {"a": 1, "a": 2}', "#", "a occurs twice in one object; write it once"),
+        (b'"\\ud800": 1', "#", "half of a character"),
+    ],
+)
+def test_names_of_which_one_would_be_lost_are_refused(refusing: Stage, more: bytes, pointer: str, said: str) -> None:
+    answer = post(refusing, json.dumps(body()).encode()[:-1] + b", " + more + b"}")
+    assert said in refused(answer, 400, "InvalidRequest")
+    assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(("name", "pointer"), [("a.b", "#/a.b"), ("a b", "#/a%20b"), ("a/b", "#"), ("ä", "#")])
+def test_a_pointer_leads_to_the_field_and_nowhere_else(refusing: Stage, name: str, pointer: str) -> None:
+    answer = refusing.http("POST", "/api/copies", body(**{name: 1}))
+    refused(answer, 400, "UnknownField")
+    assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
 def test_nesting_beyond_all_sense_inside_a_field_is_refused(refusing: Stage) -> None:
@@ -121,18 +151,32 @@ def test_a_field_that_does_not_exist_is_refused_with_those_that_do(refusing: Sta
         ({"deadlineMinutes": -1}, "#/deadlineMinutes"),
         ({"deadlineMinutes": 10_000_000}, "#/deadlineMinutes"),
         ({"deadlineMinutes": "soon"}, "#/deadlineMinutes"),
+        ({"deadlineMinutes": "10"}, "#/deadlineMinutes"),
+        ({"deadlineMinutes": True}, "#/deadlineMinutes"),
+        ({"kind": "\ud800"}, "#/kind"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(refusing: Stage, changes: dict[str, Any], pointer: str) -> None:
     answer = refusing.http("POST", "/api/copies", body(**changes))
-    refused(answer, 400, "InvalidRequest")
+    assert "configuration.md" not in refused(answer, 400, "InvalidRequest")
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e999"])
+@pytest.mark.parametrize("changes", [{"targets": TARGET}, {"targets": {}}, {"models": FIRST}])
+def test_who_forgot_the_brackets_is_told_to_write_a_list(refusing: Stage, changes: dict[str, Any]) -> None:
+    answer = refusing.http("POST", "/api/copies", body(**changes))
+    assert "write a list: [ … ]" in refused(answer, 400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"Infinity", b"1e999"])
 def test_a_deadline_that_is_no_number_is_refused(refusing: Stage, number: bytes) -> None:
     text = json.dumps(body()).encode().replace(b"}", b', "deadlineMinutes": ' + number + b"}")
-    refused(post(refusing, text), 400, "InvalidRequest")
+    assert "not a finite number" in refused(post(refusing, text), 400, "InvalidRequest")
+
+
+def test_a_deadline_beyond_the_longest_is_told_the_longest(refusing: Stage) -> None:
+    answer = refusing.http("POST", "/api/copies", body(deadlineMinutes=8640))
+    assert refused(answer, 400, "InvalidRequest") == "deadlineMinutes: too large; use at most 8639"
 
 
 def test_an_unknown_resource_is_refused_with_what_was_probably_meant(refusing: Stage) -> None:
@@ -184,6 +228,13 @@ def test_a_target_id_is_for_one_model_and_must_be_possible(refusing: Stage, chan
     answer = refusing.http("POST", "/api/copies", body(**changes))
     refused(answer, 400, code)
     assert answer.body["errors"][0]["pointer"] == "#/targetModelId"
+
+
+def test_an_impossible_target_id_is_told_the_whole_rule(refusing: Stage) -> None:
+    said = refused(refusing.http("POST", "/api/copies", body(targetModelId="-mine")), 400, "ImpossibleModelId")
+    assert "beginning with a letter or digit" in said
+    said = refused(refusing.http("POST", "/api/copies", body(targetModelId="prebuilt-mine")), 400, "ImpossibleModelId")
+    assert "prebuilt-" in said
 
 
 def test_more_than_a_hundred_models_are_refused(refusing: Stage) -> None:
