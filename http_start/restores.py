@@ -15,7 +15,7 @@ from backup.messages import RestoreRequest
 from backup.names import MODEL_ID, RESTORE_RUN, restore_run_id
 from http_start.answers import answered
 from http_start.body import Body, read_body
-from http_start.copy_request import check_resources, refuse_repeated
+from http_start.copy_request import WHAT_AN_ID_IS, check_resources, refuse_repeated
 from http_start.problems import Problem
 from http_start.starting import start_run
 from wiring.services import services
@@ -43,7 +43,8 @@ async def post_restores(req: func.HttpRequest, client: df.DurableOrchestrationCl
         known = await asyncio.to_thread(services)
         asked = read_body(req, RestoreBody, "the name of the source, and of a target if it is another resource")
         target = asked.target or asked.source
-        check_resources([("#/source", asked.source), ("#/target", target)], known.configuration)
+        named = [("#/source", asked.source), ("#/target", asked.target)]
+        check_resources([(pointer, name) for pointer, name in named if name is not None], known.configuration)
         refuse_repeated("models", asked.models or [])
         wrong = [
             {"pointer": f"#/models/{index}", "detail": "no model can have this id"}
@@ -51,7 +52,7 @@ async def post_restores(req: func.HttpRequest, client: df.DurableOrchestrationCl
             if MODEL_ID.fullmatch(model_id) is None
         ]
         if wrong:
-            raise Problem(400, "ImpossibleModelId", "a model id is 2 to 64 of a-z, A-Z, 0-9 and ._~-", wrong)
+            raise Problem(400, "ImpossibleModelId", WHAT_AN_ID_IS, wrong)
         run_id = restore_run_id(known.now(), secrets.token_hex(4))
         request = RestoreRequest(
             run_id=run_id,

@@ -146,12 +146,15 @@ def test_a_replaced_copy_is_restored_in_its_newest_version_under_the_first_id(st
 def test_a_request_that_cannot_be_meant_is_refused(stage: Nights) -> None:
     for body, code in (
         ({"source": "nowhere"}, "UnknownResource"),
+        ({"source": SOURCE, "target": "nowhere"}, "UnknownResource"),
         ({"source": SOURCE, "models": ["claims", "claims"]}, None),
         ({"source": SOURCE, "models": ["no/such/id"]}, "ImpossibleModelId"),
         ({"source": SOURCE, "modles": ["claims"]}, None),
     ):
         answer = stage.http("POST", "/api/restores", body)
         assert answer.status == 400, body
+        assert {error["pointer"].split("/")[1] for error in answer.body["errors"]} <= body.keys()
+        assert answer.body["detail"].count("no resource is called") <= 1
         assert code is None or answer.body["code"] == code
 
 
