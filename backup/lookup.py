@@ -8,6 +8,7 @@ from typing import Any
 
 from backup.configuration import Resource
 from backup.document_models import Kind
+from backup.moments import written
 from backup.records import Replica
 from backup.states import ReplicaState
 
@@ -52,7 +53,7 @@ def places(
         "modelId": model_id,
         "kind": str(kind),
         "apiVersion": newest.api_version,
-        "expiresAt": newest.expires_at.isoformat() if newest.expires_at else None,
+        "expiresAt": written(newest.expires_at) if newest.expires_at else None,
         "lastSeen": dict(seen[source]) if source in seen else None,
     }
     return [*found, place] if _is_down(source, seen) else [place, *found]
@@ -95,8 +96,8 @@ def _replica_place(
         "kind": str(replica.kind),
         "apiVersion": replica.api_version,
         "state": str(replica.state),
-        "verifiedAt": replica.verified_at.isoformat(),
+        "verifiedAt": written(replica.verified_at),
         "ageSeconds": max(0, round((now - replica.verified_at).total_seconds())),
-        "expiresAt": replica.expires_at.isoformat() if replica.expires_at else None,
+        "expiresAt": written(replica.expires_at) if replica.expires_at else None,
         "lastSeen": dict(seen[replica.target]) if replica.target in seen else None,
     }

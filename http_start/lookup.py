@@ -9,14 +9,17 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic.alias_generators import to_camel
 
 from backup.document_models import Kind
 from backup.lookup import places
+from backup.moments import written
 from backup.names import MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
@@ -93,7 +96,7 @@ def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
         found = places(owner, kind, model_id, group, known.configuration.resources, seen, now)
         if found:
             models.append({"source": owner, "modelId": model_id, "kind": str(kind), "places": found})
-    body = {"generatedAt": now.isoformat(), "models": models}
+    body = {"generatedAt": written(now), "models": models}
     return _cacheable(req, body, [_without_age(model) for model in models])
 
 
@@ -104,7 +107,7 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     now = known.now()
     found, after = known.catalogue.replicas.page(_position(req), limit, source)
     rows = [
-        {**one.to_json(), "ageSeconds": max(0, round((now - one.verified_at).total_seconds()))}
+        {**_row(one), "ageSeconds": max(0, round((now - one.verified_at).total_seconds()))}
         for one in found
         if (target is None or one.target == target)
         and wanted_kind in {None, one.kind}
@@ -116,6 +119,11 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
         query = urlencode({**kept, "after": _token(after)})
         body["nextLink"] = f"{base_address(req)}/replicas?{query}"
     return json_response(body)
+
+
+def _row(replica: Replica) -> dict[str, Any]:
+    moments = {name: value for name, value in replica if isinstance(value, datetime)}
+    return {**replica.to_json(), **{to_camel(name): written(moment) for name, moment in moments.items()}}
 
 
 def _choice(req: func.HttpRequest, name: str, kind: Any) -> Any:

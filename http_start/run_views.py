@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from backup.messages import RunRequest
+from backup.moments import written
 from backup.records import RunRecord, RunRow
 from backup.states import ClaimState, CopyStatus, Step
 from wiring.services import Services
@@ -137,4 +138,4 @@ def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[st
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else written(moment)

@@ -12,6 +12,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.messages import RunRequest
+from backup.moments import written
 from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
@@ -190,7 +191,7 @@ async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: 
 def _mark_abandoned(view: dict[str, Any], status: df.OrchestrationRuntimeStatus, at: datetime | None) -> None:
     message = f"the orchestration of this run ended as {status.name} without finishing it; ask again to resume what was under way"
     view["status"] = RunStatus.FAILED
-    view["endedAt"] = (at or datetime.now(UTC)).isoformat()
+    view["endedAt"] = written(at or datetime.now(UTC))
     view["message"] = message
     for copy in view["copies"]:
         if copy["status"] in {CopyStatus.PENDING, CopyStatus.RUNNING}:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
 from backup.document_models import Kind
+from backup.moments import written
 from catalog.catalogue import Catalogue
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
@@ -91,7 +92,8 @@ class Services:
 
     def reachability(self) -> dict[str, dict[str, str]]:
         """Return what is known of each resource, at most a few seconds old: ``state`` and ``at``."""
-        return self._seen.all(self.now())
+        states = self._seen.all(self.now())
+        return {name: {**state, "at": written(datetime.fromisoformat(state["at"]))} for name, state in states.items()}
 
     def _credential(self, name: str, resource: Resource) -> Credential:
         if resource.managed_identity is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +147,33 @@ def test_a_lookup_says_everything_that_an_application_needs(stage: Nights) -> No
     assert copy["ageSeconds"] > 80_000
     assert copy["expiresAt"]
     assert copy["lastSeen"]["state"] == "reachable"
+
+
+def moments(value: Any) -> list[str]:
+    """Return every text in an answer that is a moment."""
+    if isinstance(value, dict):
+        return [one for each in value.values() for one in moments(each)]
+    if isinstance(value, list):
+        return [one for each in value for one in moments(each)]
+    return [value] if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else []
+
+
+def test_every_answer_writes_moments_in_one_form(stage: Nights) -> None:
+    stage.days_pass(1 / 7)  # to a moment with microseconds
+    run = stage.backup()
+    stage.retrain("invoices")
+    stage.backup()
+    for path in (
+        f"/api/models/{SOURCE}/invoices",
+        "/api/models",
+        "/api/replicas",
+        "/api/health",
+        "/api/runs",
+        f"/api/runs/{run['runId']}",
+    ):
+        found = moments(stage.http("GET", path).body)
+        assert len(found) > 2, path
+        assert [one for one in found if not re.fullmatch(r"[-0-9]{10}T[0-9:]{8}\.[0-9]{3}Z", one)] == [], path
 
 
 def test_a_lookup_is_one_query_and_asks_no_resource(stage: Nights) -> None:
