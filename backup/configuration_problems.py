@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 # The service's keys are 32 hexadecimal digits, newer ones 84 letters and digits; names that people choose are not.
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Za-z+/=_]{40,}")
-_LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._ -]{1,63}")
+_LOOKS_LIKE_A_NAME: Final = re.compile(r"[$A-Za-z0-9._ -]{0,63}")
 
 HIDDEN: Final = "(a name that is not shown)"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import azure.functions as func
 from pydantic import Field
@@ -122,13 +122,3 @@ def refuse_repeated(field: str, values: list[str]) -> None:
     ]
     if repeated:
         raise Problem(400, "InvalidRequest", f"{field} names something twice: name each once", repeated)
-
-
-def plain_query_number(request: func.HttpRequest, name: str, default: int, most: int) -> int:
-    """Return a whole number from the query. Raises ``Problem``."""
-    text: Any = request.params.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or int(text[:9]) > most:
-        raise Problem(400, "InvalidRequest", f"{name} must be a whole number from 0 to {most}")
-    return int(text)

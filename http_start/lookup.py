@@ -8,7 +8,8 @@ import binascii
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -17,19 +18,23 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic.alias_generators import to_camel
 
+from backup.configuration_fields import NAME_PATTERN
+from backup.configuration_problems import did_you_mean, shown
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.moments import written
-from backup.names import MODEL_ID
+from backup.names import MODEL_ID, V2_MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
 from http_start.answers import answered, base_address, json_response
-from http_start.copy_request import plain_query_number
+from http_start.copy_request import WHAT_AN_ID_IS
 from http_start.problems import Problem
+from http_start.query import OF_THE_PLATFORM, check_parameters, choice, whole_number, wrong_parameter
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
 
+_NAME = re.compile(NAME_PATTERN)
 PAGE = 200
 MOST_ROWS = 1000
 CACHE = {"Cache-Control": "private, max-age=60"}
@@ -43,11 +48,12 @@ async def get_model(req: func.HttpRequest) -> func.HttpResponse:
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
         source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
-        kind = _choice(req, "kind", Kind) or Kind.MODEL
-        if source not in known.configuration.resources or MODEL_ID.fullmatch(model_id) is None:
-            raise Problem(
-                404, "UnknownModel", "name a configured resource and a model id: /api/models/{source}/{modelId}"
-            )
+        check_parameters(req, "kind")
+        kind = choice(req, "kind", Kind) or Kind.MODEL
+        if MODEL_ID.fullmatch(model_id) is None:
+            raise Problem(404, "UnknownModel", f"no model can have this id: {WHAT_AN_ID_IS}")
+        if _NAME.fullmatch(source) is None:
+            raise Problem(404, "UnknownModel", _no_resource(known, source))
         return await asyncio.to_thread(_look_up, known, req, source, kind, model_id)
 
     return await answered(work)
@@ -60,6 +66,7 @@ async def get_models(req: func.HttpRequest) -> func.HttpResponse:
 
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
+        check_parameters(req, "source")
         return await asyncio.to_thread(_mapping, known, req)
 
     return await answered(work)
@@ -72,23 +79,68 @@ async def get_replicas(req: func.HttpRequest) -> func.HttpResponse:
 
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
+        check_parameters(req, "source", "target", "kind", "state", "limit", "after")
         return await asyncio.to_thread(_matrix, known, req)
 
     return await answered(work)
 
 
 def _look_up(known: Services, req: func.HttpRequest, source: str, kind: Kind, model_id: str) -> func.HttpResponse:
-    replicas = [one.replica for one in known.catalogue.replicas.of_model(source, kind, model_id)]
-    found = places(source, kind, model_id, replicas, known.configuration.resources, known.reachability(), known.now())
+    model_id, found = _find(known, source, kind, model_id)
     if not found:
-        detail = f'no usable copy of {kind} {model_id} of "{source}" is known: copy it with POST /api/copies'
-        raise Problem(404, "UnknownModel", detail)
+        raise Problem(404, "UnknownModel", _why_unknown(known, source, kind, model_id))
     body = {"source": source, "modelId": model_id, "kind": str(kind), "places": found}
     return _cacheable(req, body, _without_age(body))
 
 
+def _find(known: Services, source: str, kind: Kind, model_id: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the id that the model is known under, and its places; none where nothing usable is known."""
+    # v2 writes its ids, which are UUIDs, in lower case
+    spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
+    for one in dict.fromkeys(spellings):
+        replicas = [each.replica for each in known.catalogue.replicas.of_model(source, kind, one)]
+        found = places(source, kind, one, replicas, known.configuration.resources, known.reachability(), known.now())
+        if found:
+            return one, found
+    return model_id, []
+
+
+def _why_unknown(known: Services, source: str, kind: Kind, model_id: str) -> str:
+    if not _is_source(known, source):
+        return _no_resource(known, source)
+    other = Kind.CLASSIFIER if kind is Kind.MODEL else Kind.MODEL
+    its_id, found = _find(known, source, other, model_id)
+    if found:
+        return f"{its_id} is known as a {other}, not as a {kind}: ask with ?kind={other}"
+    return f'no usable copy of {kind} {model_id} of "{source}" is known: copy it with POST /api/copies'
+
+
+def _is_source(known: Services, name: str) -> bool:
+    """Tell whether ``name`` is configured, or was and has left replicas of its models."""
+    return name in known.configuration.resources or next(known.catalogue.replicas.of_source(name), None) is not None
+
+
+def _is_target(known: Services, name: str) -> bool:
+    """Tell whether ``name`` is configured, or was and holds replicas."""
+    return name in known.configuration.resources or any(one.target == name for one in known.catalogue.replicas.all())
+
+
+def _no_resource(known: Services, name: str) -> str:
+    return f"no resource is called {shown(name)}; {did_you_mean(name, known.configuration.resources)}"
+
+
+def _resource(
+    known: Services, req: func.HttpRequest, parameter: str, is_one: Callable[[Services, str], bool]
+) -> str | None:
+    """Return the resource that a query parameter names, or ``None``. Raises ``Problem`` where there never was one of this name."""
+    name: str | None = req.params.get(parameter)
+    if name is None or (_NAME.fullmatch(name) and is_one(known, name)):
+        return name
+    raise wrong_parameter(parameter, _no_resource(known, name), "UnknownResource")
+
+
 def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
-    source = req.params.get("source")
+    source = _resource(known, req, "source", _is_source)
     table, seen, now = known.catalogue.replicas, known.reachability(), known.now()
     replicas: Iterator[Replica] = table.all() if source is None else (one.replica for one in table.of_source(source))
     models = []
@@ -101,9 +153,10 @@ def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
-    wanted_kind, wanted_state = _choice(req, "kind", Kind), _choice(req, "state", ReplicaState)
-    source, target = req.params.get("source"), req.params.get("target")
-    limit = plain_query_number(req, "limit", PAGE, MOST_ROWS) or PAGE
+    wanted_kind, wanted_state = choice(req, "kind", Kind), choice(req, "state", ReplicaState)
+    source = _resource(known, req, "source", _is_source)
+    target = _resource(known, req, "target", _is_target)
+    limit = whole_number(req, "limit", PAGE, MOST_ROWS) or PAGE
     now = known.now()
     found, after = known.catalogue.replicas.page(_position(req), limit, source)
     rows = [
@@ -115,7 +168,9 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     ]
     body: dict[str, Any] = {"replicas": rows}
     if after is not None:
-        kept = {name: value for name, value in req.params.items() if name not in {"after", "code"}}
+        kept = {
+            name: value for name, value in req.params.items() if name != "after" and name.lower() not in OF_THE_PLATFORM
+        }
         query = urlencode({**kept, "after": _token(after)})
         body["nextLink"] = f"{base_address(req)}/replicas?{query}"
     return json_response(body)
@@ -124,17 +179,6 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
 def _row(replica: Replica) -> dict[str, Any]:
     moments = {name: value for name, value in replica if isinstance(value, datetime)}
     return {**replica.to_json(), **{to_camel(name): written(moment) for name, moment in moments.items()}}
-
-
-def _choice(req: func.HttpRequest, name: str, kind: Any) -> Any:
-    """Return a query parameter as a member of the enumeration ``kind``, or ``None``. Raises ``Problem``."""
-    text = req.params.get(name)
-    if text is None:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        raise Problem(400, "InvalidRequest", f"{name} is one of {', '.join(kind)}") from None
 
 
 def _token(after: tuple[str, str]) -> str:
@@ -148,7 +192,7 @@ def _position(req: func.HttpRequest) -> tuple[str, str] | None:
     try:
         partition, key = json.loads(base64.urlsafe_b64decode(text))
     except (ValueError, TypeError, binascii.Error):
-        raise Problem(400, "InvalidRequest", "after is what nextLink holds: follow nextLink") from None
+        raise wrong_parameter("after", "this is what nextLink holds: follow nextLink") from None
     return str(partition), str(key)
 
 

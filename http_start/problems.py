@@ -13,6 +13,7 @@ TITLES = {
     "BodyTooLarge": "The body is too large",
     "InvalidRequest": "The request cannot be carried out as it is",
     "UnknownField": "The request has a field that does not exist",
+    "UnknownParameter": "The request has a query parameter that does not exist",
     "UnknownResource": "The request names a resource that is not configured",
     "SameSourceAndTarget": "A model cannot be copied onto its own resource",
     "ImpossibleModelId": "No model can have this id",
@@ -41,7 +42,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
-        """Say what is wrong (``detail``), where (``errors``: ``pointer`` and ``detail`` each), and what else is worth knowing."""
+        """Say what is wrong (``detail``), where (``errors``: ``pointer`` or ``parameter``, and ``detail``), and what else helps."""
         super().__init__(code)
         self.status = status
         self.code = code

@@ -17,8 +17,8 @@ from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
 from http_start.answers import RETRY_AFTER_SECONDS, answered, base_address, json_response, run_address
-from http_start.copy_request import plain_query_number
 from http_start.problems import Problem
+from http_start.query import check_parameters, whole_number, wrong_parameter
 from http_start.run_views import copy_view, pending_view, run_summary, run_view
 from http_start.starting import runtime_status
 from wiring.events import Event, emit
@@ -47,6 +47,7 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
 
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
+        check_parameters(req)
         run_id = _run_id(req)
         view = await _view(known, client, run_id)
         if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
@@ -64,9 +65,10 @@ async def get_runs(req: func.HttpRequest) -> func.HttpResponse:
 
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
+        check_parameters(req, "after")
         after = req.params.get("after")
         if after is not None and INDEX_KEY.fullmatch(after) is None:
-            raise Problem(400, "InvalidRequest", "after is what nextLink holds: follow nextLink")
+            raise wrong_parameter("after", "this is what nextLink holds: follow nextLink")
         records, following = await asyncio.to_thread(known.catalogue.runs.newest, after, RUNS_PAGE)
         page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
         if following is not None:
@@ -84,7 +86,8 @@ async def get_run_decisions(req: func.HttpRequest) -> func.HttpResponse:
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
         run_id = _run_id(req)
-        first = plain_query_number(req, "first", 0, MOST_ROWS)
+        check_parameters(req, "first")
+        first = whole_number(req, "first", 0, MOST_ROWS)
         if await asyncio.to_thread(known.catalogue.runs.find, run_id) is None:
             raise Problem(404, "UnknownRun", f"there is no run {run_id} that has decided anything")
 
@@ -110,7 +113,8 @@ async def get_run_copies(req: func.HttpRequest, client: df.DurableOrchestrationC
     async def work() -> func.HttpResponse:
         known = await asyncio.to_thread(services)
         run_id = _run_id(req)
-        first = plain_query_number(req, "first", 0, MOST_ROWS)
+        check_parameters(req, "first")
+        first = whole_number(req, "first", 0, MOST_ROWS)
         record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
         if record is None or record.total is None:
             copies = (await _view(known, client, run_id))["copies"][first : first + PAGE]

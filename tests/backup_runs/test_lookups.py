@@ -215,21 +215,80 @@ def test_the_whole_mapping_is_a_file_and_has_a_tag_too(stage: Nights) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"),
+    ("path", "status", "said"),
     [
-        (f"/api/models/{SOURCE}/unknown", 404),
-        ("/api/models/nowhere/invoices", 404),
-        (f"/api/models/{SOURCE}/invoices?kind=classifier", 404),
-        (f"/api/models/{SOURCE}/invoices?kind=typewriter", 400),
-        ("/api/replicas?state=lost", 400),
-        ("/api/replicas?after=nonsense", 400),
+        (f"/api/models/{SOURCE}/unknown", 404, "POST /api/copies"),
+        ("/api/models/nowhere/invoices", 404, "no resource is called"),
+        ("/api/models/forms-westeurop/invoices", 404, f'did you mean "{SOURCE}"'),
+        (f"/api/models/{SOURCE}%7Cmodel/invoices", 404, "no resource is called"),
+        (f"/api/models/{SOURCE}/-invoices", 404, "beginning with a letter or digit"),
+        (f"/api/models/{SOURCE}/invoices?kind=classifier", 404, "invoices is known as a model, not as a classifier"),
+        (f"/api/models/{SOURCE}/{V2_ID.upper()}?kind=classifier", 404, f"{V2_ID} is known as a model"),
+        (f"/api/models/{SOURCE}/invoices?kind=typewriter", 400, "not one of model, classifier"),
+        (f"/api/models/{SOURCE}/invoices?knid=model", 400, "knid: there is no such parameter; the parameters are kind"),
+        ("/api/models?source=forms-westeurop", 400, f'did you mean "{SOURCE}"'),
+        ("/api/models?source=", 400, f"use one of: {SECOND_TARGET}"),
+        (f"/api/models?source={SOURCE}|model", 400, "no resource is called"),
+        ("/api/models?state=ready", 400, "the parameters are source"),
+        ("/api/replicas?target=bogus", 400, "no resource is called"),
+        ("/api/replicas?source=bogus", 400, "no resource is called"),
+        ("/api/replicas?stae=ready", 400, "stae: there is no such parameter"),
+        ("/api/replicas?state=lost", 400, "not one of ready"),
+        ("/api/replicas?after=nonsense", 400, "follow nextLink"),
+        ("/api/replicas?limit=many", 400, "limit"),
     ],
 )
-def test_what_cannot_be_answered_says_why(stage: Nights, path: str, status: int) -> None:
+def test_what_cannot_be_answered_says_why(stage: Nights, path: str, status: int, said: str) -> None:
     stage.backup()
     answer = stage.http("GET", path)
     assert answer.status == status
     assert answer.headers["content-type"].startswith("application/problem+json")
+    assert said in answer.body["detail"]
+
+
+def test_a_classifier_that_is_asked_for_as_a_model_is_told_how_to_ask(stage: Nights) -> None:
+    copied = replica(TARGET, target_model_id="sorter").model_copy(
+        update={"source": SOURCE, "model_id": "sorter", "kind": Kind.CLASSIFIER}
+    )
+    stage.services.catalogue.replicas.put(copied, None)
+    answer = stage.http("GET", f"/api/models/{SOURCE}/sorter")
+    assert answer.status == 404
+    assert "ask with ?kind=classifier" in answer.body["detail"]
+    assert stage.look_up("sorter", "classifier")
+
+
+def test_a_key_in_the_address_is_no_parameter_that_does_not_exist(stage: Nights) -> None:
+    stage.backup()
+    key = stage.host.function_key
+    for path in ("models?", "replicas?limit=1&", f"models/{SOURCE}/invoices?", "runs?"):
+        status, _, text = stage.host.call_http("GET", f"/api/{path}code={key}&clientId=default", with_key=False)
+        assert status == 200, text
+        assert key not in text.decode()
+
+
+def test_a_v2_id_is_found_however_it_is_written(stage: Nights) -> None:
+    stage.backup()
+    assert stage.look_up(V2_ID.upper()) == stage.look_up(V2_ID)
+    assert stage.http("GET", f"/api/models/{SOURCE}/{V2_ID.upper()}").body["modelId"] == V2_ID
+
+
+def test_a_resource_that_was_taken_out_of_the_configuration_is_still_answered_for(stage: Nights) -> None:
+    stage.backup()
+    before = stage.look_up("invoices")
+    known = stage.services.configuration
+    stage.services.configuration = known.model_copy(
+        update={"resources": {name: one for name, one in known.resources.items() if name != SOURCE}}
+    )
+    places_now = stage.look_up("invoices")
+    assert places_now == [place for place in before if place["role"] == "replica"]
+    listed = stage.http("GET", f"/api/models?source={SOURCE}").body["models"]
+    assert [model["places"] for model in listed if model["modelId"] == "invoices"] == [places_now]
+    assert len(all_rows(stage, f"source={SOURCE}")) == 6
+
+    stage.services.configuration = known.model_copy(
+        update={"resources": {name: one for name, one in known.resources.items() if name != TARGET}}
+    )
+    assert len(all_rows(stage, f"target={TARGET}")) == 3
 
 
 def all_rows(stage: Nights, query: str = "") -> list[dict[str, Any]]:

@@ -263,3 +263,13 @@ def test_a_key_in_the_query_of_a_request_is_not_repeated_in_addresses(stage: Any
         status, headers, raw = stage.host.call_http("GET", path, with_key=False)
         assert status == 200
         assert key not in raw.decode() + json.dumps(headers)
+
+
+@pytest.mark.parametrize(
+    "path", ["runs?frist=5", "runs/copies-1?x=1", "runs/copies-1/copies?page=2", "runs/x/decisions?y="]
+)
+def test_a_parameter_that_does_not_exist_is_refused_and_not_ignored(stage: Any, path: str) -> None:
+    answer = stage.http("GET", f"/api/{path}")
+    name = path.partition("?")[2].partition("=")[0]
+    assert (answer.status, answer.body["code"]) == (400, "UnknownParameter")
+    assert [error["parameter"] for error in answer.body["errors"]] == [name]
