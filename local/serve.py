@@ -18,6 +18,7 @@ from pathlib import Path
 from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, only_one, read_versions
 
 DIRECTORY = Path(".local")
+LAST_PORT = 65535
 
 _EPILOG = """\
 PORT, SIM_PORT, LIMITS and API_VERSIONS in the environment are the defaults of the options.
@@ -103,6 +104,9 @@ def _require_free_ports(options: StageOptions) -> None:
     for variable, port in wanted:
         if port == 0:
             continue
+        if not 0 < port <= LAST_PORT:
+            room = LAST_PORT if variable == "PORT" else LAST_PORT + 1 - len(REGIONS)
+            raise StageError(f"there is no port {port}: choose one up to {room}, make serve {variable}=…")
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

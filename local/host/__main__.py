@@ -16,6 +16,8 @@ from local.host.front_door import FUNCTION_KEY_VARIABLE, SYSTEM_KEY_VARIABLE
 from local.host.host import KILL_VARIABLE, Host
 from local.host.settings import apply_local_settings
 
+LAST_PORT = 65535
+
 _EPILOG = f"""\
 environment:
   {FUNCTION_KEY_VARIABLE}   key of the HTTP functions (header x-functions-key, or ?code=); a random one when absent
@@ -73,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the host until a signal; return the exit code."""
     options = _parser().parse_args(arguments)
+    if not 0 <= options.port <= LAST_PORT:
+        print(f"local.host: there is no port {options.port}: choose one up to {LAST_PORT}, or 0", file=sys.stderr)
+        return 2
     logging.basicConfig(
         level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -16,6 +16,8 @@ from local.simulator.seeds import SEEDS
 from local.simulator.server import Simulator
 from local.simulator.versions import ALL_VERSIONS
 
+LAST_PORT = 65535
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text says where and what would be right. It never contains a key."""
@@ -76,7 +78,7 @@ def read_config(text: str) -> SimulatorConfig:
     if config.seed_models not in SEEDS:
         raise ConfigError(f"seedModels must be one of {', '.join(SEEDS)}, not {config.seed_models!r}")
     config.seed = _integer(body, "seed", 1)
-    config.admin_port = _integer(body, "adminPort", 0)
+    config.admin_port = _port(body, "adminPort")
     if body.get("clock", "system") not in ("system", "manual"):
         raise ConfigError("clock must be system or manual")
     config.manual_clock = body.get("clock") == "manual"
@@ -119,7 +121,7 @@ def _resource(item: Any, where: str) -> ResourceSpec:
         item["region"],
         item["resourceId"],
         item["key"],
-        _integer(item, "port", 0, where),
+        _port(item, "port", where),
         tuple(versions),
         bool(item.get("encrypted", False)),
     )
@@ -130,6 +132,13 @@ def _integer(body: Mapping[str, Any], name: str, default: int, where: str = "") 
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ConfigError(f"{where}{'.' if where else ''}{name} must be a whole number, not negative")
     return value
+
+
+def _port(body: Mapping[str, Any], name: str, where: str = "") -> int:
+    port = _integer(body, name, 0, where)
+    if port > LAST_PORT:
+        raise ConfigError(f"{where}{'.' if where else ''}{name} must be a port up to {LAST_PORT}, or 0 for a free one")
+    return port
 
 
 def _known(body: Any, known: set[str], where: str) -> None:

@@ -203,6 +203,22 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
         assert refused.stop() == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "port", "said"),
+    [
+        ("--port", 70000, "there is no port 70000: choose one up to 65535, make serve PORT=…"),
+        ("--sim-port", 65534, "there is no port 65536: choose one up to 65533, make serve SIM_PORT=…"),
+        ("--sim-port", -1, "there is no port -1: choose one up to 65533, make serve SIM_PORT=…"),
+    ],
+)
+def test_a_port_that_does_not_exist_is_named_with_the_way_out(
+    tmp_path: Path, option: str, port: int, said: str
+) -> None:
+    refused = Served(tmp_path, f"{option}={port}")
+    assert refused.said().splitlines() == [f"serve: {said}"]
+    assert refused.stop() == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_everything_and_removes_the_keys(mortal: Served, number: int) -> None:
     children = mortal.children()

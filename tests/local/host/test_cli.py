@@ -92,6 +92,13 @@ def test_it_ends_with_its_parent_when_told_so(cli: Cli) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("port", ["70000", "65536", "-1"])
+def test_a_port_that_does_not_exist_is_refused_in_one_line(cli: Cli, port: str) -> None:
+    code, out, err = cli.run(f"--port={port}")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [f"local.host: there is no port {port}: choose one up to 65535, or 0"]
+
+
 def test_a_second_host_on_the_same_state_is_refused(cli: Cli) -> None:
     first = cli.start("--state", "s.sqlite")
     cli.ready(first)

@@ -109,6 +109,8 @@ def test_help_explains_the_configuration() -> None:
         ({"resources": [RESOURCE | {"key": ""}]}, "resources[0].key"),
         ({"resources": [RESOURCE | {"apiVersions": ["v9"]}]}, "apiVersions"),
         ({"resources": [RESOURCE | {"port": "many"}]}, "resources[0].port"),
+        ({"resources": [RESOURCE | {"port": 65536}]}, "resources[0].port must be a port up to 65535"),
+        ({"adminPort": 70000}, "adminPort must be a port up to 65535"),
         ({"limits": {"preset": "S7"}}, "preset"),
         ({"durations": {"copySeconds": [2, 1]}}, "copySeconds"),
         ({"seedModels": "day"}, "demo, night, none"),
