@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_driven_clock, on_machine_clock
 from bench.lookups import AT_MOST, MODELS, lookup_and_health
-from bench.nights import measure_apart
+from bench.nights import broken_bounds, measure_apart
 from bench.orchestrations import one_activity_orchestrations
 
 PARTS = ("host", "copies", "generations", "nights", "lookups")
@@ -23,7 +23,7 @@ GROWTH_AT_MOST = 1.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the parts that were asked for; 1 where seconds per copy grow with the size of the run."""
+    """Run the parts that were asked for; 1 where what a copy costs grows with the size of a run, or another bound is broken."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)}; all by default")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="copies per run (default: %(default)s)")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "generations" in parts:
             _generations(Path(folder))
         if "nights" in parts:
-            _nights()
+            good = _nights() and good
         if "lookups" in parts:
             good = _lookups(Path(folder)) and good
     return 0 if good else 1
@@ -98,15 +98,17 @@ def _generations(folder: Path) -> None:
     print()
 
 
-def _nights() -> None:
+def _nights() -> bool:
     print("A first night over v4 models and two targets, and one with nothing to do after it, on a driven clock\n")
     print(
         "| models | copies | s | processor s per copy | events per copy | calls per copy | longest history "
         "| second night: s | calls | MB at most |"
     )
     print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    costs = []
     for count in NIGHTS:
         cost = measure_apart(count)
+        costs.append(cost)
         copies = cost["copies"]
         print(
             f"| {count} | {copies} | {cost['seconds']} | {cost['processorSeconds'] / copies:.3f} "
@@ -115,6 +117,10 @@ def _nights() -> None:
             flush=True,
         )
     print()
+    wrong = broken_bounds(costs)
+    for line in wrong:
+        print(line, flush=True)
+    return not wrong
 
 
 def _lookups(folder: Path) -> bool:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ from local.simulator.models import v4_model
 
 PLAN = "nightly"
 LONGEST_SECONDS = 1800.0
+
+GROWTH_AT_MOST = 1.1
+"""Events and calls per copy of a night over those of a smaller one: more would mean that they grow faster than the night."""
+LONGEST_HISTORY = 2000
+MOST_MEGABYTES = 400
 
 
 class LargeStage(Stage):
@@ -80,6 +87,24 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
             # kilobytes on Linux; host, app and simulated service are one process here
             "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
+
+
+def broken_bounds(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with nights that were measured, the smallest first: a sentence for each bound that does not hold."""
+    wrong = []
+    for smaller, larger in pairwise(costs):
+        for what in ("events", "calls", "secondNightCalls"):
+            growth = (larger[what] / larger["copies"]) / (smaller[what] / smaller["copies"])
+            if growth > GROWTH_AT_MOST:
+                wrong.append(
+                    f"{what} per copy are {growth:.2f} times as many at {larger['models']} models as at {smaller['models']}"
+                )
+    for cost in costs:
+        if cost["longestHistory"] > LONGEST_HISTORY:
+            wrong.append(f"a history has {cost['longestHistory']} events at {cost['models']} models")
+        if cost["peakMegabytes"] >= MOST_MEGABYTES:
+            wrong.append(f"{cost['peakMegabytes']} MB were needed at {cost['models']} models")
+    return wrong
 
 
 def measure_apart(count: int) -> dict[str, Any]:
