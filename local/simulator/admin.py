@@ -6,14 +6,16 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 from local.simulator.answers import Answer, json_answer
 from local.simulator.copying import World
+from local.simulator.faults import KINDS
 from local.simulator.limits import Limits
 from local.simulator.model_json import model_from_json, model_to_json
 from local.simulator.resource import ResourceState
+from local.simulator.routing import OPERATIONS
 from local.simulator.versions import Kind
 
 PREFIX = "/_sim/"
@@ -49,7 +51,10 @@ class AdminCall:
     @property
     def kind(self) -> Kind:
         """The kind of model meant by the query."""
-        return "classifier" if self.query.get("kind") == "classifier" else "model"
+        kind = self.query.get("kind", "model")
+        if kind not in get_args(Kind):
+            raise AdminError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
+        return "classifier" if kind == "classifier" else "model"
 
 
 class Admin:
@@ -74,11 +79,13 @@ class Admin:
             return await self._route(here, AdminCall(method, parts, query, body))
         except AdminError as wrong:
             return json_answer({"error": str(wrong)}, wrong.status)
-        except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+        except KeyError as wrong:
+            return json_answer({"error": f"the member {wrong} is missing, or is none of those that there are"}, 400)
+        except (ValueError, TypeError, AttributeError) as wrong:
             return json_answer({"error": f"{type(wrong).__name__}: {wrong}"}, 400)
 
     async def _route(self, here: ResourceState | None, call: AdminCall) -> Answer:
-        head = call.parts[0]
+        head, others = call.parts[0], "resources, tokens, clock, down"
         if head == "resources":
             if len(call.parts) == 1:
                 return json_answer({"resources": self._resources()})
@@ -86,7 +93,7 @@ class Admin:
             if here is None:
                 raise AdminError(f"no resource is called {call.parts[1]!r}", 404)
             call.parts = call.parts[2:] or [""]
-            head = call.parts[0]
+            head, others = call.parts[0], "tokens, clock, down"
         if head == "clock":
             return self._clock(call)
         if head == "tokens":
@@ -100,9 +107,7 @@ class Admin:
             return await self._down(here, call)
         handler = _HANDLERS.get(head)
         if handler is None:
-            raise AdminError(
-                f"no admin route {head!r}; there are {', '.join(sorted(_HANDLERS))}, resources, clock, down", 404
-            )
+            raise AdminError(f"no admin route {head!r}; there are {', '.join(sorted(_HANDLERS))}, {others}", 404)
         with self._world.lock:
             self._world.settle(self._world.clock.now())
             return handler(here, call)
@@ -198,15 +203,42 @@ def read_range(value: Any) -> tuple[float, float]:
 
 def _faults(here: ResourceState, call: AdminCall) -> Answer:
     if call.method == "POST":
-        given = call.json_object()
-        names = {"modelId": "model_id"}
-        fault = here.faults.add(**{names.get(name, name): value for name, value in given.items() if name != "id"})
+        fault = here.faults.add(**_fault(call.json_object()))
         return json_answer({"id": fault.id}, 201)
     if call.method == "DELETE":
         here.faults.clear()
         return Answer(204)
     _only(call, "GET")
     return json_answer({"faults": [fault.as_json() for fault in here.faults.list()]})
+
+
+_FAULT = {
+    "operation": (str,),
+    "kind": (str,),
+    "count": (int, type(None)),
+    "skip": (int,),
+    "probability": (int, float),
+    "seconds": (int, float, type(None)),
+    "status": (int,),
+    "body": (object,),
+    "headers": (dict,),
+    "modelId": (str, type(None)),
+}
+"""The members of a fault, and what they may be."""
+
+
+def _fault(given: dict[str, Any]) -> dict[str, Any]:
+    if missing := [name for name in ("operation", "kind") if name not in given]:
+        raise AdminError(
+            f'{" and ".join(missing)} missing; such as {{"operation": "startCopy", "kind": "lostAnswer"}}: operation is * or one of '
+            f"{', '.join(sorted(OPERATIONS))}; kind is one of {', '.join(KINDS)}"
+        )
+    for name, value in given.items():
+        if name not in _FAULT and name != "id":  # an id is there when somebody puts back what was listed
+            raise AdminError(f"a fault has no member {name!r}; there are {', '.join(_FAULT)}")
+        if name in _FAULT and not isinstance(value, _FAULT[name]):
+            raise AdminError(f"the member {name!r} of a fault cannot be {json.dumps(value)}")
+    return {"model_id" if name == "modelId" else name: value for name, value in given.items() if name != "id"}
 
 
 _BEHAVIOUR = {

@@ -167,6 +167,14 @@ def test_kinds_are_listed_apart_or_together(service: Service) -> None:
     assert [item["kind"] for item in one] == ["classifier"]
 
 
+@pytest.mark.parametrize("path", ["models?kind=x", "models?kind=", f"models/{MODEL}?kind=Classifier"])
+def test_a_kind_that_does_not_exist_is_refused_and_not_ignored(service: Service, path: str) -> None:
+    service.source.put_model(v2_model(MODEL))
+    answer = service.admin("source", "GET", path)
+    assert answer.status_code == 400
+    assert "kind is one of model, classifier" in answer.json()["error"]
+
+
 def test_limits_durations_and_behaviour_are_read_and_set(service: Service) -> None:
     assert service.admin("source", "PUT", "limits", json={"preset": "S0", "copyIntervalSeconds": 5}).status_code == 200
     limits = service.admin("source", "GET", "limits").json()
@@ -221,6 +229,40 @@ def test_faults_are_put_in_listed_and_taken_out(service: Service) -> None:
     assert listed == fault | {"id": 1, "skip": 0, "probability": 1.0}
     service.admin("source", "DELETE", "faults")
     assert service.admin("source", "GET", "faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "faults", {}, "operation and kind missing"),
+        ("POST", "faults", {"operation": "startCopy"}, "lostAnswer"),
+        ("POST", "faults", {"operation": "startCopy", "kind": "reset", "cuont": 2}, "no member 'cuont'; there are"),
+        (
+            "POST",
+            "faults",
+            {"operation": "startCopy", "kind": "reset", "count": "2"},
+            "'count' of a fault cannot be \"2\"",
+        ),
+        ("POST", "faults", {"operation": ["*"], "kind": "reset"}, "'operation' of a fault"),
+        ("POST", "clock/advance", {}, "'seconds' is missing"),
+        ("PUT", "durations", {}, "'copySeconds' is missing"),
+        ("PUT", "behaviour", {"mood": "bad"}, "'mood'"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_told_in_words_and_not_in_pythons(
+    service: Service, method: str, path: str, body: dict[str, Any], said: str
+) -> None:
+    answer = service.admin("source", method, path, json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+    assert "Error" not in answer.json()["error"]
+
+
+def test_the_routes_that_are_told_are_there(service: Service) -> None:
+    for prefix in ("", "resources/target/"):
+        said = service.admin("source", "GET", f"{prefix}nothing").json()["error"]
+        for route in said.partition("there are ")[2].split(", "):
+            assert service.admin("source", "GET", prefix + route).status_code in {200, 405}, route
 
 
 def test_the_clock_is_moved(service: Service) -> None:
