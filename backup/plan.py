@@ -254,12 +254,12 @@ def _removals(given: PlanInput, considered: _Considered, decisions: Sequence[Dec
         if replica.state is ReplicaState.DELETING:
             # an earlier run announced it and could not finish: the lookup does not name it any more
             yield _removal(replica)
+        elif _key(replica) in deleted:
+            # older copies go along with the one in use, also one that nobody had noted yet as outdone
+            is_older = replica.state in {ReplicaState.RETIRING, ReplicaState.READY}
+            if is_older and deleted[_key(replica)].target_model_id != replica.target_model_id:
+                yield _removal(replica)
         elif replica.state is ReplicaState.RETIRING and replica.retired_at is not None:
-            with_it = deleted.get(_key(replica))
-            if with_it is not None:
-                if with_it.target_model_id != replica.target_model_id:
-                    yield _removal(replica)
-                continue
             newer = considered.ready.get(_key(replica))
             present = None if newer is None else listing.models.get((newer.kind, newer.target_model_id))
             in_use = present is not None and _is_usable(present, given.now)

@@ -195,6 +195,13 @@ def test_a_model_first_missed_tonight_waits_for_its_grace_from_now_on() -> None:
     assert (mark.model_id, mark.orphaned_at, mark.state) == ("gone", NOW, ReplicaState.READY)
 
 
+def test_older_copies_of_a_removed_model_go_with_it_also_one_that_nobody_had_noted_as_outdone() -> None:
+    older = replica("gone", target_model_id="gone.2", verified_at=days_ago(20), orphaned_at=days_ago(31))
+    result = plan_of(STILL_THERE, [older, *LONG_GONE], **REMOVING)
+    assert [one.target_model_id for one in result.decisions if one.action is Action.DELETE] == ["gone"]
+    assert [one.target_model_id for one in result.removals] == ["gone.2"]
+
+
 def test_a_model_that_comes_back_is_no_orphan_any_more() -> None:
     (mark,) = plan_of([model("gone")], [replica("gone", orphaned_at=days_ago(31))], **REMOVING).marks
     assert mark.orphaned_at is None
@@ -459,7 +466,7 @@ def shows(given: PlanInput, one: Replica) -> bool:
     return seen is not None and seen.state is ModelState.READY and (seen.expires is None or seen.expires > given.now)
 
 
-def is_a_part(given: PlanInput, about: Decision) -> bool:
+def is_a_part(given: PlanInput, about: Decision | Replica) -> bool:
     """Tell whether a composed model in the target refers to a model."""
     part = ComponentRef(kind=about.kind, model_id=about.model_id)
     return any(
@@ -545,7 +552,8 @@ def test_nothing_is_deleted_without_its_guard(given: PlanInput) -> None:
             and newer is not None
             and shows(given, newer)
         )
-        goes_along = one.state is ReplicaState.RETIRING and (one.target, one.kind, one.model_id) in gone
+        is_older = one.state is ReplicaState.RETIRING or one is not newer
+        goes_along = is_older and (one.target, one.kind, one.model_id) in gone
         assert one.state is ReplicaState.DELETING or is_outdone or goes_along
 
 
@@ -587,6 +595,9 @@ def test_a_day_later_replaced_copies_go_and_then_there_is_nothing_to_do_for_ever
         newer = standing(done, one.target, one.kind, one.model_id) if one.target in TARGETS else None
         is_ours = one.kind in done.policy.kinds and one.model_id not in done.policy.exclude
         was_in_use = one.retired_at == day_later.now
+        if one.target_model_id == one.model_id and is_a_part(done, one):
+            # a composed model looks for it there, and what would take its place cannot be copied now
+            continue
         if (
             one.state is ReplicaState.RETIRING
             and newer is not None
