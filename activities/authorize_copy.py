@@ -36,7 +36,7 @@ def _authorize(services: Services, step: StepInput) -> Message:
         return lost.model_copy(update={"attempt": held.claim.attempt})
     if held.claim.state is not ClaimState.CLAIMED:
         return what_was_authorized(held)
-    if is_cancelled(services, step.order):
+    if is_cancelled(services, step.order) and not step.order.recreate:
         return Failure.of(Code.CANCELLED, "the run was cancelled before this copy was authorized")
     service = services.model_service(step.order.target, held.claim.source_api_version, step.order.kind)
     attempted = Attempted(services, step, service)

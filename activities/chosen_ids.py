@@ -17,7 +17,7 @@ from activities.authorizing import Attempted, what_was_authorized
 from activities.envelope import Refused, fields
 from activities.fence import find_claim, save
 from activities.lost_authorization import suspect_lost_id
-from activities.reclaiming import note_blocked, reclaim, sweep_first
+from activities.reclaiming import note_blocked_still, reclaim, sweep_first
 from backup.claims import Claim
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
@@ -42,7 +42,12 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
         if target_model_id in occupied:
             continue
         if not services.catalogue.target_ids.reserve(
-            order.target, order.kind, target_model_id, order.source, order.model_id, burned_too=bool(order.own_id_only)
+            order.target,
+            order.kind,
+            target_model_id,
+            order.mapped_source,
+            order.mapped_model_id,
+            burned_too=bool(order.own_id_only),
         ):
             continue
         found = _authorize_one(attempted, held, target_model_id)
@@ -52,7 +57,8 @@ def authorize_under_chosen_id(attempted: Attempted, held: HeldClaim) -> Message:
             return what_was_authorized(found)
         held = _again(attempted)
     others = "" if order.own_id_only else " and under every fallback id for it"
-    return Failure.of(Code.MODEL_EXISTS, f'"{order.target}" holds something else under {wanted}{others}')
+    said = f'"{order.target}" holds something else, or a placeholder that nobody can see, under {wanted}{others}'
+    return Failure.of(Code.MODEL_EXISTS, said)
 
 
 def _occupied(attempted: Attempted) -> set[str]:
@@ -84,7 +90,7 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     try:
         return attempted.authorize(held, target)
     except ModelExists:
-        note_blocked(attempted, target_model_id)
+        note_blocked_still(attempted, target_model_id)
         return None
 
 
@@ -109,6 +115,7 @@ def _is_the_copy(claim: Claim, existing: ModelDetails) -> bool:
 
 def _adopted(attempted: Attempted, held: HeldClaim, existing: ModelDetails) -> HeldClaim:
     """Go straight to verifying: the target holds the copy already."""
+    suspect_lost_id(attempted.services, held.claim, attempted.step, unless=existing.summary.model_id)
     claim = held.claim.move(ClaimState.VERIFYING, target_model_id=existing.summary.model_id, lost_id=None)
     return save(attempted.services, held, claim.renewed(attempted.services.now(), attempted.step), attempted.step)
 

@@ -18,14 +18,29 @@ def missing_components(services: Services, order: CopyOrder, source: SourceModel
     Older generations copy a composed model as one unit, so there is nothing to look for. Raises ``Refused`` where the target holds
     something else under a component's id: the copy would refer to it.
     """
-    return [
-        ComponentRef(kind=component.kind, model_id=component.model_id)
-        for component in source.details.components
-        if not _is_there(services, order, source, component)
-    ]
+    missing = []
+    for component in source.details.components:
+        source_id = _source_id(services, order, component)
+        if not _is_there(services, order, source, component, source_id):
+            moved = source_id if source_id != component.model_id else None
+            missing.append(ComponentRef(kind=component.kind, model_id=component.model_id, source_id=moved))
+    return missing
 
 
-def _is_there(services: Services, order: CopyOrder, source: SourceModel, component: Component) -> bool:
+def _source_id(services: Services, order: CopyOrder, component: Component) -> str:
+    """Return under which id the source has the part that is wanted.
+
+    That is its own; but where a lost model is brought back, the newest copy of a part may have another one for a day.
+    """
+    if order.origin is None:
+        return component.model_id
+    known = services.catalogue.replicas.of_model(order.origin.source, component.kind, component.model_id, order.source)
+    ready = [one.replica for one in known if one.replica.state is ReplicaState.READY]
+    newest = max(ready, key=lambda one: one.verified_at, default=None)
+    return newest.target_model_id if newest is not None else component.model_id
+
+
+def _is_there(services: Services, order: CopyOrder, source: SourceModel, component: Component, source_id: str) -> bool:
     target = services.model_service(order.target, source.api_version, component.kind)
     try:
         found = target.get_model(component.model_id)
@@ -35,7 +50,7 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
         return False
     original = services.model_service(order.source, source.api_version, component.kind)
     try:
-        is_same = original.get_model(component.model_id).digest() == found.digest()
+        is_same = original.get_model(source_id).digest() == found.digest()
     except ModelNotFound:
         raise _refused(
             order, f'"{order.source}" has lost {component.kind} {component.model_id}', "train it again"

@@ -54,6 +54,11 @@ def _inspect(services: Services, step: StepInput) -> Message:
     _require_usable(source, services, step)
     _require_target_id(step, source)
     there = _replica_already_there(services, step, source) or _never_lost(services, step, source)
+    if there is not None and order.origin is not None:
+        # what is brought back is of use with its parts only
+        lost = missing_components(services, order, source)
+        if lost:
+            return Inspected(missing_components=lost, api_version=source.api_version)
     if there is not None:
         return Inspected(already_there=True, target_model_id=there, api_version=source.api_version)
     _require_route(services, step)

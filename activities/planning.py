@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -12,7 +13,6 @@ from activities.suspects import suspects_to_clear
 from backup.codes import MEANINGS, Code
 from backup.configuration import Configuration, Plan
 from backup.decisions import CODE_OF_BLOCK, Action, Decision, Listing, PlanInput, PlanResult, Reason, Removal
-from backup.document_models import Kind
 from backup.messages import (
     BackupRequest,
     CopyOutcome,
@@ -26,7 +26,7 @@ from backup.messages import (
     RunFailure,
 )
 from backup.names import CLAIM_PLAN, FAIL_RUN, MAKE_PLAN
-from backup.plan import SourceListEmpty, make_plan, recreates
+from backup.plan import SourceListEmpty, make_plan, needs_own_id, recreates
 from backup.records import RunRecord, RunRow, Suspect
 from backup.states import CopyStatus
 from catalog.replicas import KnownReplica
@@ -108,7 +108,7 @@ def _plan(services: Services, inputs: PlanInputs) -> Message:
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in result.decisions])
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in result.findings])
     _report(request, result)
-    suspects = [] if request.dry_run else _suspects(services, given)
+    suspects = [] if request.dry_run else _suspects(services, given, record.started_at if record else services.now())
     rows, workable = ([], 0) if request.dry_run else _rows(services, inputs, given, result, suspects)
     copies = services.configuration.copies
     record = runs.open_rows(
@@ -179,14 +179,12 @@ def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> 
             continue
 
 
-def _suspects(services: Services, given: PlanInput) -> list[Suspect]:
-    if Kind.MODEL not in given.policy.kinds:
-        return []
+def _suspects(services: Services, given: PlanInput, listed_since: datetime) -> list[Suspect]:
     return [
         suspect
         for target, listing in given.targets.items()
         if listing is not None
-        for suspect in suspects_to_clear(services, target, listing)
+        for suspect in suspects_to_clear(services, target, listing, given.policy.kinds, listed_since)
     ]
 
 
@@ -202,7 +200,7 @@ def _rows(
     policy = given.policy
     copies = [decision for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}]
     # what is composed needs its parts in the target: begun last, it hardly ever waits for them
-    work = [_copy_row(policy, decision) for decision in sorted(copies, key=lambda one: _is_composed(given, one))]
+    work = [_copy_row(given, decision) for decision in sorted(copies, key=lambda one: _is_composed(given, one))]
     work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
     work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
     work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]
@@ -216,10 +214,10 @@ def _rows(
     return rows, len(work)
 
 
-def _copy_row(policy: Plan, decision: Decision) -> RunRow:
-    needed = True if decision.reason is Reason.OWN_ID_NEEDED else None
-    row = _row(policy, decision, RowAction.COPY)
-    return row.model_copy(update={"recreate": recreates(policy, decision), "own_id_only": needed})
+def _copy_row(given: PlanInput, decision: Decision) -> RunRow:
+    row = _row(given.policy, decision, RowAction.COPY)
+    needed = needs_own_id(given, decision) or None
+    return row.model_copy(update={"recreate": recreates(given.policy, decision), "own_id_only": needed})
 
 
 def _row(policy: Plan, about: Decision | Removal, action: RowAction) -> RunRow:

@@ -1,4 +1,6 @@
-"""Ids of v3 and later that a lost answer of ours may have left blocked in a target: they are had back when they are of no use to anybody.
+"""Ids of v3 and later that a lost answer of ours may have left blocked in a target, and that a composed model refers to.
+
+Other copies fall back on another id. A part of a composed model cannot: its id is had back when it is of no use to anybody.
 
 Nothing tells whose placeholder blocks an id: ours, or that of somebody who was faster. But it does not stay useful. Its authorization
 ends after an hour (copy-api.md 3.2), a copy that began within that hour takes seconds, and a training or a composition that is under way
@@ -27,7 +29,7 @@ DEAD_AFTER = timedelta(minutes=90)
 """The life of an authorization, and half an hour for a copy that began at its end."""
 
 GIVEN_UP_FOR = timedelta(minutes=2)
-"""How long an id that was given up is left alone: as long again as it was looked at (``lost_start.LISTED_WITHIN_SECONDS``)."""
+"""How long an id that was given up is not asked for again: a copy may be running into it still."""
 
 
 def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:
@@ -51,23 +53,20 @@ def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> 
 def reclaim(attempted: Attempted, target_model_id: str) -> bool:
     """Delete a dead placeholder under an id that the target just refused and shows nothing under; return whether to ask again.
 
-    Only where an answer of ours was lost for this very id. Announced first, and done once: a step that comes late finds the announcement.
-    Raises ``Refused`` (``IdBlocked``) where the placeholder may still be of use to somebody, and the copy is of no use under another id.
+    Only where an answer of ours was lost for this very id, and the copy is of no use under another one. Announced first, and done once: a
+    step that comes late finds the announcement. Raises ``Refused`` (``IdBlocked``) where the placeholder may still be of use to somebody.
     """
-    known = _known(attempted, target_model_id)
-    if known is None:
+    known = note_blocked(attempted, target_model_id)
+    if known is None or not attempted.step.order.own_id_only:
         return False
     if known.suspect.deleting:
         # what became of its deletion is not known: asking tells
         return True
-    suspect = note_blocked(attempted, target_model_id) or known
-    since = suspect.suspect.blocked_since or attempted.services.now()
+    since = known.suspect.blocked_since or attempted.services.now()
     left = since + DEAD_AFTER - attempted.services.now()
     if left <= timedelta(0) and not attempted.service.is_making(target_model_id):
-        return _deleted(attempted, suspect)
-    if attempted.step.order.own_id_only:
-        raise _blocked(attempted, target_model_id, max(left, timedelta(minutes=1)))
-    return False
+        return _deleted(attempted, known)
+    raise _blocked(attempted, target_model_id, max(left, timedelta(minutes=1)))
 
 
 def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
@@ -89,20 +88,26 @@ def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
 
 def _blocked(attempted: Attempted, target_model_id: str, left: timedelta) -> Refused:
     order = attempted.step.order
-    said = (
-        f'{order.kind} {target_model_id} is blocked in "{order.target}" by what a call without an answer may have left; '
-        f"a run {left.total_seconds() / 60:.0f} minutes from now has it back"
-    )
+    when = f"a run {left.total_seconds() / 60:.0f} minutes from now or later has it back"
+    said = f'{order.kind} {target_model_id} is blocked in "{order.target}" by what a call without an answer may have left; {when}'
     return Refused(Failure.of(Code.ID_BLOCKED, said))
 
 
 def note_blocked(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:
-    """Remember since when a suspected id is known to be in the way, and return it. One that was deleted and is in the way begins anew."""
+    """Remember since when a suspected id is known to be in the way, and return the suspect, if there is one."""
     known = _known(attempted, target_model_id)
-    if known is None or (known.suspect.blocked_since is not None and not known.suspect.deleting):
+    if known is None or known.suspect.blocked_since is not None:
         return known
-    blocked = known.suspect.model_copy(update={"blocked_since": attempted.services.now(), "deleting": False})
+    blocked = known.suspect.model_copy(update={"blocked_since": attempted.services.now()})
     return attempted.services.catalogue.suspects.change(known, blocked)
+
+
+def note_blocked_still(attempted: Attempted, target_model_id: str) -> None:
+    """Remember that an id is in the way although its deletion was asked for: the time begins anew."""
+    known = _known(attempted, target_model_id)
+    if known is not None:
+        again = known.suspect.model_copy(update={"blocked_since": attempted.services.now(), "deleting": False})
+        attempted.services.catalogue.suspects.change(known, again)
 
 
 def _known(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:

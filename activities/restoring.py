@@ -96,11 +96,13 @@ def _from_one_place(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, 
     """
     chosen = dict(best)
     settled: dict[ModelKey, str] = {}
-    for key, replica in sorted(best.items()):
+    for key, replica in sorted(best.items(), key=lambda item: (not item[1].components, item[0])):
+        if not replica.components:
+            continue
         parts = [(part.kind, part.model_id) for part in replica.components]
         homes = {settled[part] for part in parts if part in settled}
         wanted = next(iter(sorted(homes)), replica.target)
-        chosen[key] = _in(wanted, usable[key]) or replica
+        chosen[key] = replica if wanted == replica.target else _in(wanted, usable[key]) or replica
         for part in parts:
             settled.setdefault(part, chosen[key].target)
             if part in chosen:
@@ -109,7 +111,8 @@ def _from_one_place(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, 
 
 
 def _in(resource: str, replicas: list[Replica]) -> Replica | None:
-    return next((one for one in replicas if one.target == resource), None)
+    there = [one for one in replicas if one.target == resource]
+    return max(there, key=lambda one: one.verified_at, default=None)
 
 
 def _rank(services: Services, request: RestoreRequest, replica: Replica) -> tuple[bool, bool, bool, str]:

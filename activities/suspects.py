@@ -6,8 +6,8 @@ somebody's training, and so it is only reported, unless ``copies.deleteSuspectsA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -35,19 +35,24 @@ def clear_suspect(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # th
     return answer(CLEAR_SUSPECT, StepInput, _clear, step)
 
 
-def suspects_to_clear(services: Services, target: str, listing: Listing) -> Iterator[Suspect]:
-    """Give the suspects of ``target`` whose time is up; forget those that the v2 list in ``listing`` does not show as ``creating``."""
+def suspects_to_clear(
+    services: Services, target: str, listing: Listing, kinds: Iterable[Kind], listed_since: datetime
+) -> Iterator[Suspect]:
+    """Give the v2 suspects of ``target`` whose time is up; forget those that are none, as its lists show.
+
+    Of v2, what is gone or is not ``creating`` any more; from v3 on, where a placeholder cannot be seen, what can be. A suspect that was
+    found after ``listed_since`` may be younger than the lists, and is left for the next run.
+    """
     versions = services.configuration.resource(target).api_versions
-    if newest_common(versions, versions, Generation.V2) is None:
-        return
+    speaks_v2 = newest_common(versions, versions, Generation.V2) is not None
     for suspect in services.catalogue.suspects.of_target(target):
-        if not _is_shown(suspect):
+        if suspect.seen_at >= listed_since or suspect.kind not in kinds or (_is_shown(suspect) and not speaks_v2):
             continue
         listed = listing.models.get((suspect.kind, suspect.model_id))
-        if listed is None or listed.state is not ModelState.CREATING:
-            # it is gone, or was somebody's training
+        is_one = (listed is not None and listed.state is ModelState.CREATING) if _is_shown(suspect) else listed is None
+        if not is_one:
             services.catalogue.suspects.forget(target, suspect.model_id, suspect.kind)
-        elif _is_due(services, suspect):
+        elif _is_shown(suspect) and _is_due(services, suspect):
             yield suspect
 
 

@@ -12,7 +12,7 @@ from activities.fence import held_claim, save
 from backup.api_versions import generation_of
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState, first_difference
-from backup.messages import Failure, Message, StepInput, Verified
+from backup.messages import ComponentRef, Failure, Message, StepInput, Verified
 from backup.names import VERIFY_COPY
 from backup.states import ClaimState
 from catalog.claims import HeldClaim
@@ -74,10 +74,12 @@ def _compare_with_source(services: Services, held: HeldClaim, step: StepInput, c
             Code.CONTENT_MISMATCH,
             f'{claim.target_model_id} in "{order.target}" is not what was inspected, and the source model is gone since',
         )
+    now_of = [ComponentRef(kind=one.kind, model_id=one.model_id) for one in source.components]
     if source.digest() == copy.digest():
         retrained = claim.model_copy(
             update={
                 "digest": source.digest(),
+                "components": now_of,
                 "fingerprint": (order.origin and order.origin.fingerprint) or source.summary.fingerprint(),
                 "expires_at": source.summary.expires,
             }

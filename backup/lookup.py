@@ -63,10 +63,10 @@ def _source_model(source: str, known: Sequence[Replica], is_back: Sequence[Repli
     """Return the newest trace of a model that its source still holds, as far as anybody knows; ``None`` where it does not."""
     traces = [one for one in known if one.target != source]
     is_gone = any(one.orphaned_at is not None for one in traces)
-    was_lost = any(one.target == source for one in known)
-    if not is_back and (is_gone or was_lost):
-        return None
-    return max(is_back or traces, key=lambda one: one.verified_at, default=None)
+    newest = max(is_back or traces, key=lambda one: one.verified_at, default=None)
+    # what was brought back once and is not there any more; a copy made since then shows that the source has the model again
+    was_lost = any(one.target == source and (newest is None or one.verified_at >= newest.verified_at) for one in known)
+    return newest if is_back or not (is_gone or was_lost) else None
 
 
 def _rank(replica: Replica, seen: Mapping[str, Mapping[str, str]]) -> tuple[bool, bool, float]:

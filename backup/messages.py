@@ -156,6 +156,8 @@ class ComponentRef(Message):
 
     kind: Kind
     model_id: str
+    source_id: str | None = None
+    """What to copy it from, where the newest version of it stands under another id: in a resource that a lost one is restored from."""
 
 
 class Inspected(Message):

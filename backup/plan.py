@@ -91,13 +91,16 @@ class _Considered:
         retiring = {_key(one): one for one in oldest_first if one.state is ReplicaState.RETIRING}
         self.kept = {**retiring, **self.ready}
         """What stands for each model in each target: an older copy, where the newer one is lost."""
-        self.parts = {
+        self.parts = parts_in_use(given)
+        """What composed models in the targets refer to: it must be there under its own id (v4)."""
+        self.needed = {
             (replica.target, part.kind, part.model_id)
             for replica in given.replicas
             if replica.state is ReplicaState.READY
+            and ((replica.kind, replica.model_id) in given.source.models or not _is_past_grace(given, replica))
             for part in replica.components
         }
-        """What composed models in the targets refer to: it must be there under its own id (v4)."""
+        """The same, of those composed models that stay after this run."""
         self.under_own_id = {
             _key(one): one
             for one in oldest_first
@@ -125,7 +128,9 @@ def _decisions_for(given: PlanInput, considered: _Considered, target: str) -> li
     total = sum(1 for key in considered.kept if key[0] == target)
     guarded = doomed * 100 > given.policy.retention.max_delete_percent * total
     for replica in orphans:
-        if not _is_past_grace(given, replica):
+        if _key(replica) in considered.needed:
+            decisions.append(_about(replica, Action.ORPHAN, Reason.KEPT))
+        elif not _is_past_grace(given, replica):
             kept = Reason.IN_GRACE if given.policy.retention.delete_removed else Reason.KEPT
             decisions.append(_about(replica, Action.ORPHAN, kept))
         elif guarded:
@@ -383,3 +388,21 @@ def recreates(policy: Plan, decision: Decision) -> bool:
     if decision.reason is Reason.OWN_ID_NEEDED:
         return decision.target_model_id == decision.model_id
     return decision.action is Action.REPLACE and policy.on_change is OnChange.RECREATE
+
+
+def needs_own_id(given: PlanInput, decision: Decision) -> bool:
+    """Tell whether a copy is of no use under another id: where a composed model looks for it, and the old one goes before it is made."""
+    if decision.reason is Reason.OWN_ID_NEEDED:
+        return True
+    part = (decision.target, decision.kind, decision.model_id)
+    return recreates(given.policy, decision) and part in parts_in_use(given)
+
+
+def parts_in_use(given: PlanInput) -> set[tuple[str, Kind, str]]:
+    """Return what composed copies refer to: target, kind and id of each part."""
+    return {
+        (replica.target, part.kind, part.model_id)
+        for replica in given.replicas
+        if replica.state is ReplicaState.READY
+        for part in replica.components
+    }

@@ -156,8 +156,8 @@ class Copy:
             order = self.progress.order.model_copy(
                 update={
                     "kind": component.kind,
-                    "model_id": component.model_id,
-                    "target_model_id": None,
+                    "model_id": component.source_id or component.model_id,
+                    "target_model_id": component.model_id if component.source_id else None,
                     "own_id_only": True,
                     "origin": self._origin_of(component),
                     "recreate": False,

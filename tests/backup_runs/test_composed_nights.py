@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+
 import pytest
 
+from activities import authorize_copy, start_copy
+from backup.messages import Message, StepInput
 from backup.states import ReplicaState
-from local.inprocess import SECOND_TARGET
+from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+from local.simulator.models import v4_composed_model, v4_model
+from wiring.services import Services
 
 from .conftest import MakeNights, Nights, mixed_models, reasons
 
@@ -103,3 +111,111 @@ def test_a_part_whose_start_was_lost_is_brought_back_under_its_id_in_the_same_ni
     nights.days_pass(1.1)
     nights.backup()
     assert held(nights) == {"sorter", PART, WHOLE}
+
+
+def test_a_part_that_was_restored_to_the_target_before_still_gets_its_id(make_stage: MakeNights) -> None:
+    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
+    assert nights.copy([PART], [TARGET])["status"] == "Succeeded"
+    asked = {"source": SOURCE, "target": SECOND_TARGET, "models": [PART]}
+    nights.http("POST", "/api/restores", asked)
+    nights.host.run_until_idle()
+    assert nights.backup()["status"] == "Succeeded"
+    nights.days_pass(1)
+    nights.retrain(PART)
+    for _ in range(3):
+        nights.backup()
+        nights.days_pass(1.1)
+    assert held(nights) == {"sorter", PART, WHOLE}
+    assert nights.backup()["message"].startswith("nothing to do")
+
+
+def test_a_removed_part_stays_while_a_composed_copy_refers_to_it(make_stage: MakeNights) -> None:
+    retention = {"deleteRemoved": True, "graceDays": 1, "maxDeletePercent": 100}
+    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"retention": retention})
+    nights.backup()
+    nights.source.remove_model(PART)
+    for _ in range(3):
+        nights.days_pass(1.1)
+        nights.backup()
+    assert held(nights) >= {PART, WHOLE}
+    nights.source.remove_model(WHOLE)
+    for _ in range(3):
+        nights.days_pass(1.1)
+        nights.backup()
+    assert held(nights) == {"sorter"}
+
+
+def test_a_composed_model_that_is_trained_again_under_our_hands_is_known_by_its_new_parts(
+    make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipts = v4_model("receipts", fields={"Sum": 0.4})
+    nights = make_stage([*mixed_models()[2:4], receipts], targets=[SECOND_TARGET])
+    nights.backup()
+    nights.source.put_model(mixed_models()[4])
+    other = v4_composed_model(WHOLE, classifier_id="sorter", parts={"receipt": ("receipts", {"Sum": 0.4})})
+    before_the_step(monkeypatch, start_copy, "_start", WHOLE, partial(nights.source.put_model, other))
+    assert nights.backup()["status"] == "Succeeded"
+    (replica,) = nights.replicas(WHOLE, SECOND_TARGET)
+    assert [part.model_id for part in replica.components] == ["sorter", "receipts"]
+
+
+def test_a_run_that_is_cancelled_between_the_deletion_of_a_part_and_its_successor_makes_the_successor(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.backup()
+    nights.days_pass(1)
+    nights.retrain(PART)
+    nights.backup()
+    nights.days_pass(1.1)
+    run_id = nights.begin()
+    cancel = partial(nights.http, "POST", f"/api/runs/{run_id}/cancel")
+    before_the_step(monkeypatch, authorize_copy, "_authorize", PART, cancel)
+    nights.host.run_until_idle()
+    assert nights.run(run_id)["cancelRequested"]
+    assert held(nights) >= {PART, WHOLE}
+
+
+def test_a_part_that_is_made_anew_under_its_id_is_that_also_where_the_id_was_given_up_once(
+    make_stage: MakeNights,
+) -> None:
+    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"onChange": "recreate"})
+    nights.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
+    nights.backup()
+    nights.days_pass(1.1)
+    nights.backup()
+    nights.days_pass(1.1)
+    nights.retrain(PART)
+    nights.backup()
+    assert copies_of_part(nights)[PART] is ReplicaState.READY
+
+
+def test_a_part_whose_given_up_id_could_not_be_cleared_away_is_brought_back_in_the_next_night(nights: Nights) -> None:
+    target = nights.resource(SECOND_TARGET)
+    nights.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
+    target.inject("deleteModel", "status", status=503, headers={"Retry-After": "1"}, count=None)
+    (failed,) = [row for row in nights.backup()["copies"] if row["status"] != "Succeeded"]
+    assert (failed["modelId"], failed["code"]) == (WHOLE, "ComponentFailed")
+    target.clear_faults()
+    nights.days_pass(1)
+    assert nights.backup()["status"] == "Succeeded"
+    assert held(nights) >= {PART, WHOLE}
+
+
+def test_what_is_composed_is_begun_last(nights: Nights) -> None:
+    assert [row["modelId"] for row in nights.backup()["copies"]][-1] == WHOLE
+
+
+def before_the_step(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, model_id: str, act: Callable[[], object]
+) -> None:
+    """Let something happen once, right before a step of one model's copy works."""
+    step: Callable[[Services, StepInput], Message] = getattr(module, name)
+    done: list[str] = []
+
+    def watched(services: Services, message: StepInput) -> Message:
+        if message.order.model_id == model_id and not done:
+            done.append(model_id)
+            act()
+        return step(services, message)
+
+    monkeypatch.setattr(module, name, watched)

@@ -15,6 +15,7 @@ from backup.lookup import places
 from backup.records import Replica
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+from local.simulator.models import v3_model
 
 from .conftest import V2_ID, MakeNights, Nights
 
@@ -91,6 +92,21 @@ def test_a_source_that_refuses_us_alone_is_not_taken_for_down(stage: Nights, sta
     stage.source.inject("*", "status", status=status, count=None)
     stage.copy(["claims"], deadlineMinutes=1)
     assert stage.look_up("invoices")[0]["resource"] == SOURCE
+
+
+def test_a_source_that_has_the_model_again_after_it_was_restored_and_lost_is_named(stage: Nights) -> None:
+    stage.backup()
+    stage.source.remove_model("claims")
+    stage.http("POST", "/api/restores", {"source": SOURCE, "models": ["claims"]})
+    stage.host.run_until_idle()
+    stage.source.remove_model("claims")
+    stage.days_pass(1)
+    stage.backup()
+    assert SOURCE not in {place["resource"] for place in stage.look_up("claims")}
+    stage.source.put_model(v3_model("claims", fields={"Anew": 0.5}, trained=stage.clock.now()))
+    stage.days_pass(1)
+    stage.backup()
+    assert stage.look_up("claims")[0]["resource"] == SOURCE
 
 
 def test_a_copy_that_was_replaced_comes_behind_all_others() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from backup.document_models import Kind
 from backup.states import ReplicaState
+from local.host.store import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
 
@@ -291,3 +292,20 @@ def test_composed_models_and_their_parts_arrive_together(make_stage: MakeNights)
     for model, kind in (("mail", Kind.MODEL), ("invoices", Kind.MODEL), ("sorter", Kind.CLASSIFIER)):
         (one,) = stage.replicas(model, SECOND_TARGET, kind)
         assert (one.target_model_id, one.state) == (model, ReplicaState.READY)
+
+
+def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(make_stage: MakeNights) -> None:
+    stage = make_stage([v4_model("invoices")], targets=[TARGET], plan={"onChange": "recreate"})
+    stage.backup()
+    stage.days_pass(1)
+    stage.retrain("invoices")
+    run_id = stage.begin()
+
+    def recorded(job: ActivityJob) -> None:
+        if job.name == "delete_replica":
+            stage.services.catalogue.runs.cancel(run_id, stage.clock.now())
+
+    stage.host._engine.on_recorded.append(recorded)
+    stage.host.run_until_idle()
+    assert stage.run(run_id)["cancelRequested"]
+    assert stage.held() == {"invoices": "ready"}

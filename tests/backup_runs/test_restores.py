@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from backup.document_models import Kind
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+from local.simulator.models import classifier, v4_composed_model, v4_model
 
 from .conftest import V2_ID, MakeNights, Nights, mixed_models, rows
 
@@ -214,3 +217,85 @@ def test_a_restore_that_finds_nothing_says_so(stage: Nights) -> None:
         run["message"]
         == f'nothing to restore: the catalogue knows no usable copies of classifiers of "{SOURCE}" outside "{SOURCE}"'
     )
+
+
+def test_a_model_that_is_lost_twice_comes_back_under_its_id_from_wherever_it_is(stage: Nights) -> None:
+    stage.backup()
+    lose(stage, "claims")
+    (first,) = restore(stage, models=["claims"])["copies"]
+    lose(stage, "claims")
+    stage.resource(first["source"]).down()
+    stage.backup()
+    (second,) = restore(stage, models=["claims"])["copies"]
+    assert second["source"] != first["source"]
+    assert (second["status"], second["targetModelId"]) == ("Succeeded", "claims")
+
+
+def test_a_composed_model_comes_back_where_its_part_came_from_elsewhere_before(make_stage: MakeNights) -> None:
+    stage = make_stage(mixed_models()[2:])
+    stage.backup()
+    lose(stage, "invoices")
+    stage.resource(SECOND_TARGET).down()
+    stage.backup()
+    assert [row["source"] for row in restore(stage, models=["invoices"])["copies"]] == [TARGET]
+    stage.resource(SECOND_TARGET).down(is_down=False)
+    lose(stage)
+    run = restore(stage, models=["mail"])
+    assert run["status"] == "Succeeded", run["copies"]
+    assert set(stage.held(SOURCE)) == {"invoices", "mail", "sorter"}
+
+
+def test_a_composed_model_comes_back_with_the_newest_version_of_its_part(make_stage: MakeNights) -> None:
+    """The part was trained again yesterday: its newest copy has another id for a day, and the old one stands under the part's."""
+    stage = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
+    stage.backup()
+    stage.days_pass(1)
+    stage.retrain("invoices")
+    assert stage.backup()["status"] == "Succeeded"
+    lose(stage)
+    run = restore(stage)
+    assert run["status"] == "Succeeded", run["copies"]
+    assert set(stage.held(SOURCE)) == {"invoices", "mail", "sorter"}
+    back = stage.source.model("invoices")
+    assert back is not None
+    assert [list(kind["fieldSchema"]) for kind in back.content["docTypes"].values()] == [["Retrained"]]
+
+
+@pytest.mark.parametrize("slow", [SOURCE, TARGET])
+def test_a_part_comes_from_the_place_of_its_composed_model_whatever_it_is_called(
+    make_stage: MakeNights, slow: str
+) -> None:
+    composed = v4_composed_model("mail", classifier_id="sorter", parts={"receipt": ("receipts", {"Total": 0.9})})
+    stage = make_stage([v4_model("receipts"), classifier("sorter", doc_types=("receipt",)), composed])
+    stage.backup()
+    stage.resource(TARGET).remove_model("receipts")
+    assert stage.copy(["receipts"], [TARGET])["status"] == "Succeeded"
+    lose(stage)
+    stage.resource(slow).set_durations((60.0, 60.0))
+    run = restore(stage)
+    assert run["status"] == "Succeeded", run["copies"]
+    assert {row["source"] for row in run["copies"]} == {SECOND_TARGET}
+
+
+def test_of_two_copies_in_one_place_the_newest_is_restored(stage: Nights) -> None:
+    """The run that made the newer one could not retire the older one: somebody else changed its row in that moment."""
+    stage.backup()
+    stage.days_pass(1)
+    stage.retrain("invoices")
+    stage.backup()
+    replicas = stage.services.catalogue.replicas
+    for known in replicas.of_source(SOURCE):
+        if known.replica.state is ReplicaState.RETIRING:
+            ready = {"state": ReplicaState.READY, "retired_at": None}
+            replicas.put(known.replica.model_copy(update=ready), known)
+    lose(stage, "invoices")
+    (row,) = restore(stage, models=["invoices"])["copies"]
+    assert row["modelId"] == "invoices.2"
+
+
+def test_a_composed_model_that_is_there_gets_the_part_back_that_it_lost(make_stage: MakeNights) -> None:
+    stage = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
+    stage.backup()
+    lose(stage, "invoices")
+    assert restore(stage, models=["mail"])["status"] == "Succeeded"
+    assert set(stage.held(SOURCE)) == {"invoices", "mail", "sorter"}

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from activities import planning
+from backup.messages import Message, PlanInputs
 from local.host.store import ActivityJob
 from local.inprocess import TARGET
-from local.simulator.models import v2_model
+from local.simulator.models import v2_model, v4_model
+from wiring.services import Services
 
 from .conftest import V2_ID, MakeNights, Nights, events
 
@@ -109,3 +112,39 @@ def test_deleting_that_runs_again_changes_nothing(make_stage: MakeNights) -> Non
             stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
     assert stage.held() == before
     assert len(deleted(stage)) == 1
+
+
+def test_a_suspect_that_is_younger_than_the_lists_is_not_forgotten(
+    make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another copy lost its answer while the run made its plan: the placeholder is in the target, and not in the list."""
+    stage, left = lost_night(make_stage)
+    listed = stage.target.model(left)
+    assert listed is not None
+    stage.target.remove_model(left)
+    plan = planning._plan
+
+    def meanwhile(services: Services, inputs: PlanInputs) -> Message:
+        (suspect,) = services.catalogue.suspects.of_target(TARGET)
+        services.catalogue.suspects.forget(TARGET, left)
+        services.catalogue.suspects.add(suspect.model_copy(update={"seen_at": services.now()}))
+        stage.target.put_model(listed)
+        return plan(services, inputs)
+
+    monkeypatch.setattr(planning, "_plan", meanwhile)
+    stage.days_pass(1)
+    stage.backup()
+    assert suspects(stage) == [left]
+
+
+def test_what_stands_visibly_under_a_suspected_id_of_a_later_version_is_no_suspect_any_more(
+    make_stage: MakeNights,
+) -> None:
+    stage = make_stage([v4_model("invoices")], targets=[TARGET])
+    stage.target.inject("authorizeCopy", "lostAnswer", count=1)
+    stage.backup()
+    assert suspects(stage) == ["invoices"]
+    stage.target.put_model(v4_model("invoices", fields={"Iban": 0.7}))
+    stage.days_pass(1)
+    stage.backup()
+    assert suspects(stage) == []

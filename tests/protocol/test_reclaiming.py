@@ -1,17 +1,23 @@
-"""An id that a lost answer of ours may have left blocked is had back, but only when what blocks it is of no use to anybody any more."""
+"""An id that a lost answer of ours may have left blocked is had back, where a composed model cannot do without it, and only when what
+blocks it is of no use to anybody any more.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
 
+from backup.messages import CopyOrder, CopyProgress
+from backup.names import COPY_MODEL
 from local.host import ManualClock
+from local.inprocess import SOURCE
 
 from .conftest import SUBJECTS, ProtocolStage, Subject
-from .somebody import Somebody
+from .somebody import Once, Somebody, no_answer
 
 HOUR = 3600.0
 
@@ -41,30 +47,63 @@ def later(stage: ProtocolStage, hours: float) -> None:
     stage.clock.advance(hours * HOUR)
 
 
-def retrained(stage: ProtocolStage, model_id: str) -> str | None:
-    """Copy another version of the model, and return the id that its copy got."""
-    stage.source.put_model(stage.subject.other(model_id))
-    copy = stage.copy_one(model_id)
-    assert copy["status"] == "Succeeded", copy
-    found: str = copy["targetModelId"]
-    return found
+def needed(stage: ProtocolStage, model_id: str) -> dict[str, Any]:
+    """Copy a part of a composed model, which is of no use under another id, and return what came of it."""
+    order = CopyOrder(
+        run_id="needed",
+        row=0,
+        source=SOURCE,
+        target=stage.subject.target,
+        kind=stage.subject.kind,
+        model_id=model_id,
+        own_id_only=True,
+        deadline_seconds=600,
+        patience_seconds=60,
+    )
+    instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
+    stage.host.run_until_idle()
+    outcome: dict[str, Any] = stage.host.status(instance_id).output
+    return outcome
+
+
+def assert_had_back(stage: ProtocolStage, model_id: str) -> None:
+    outcome = needed(stage, model_id)
+    assert (outcome["status"], outcome.get("targetModelId")) == ("Succeeded", model_id), outcome
+    assert suspects(stage) == []
+
+
+def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
+    outcome = needed(stage, model_id)
+    assert (outcome["status"], outcome["code"]) == ("Failed", "IdBlocked"), outcome
+    assert f"a run {minutes} minutes from now or later has it back" in outcome["message"]
+    assert suspects(stage) == [model_id]
 
 
 def test_an_id_that_was_blocked_for_hours_is_had_back(
     stage: ProtocolStage, blocked: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     later(stage, 24)
-    assert retrained(stage, blocked) == blocked
+    assert_had_back(stage, blocked)
     assert stage.deleted_ids() == [blocked]
-    assert suspects(stage) == []
     events = [json.loads(message) for message in caplog.messages if message.startswith("{")]
     (event,) = [one for one in events if one["event"] == "idReclaimed"]
     assert event["targetModel"] == blocked
 
 
 def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
-    later(stage, 1.4)
-    assert retrained(stage, blocked) == f"{blocked}.3"
+    later(stage, 1)
+    assert_blocked(stage, blocked, minutes=30)
+    later(stage, 0.4)
+    assert_blocked(stage, blocked, minutes=6)
+    assert stage.deleted_ids() == []
+
+
+def test_a_copy_that_can_fall_back_deletes_nothing_however_long_the_id_is_blocked(
+    stage: ProtocolStage, blocked: str
+) -> None:
+    later(stage, 24 * 30)
+    stage.source.put_model(stage.subject.other(blocked))
+    assert stage.copy_one(blocked)["targetModelId"] == f"{blocked}.3"
     assert stage.deleted_ids() == []
     assert suspects(stage) == [blocked]
 
@@ -72,9 +111,9 @@ def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: Prot
 def test_what_became_visible_under_the_id_is_somebodys_and_no_suspect_any_more(
     stage: ProtocolStage, blocked: str
 ) -> None:
-    theirs = stage.there.put_model(replace(stage.subject.model(7), model_id=blocked))
+    theirs = stage.there.put_model(stage.subject.other(blocked))
     later(stage, 24)
-    assert retrained(stage, blocked) == f"{blocked}.3"
+    assert needed(stage, blocked)["code"] == "ModelExists"
     assert [model for model in stage.held() if model.model_id == blocked] == [theirs]
     assert stage.deleted_ids() == []
     assert suspects(stage) == []
@@ -82,42 +121,42 @@ def test_what_became_visible_under_the_id_is_somebodys_and_no_suspect_any_more(
 
 def test_an_id_that_was_free_in_between_is_simply_used(stage: ProtocolStage, blocked: str) -> None:
     stage.there.remove_model(blocked, "classifier" if stage.subject.name == "classifier" else "model")
-    assert retrained(stage, blocked) == blocked
+    assert_had_back(stage, blocked)
     assert stage.deleted_ids() == []
-    assert suspects(stage) == []
 
 
-def test_a_service_that_does_not_free_the_id_is_asked_once_and_not_again_at_once(
+def test_a_service_that_does_not_free_the_id_is_asked_again_after_as_long_and_no_sooner(
     stage: ProtocolStage, blocked: str
 ) -> None:
     stage.there.set_behaviour(placeholder_delete="notFound")
     later(stage, 24)
-    assert retrained(stage, blocked) == f"{blocked}.3"
+    assert needed(stage, blocked)["code"] == "ModelExists"
     assert stage.deleted_ids() == [blocked]
     later(stage, 1)
-    stage.source.put_model(stage.subject.model())
-    stage.copy_one(blocked)
-    assert stage.deleted_ids() == [blocked], "it was asked for a moment ago"
-    assert suspects(stage) == [blocked]
+    assert_blocked(stage, blocked, minutes=30)
+    assert stage.deleted_ids() == [blocked], "it was asked for an hour ago"
+    later(stage, 1)
+    needed(stage, blocked)
+    assert stage.deleted_ids() == [blocked, blocked]
 
 
 def test_a_throttled_deletion_is_asked_for_again(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
     stage.there.inject(stage.subject.operation("deleteModel"), "status", status=429, headers={"Retry-After": "3"})
-    assert retrained(stage, blocked) == blocked
+    assert_had_back(stage, blocked)
     assert stage.deleted_ids() == [blocked, blocked]
 
 
 def test_a_deletion_whose_answer_was_lost_is_not_repeated(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
     stage.there.inject(stage.subject.operation("deleteModel"), "lostAnswer")
-    assert retrained(stage, blocked) == blocked
+    assert_had_back(stage, blocked)
     assert stage.deleted_ids() == [blocked]
 
 
 def test_phantoms_of_a_step_that_had_an_id_back_delete_nothing(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
-    assert retrained(stage, blocked) == blocked
+    assert_had_back(stage, blocked)
     for job in stage.host.phantoms.finished():
         stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
     assert stage.deleted_ids() == [blocked]
@@ -140,7 +179,7 @@ def test_an_id_that_somebody_composes_a_model_under_is_left_alone(stage: Protoco
     assert composed.status_code == 202, composed.text
     stage.there.set_durations((1.0, 1.0))
     later(stage, 3)
-    assert retrained(stage, blocked) == f"{blocked}.3"
+    assert_blocked(stage, blocked, minutes=1)
     assert stage.deleted_ids() == []
     later(stage, 3)
     assert stage.there.model(blocked) is not None
@@ -150,7 +189,23 @@ def test_somebodys_placeholder_that_no_lost_answer_of_ours_points_at_stays_for_e
     model_id = stage.put()
     somebody = Somebody(stage)
     somebody.has_placeholder(model_id)
-    assert stage.copy_one(model_id)["targetModelId"] == f"{model_id}.2"
     later(stage, 24 * 30)
-    assert retrained(stage, model_id) == f"{model_id}.3"
+    assert needed(stage, model_id)["code"] == "ModelExists"
+    later(stage, 24 * 30)
+    assert needed(stage, model_id)["code"] == "ModelExists"
     somebody.assert_untouched()
+
+
+def test_an_id_is_not_forgotten_when_the_copy_that_lost_it_is_adopted_elsewhere(stage: ProtocolStage) -> None:
+    """The id is somebody's, the answer for its fallback is lost, and then the very copy stands under the id."""
+    model_id = stage.put()
+    Somebody(stage).has_placeholder(model_id)
+
+    def becomes_ready_and_lost() -> None:
+        stage.there.put_model(replace(stage.subject.model(), model_id=model_id))
+        no_answer()
+
+    once = Once(stage, f"{stage.subject.target}:authorize_copy", "after", becomes_ready_and_lost)
+    assert stage.copy_one(model_id)["status"] == "Succeeded"
+    assert once.happened
+    assert stage.unknown_placeholders() == set()

@@ -1,0 +1,31 @@
+"""Which answers say that a resource does not work."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from form_recognizer.answers import Answer
+from wiring.reachability import _is_failing
+
+UNKNOWN_V2_MODEL = {"error": {"code": "1999", "message": "An error occurred during model copy. Retry the operation."}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_failing"),
+    [
+        (200, {}, False),
+        (401, {"error": {"code": "401"}}, False),
+        (429, {"error": {"code": "429"}}, False),
+        (500, {"error": {"code": "InternalServerError"}}, True),
+        (503, {}, True),
+        # v2 answers so to a copy of a model that it does not have (recorded)
+        (500, UNKNOWN_V2_MODEL, False),
+    ],
+)
+def test_a_5xx_is_a_failure_of_the_resource_unless_it_is_about_one_model(
+    status: int, body: object, is_failing: bool
+) -> None:
+    answer = Answer("west", status, {}, json.dumps(body).encode(), None, ())
+    assert _is_failing(answer) is is_failing
