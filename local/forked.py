@@ -12,8 +12,9 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import IO
 
@@ -41,6 +42,7 @@ class _Forked:
     """A process that was forked for us by another one, looking as if it were of :mod:`subprocess`."""
 
     def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> None:
+        self._lock = threading.Lock()
         read_in, write_in = _context().Pipe(duplex=False)
         read_out, write_out = _context().Pipe(duplex=False)
         with read_in, write_out, Connection(os.dup(log.fileno()), readable=False) as errors:
@@ -58,10 +60,12 @@ class _Forked:
         return self._process.pid
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        # of two threads that ask at once, one would read the exit code and the other make 255 of the end of the file
+        with self._lock:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
+        wait([self._process.sentinel], timeout)
         code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,17 @@ def test_it_has_the_environment_it_is_given_and_none_of_the_one_before(host: For
         host.start({**SETTINGS, "LOCAL_HOST_KILL": "nonsense"})
     assert host.exit_code == 2
     host.start(SETTINGS)
+
+
+def test_whoever_asks_at_the_moment_of_its_death_is_told_how_it_died(host: ForkedChild) -> None:
+    def ask(_: int) -> int:
+        while (code := host.exit_code) is None:
+            pass
+        return code
+
+    for _ in range(5):
+        host.start(SETTINGS)
+        with ThreadPoolExecutor(8) as threads:
+            codes = threads.map(ask, range(8))
+            os.kill(host.pid, signal.SIGKILL)
+            assert set(codes) == {-signal.SIGKILL}
