@@ -63,7 +63,8 @@ def _discard(services: Services, step: DiscardInput) -> Message:
     fresh = _fresh(services, held)
     if fresh.state is not ClaimState.CLAIMED:
         fresh = fresh.move(ClaimState.CLAIMED)
-    save(services, held, fresh.renewed(services.now(), step), step.model_copy(update={"attempt": fresh.attempt}))
+    # where another delivery only renewed the lease, this step is still the one to move on: then it is tried again
+    save(services, held, fresh.renewed(services.now(), step), step)
     return Discarded(attempt=fresh.attempt)
 
 

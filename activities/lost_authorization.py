@@ -48,7 +48,7 @@ def look_for_lost_placeholder(services: Services, held: HeldClaim, step: StepInp
             raise Refused(Failure.of(Code.LOOKING, "looking through the target's models", retry_after=1.0))
     suspect_lost_id(services, claim, step, unless=claim.announced_id)
     fresh = claim.next_attempt().move(ClaimState.CLAIMED, lost_id=claim.announced_id or claim.lost_id)
-    return save(services, held, fresh, step.model_copy(update={"attempt": fresh.attempt}))
+    return save(services, held, fresh, step)
 
 
 def suspect_lost_id(services: Services, claim: Claim, step: StepInput, unless: str | None = None) -> None:

@@ -51,7 +51,7 @@ LONGEST_SLOT_WAIT_SECONDS = 300.0
 FRESH_STARTS = 2
 """How many more authorizations a copy may cost after one came to nothing."""
 
-MOST_LOOKS_AGAIN = 6
+MOST_LOOKS_AGAIN = 8
 """How often a copy whose steps are overtaken goes back to its claim: that costs no authorization, but it must end."""
 
 STATUS_OF_CODE = {
