@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,19 @@ OpenStore = Callable[[], Store]
 
 def sqlite_store(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
     """A file in ``folder``."""
-    path = folder / "catalogue.sqlite"
-    return lambda: SqliteStore(path)
+    return partial(SqliteStore, folder / "catalogue.sqlite")
 
 
 def table_storage(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
     """Tables under a prefix of their own, on an emulator that the whole session shares."""
     connection = request.getfixturevalue("azurite").connection_string
     prefix = f"t{uuid.uuid4().hex}"
-    return lambda: TableStore(TableService(connection), prefix)
+    return partial(open_tables, connection, prefix)
+
+
+def open_tables(connection: str, prefix: str) -> Store:
+    """Open the tables that begin with ``prefix``."""
+    return TableStore(TableService(connection), prefix)
 
 
 DATABASES: list[Callable[[Path, pytest.FixtureRequest], OpenStore]] = [sqlite_store, table_storage]

@@ -18,6 +18,8 @@ from catalog.sqlite import SqliteStore
 from catalog.store import CatalogueUnavailable, Row, RowChanged, RowExists, Store, Table
 
 CLAIMS = Table.CLAIMS
+SPAWN = multiprocessing.get_context("spawn")
+"""Tests have threads, and a process with threads cannot be forked safely."""
 
 
 def read(store: Store, partition: str = "p", key: str = "k", table: Table = CLAIMS) -> Row:
@@ -217,8 +219,7 @@ def test_threads_that_write_at_once_lose_nothing(open_store: Callable[[], Store]
 
 def test_processes_that_write_at_once_lose_nothing(open_store: Callable[[], Store], store: Store) -> None:
     store.insert(CLAIMS, "p", "number", {"n": 0})
-    fork = multiprocessing.get_context("fork")
-    processes: list[BaseProcess] = [fork.Process(target=count_up, args=(open_store, 150)) for _ in range(2)]
+    processes: list[BaseProcess] = [SPAWN.Process(target=count_up, args=(open_store, 150)) for _ in range(2)]
     run_all(processes)
     assert [process.exitcode for process in processes] == [0, 0]
     assert read(store, key="number").data == {"n": 300}
@@ -239,10 +240,9 @@ def claim_all(open_store: Callable[[], Store], owner: str, gate: Any) -> None:
 def test_of_two_processes_that_insert_the_same_row_exactly_one_succeeds(
     open_store: Callable[[], Store], store: Store
 ) -> None:
-    fork = multiprocessing.get_context("fork")
-    gate = fork.Barrier(2)
+    gate = SPAWN.Barrier(2)
     processes: list[BaseProcess] = [
-        fork.Process(target=claim_all, args=(open_store, owner, gate)) for owner in ("x", "y")
+        SPAWN.Process(target=claim_all, args=(open_store, owner, gate)) for owner in ("x", "y")
     ]
     run_all(processes)
     assert [process.exitcode for process in processes] == [0, 0]
