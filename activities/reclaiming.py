@@ -5,11 +5,12 @@ Other copies fall back on another id. A part of a composed model cannot: its id 
 Nothing tells whose placeholder blocks an id: ours, or that of somebody who was faster. But it does not stay useful. Its authorization
 ends after an hour (copy-api.md 3.2), a copy that began within that hour takes seconds, and a training or a composition that is under way
 is in the resource's list of operations. An id that was refused for ninety minutes, shows nothing, and that nothing is under way for, is
-dead for whoever made it.
+dead for whoever made it. The copy waits for that as long as its deadline lets it.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 from activities.authorizing import Attempted
@@ -32,6 +33,10 @@ GIVEN_UP_FOR = timedelta(minutes=2)
 """How long an id that was given up is not asked for again: a copy may be running into it still."""
 
 
+LOOK_AGAIN_AFTER = timedelta(minutes=5)
+"""When to look again at what nobody knows the end of."""
+
+
 def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:
     """Clear an id away that an earlier attempt gave up, and that this copy is of no use without; return the claim.
 
@@ -41,12 +46,13 @@ def sweep_first(attempted: Attempted, held: HeldClaim, target_model_id: str) -> 
     given_up = [one.given_up_at for one in held.claim.superseded if one.target_model_id == target_model_id]
     if not given_up:
         return held
-    if attempted.services.now() - given_up[0] < GIVEN_UP_FOR:
-        raise _blocked(attempted, target_model_id, GIVEN_UP_FOR)
+    left = given_up[0] + GIVEN_UP_FOR - attempted.services.now()
+    if left > timedelta(0):
+        raise _blocked(attempted, target_model_id, left)
     held = sweep(attempted.services, held, attempted.step, only=target_model_id)
     is_left = held.claim.is_superseded(target_model_id)
     if is_left and state_of(attempted.service, target_model_id) is not ModelState.READY:
-        raise _blocked(attempted, target_model_id, GIVEN_UP_FOR)
+        raise _blocked(attempted, target_model_id, LOOK_AGAIN_AFTER)
     return held
 
 
@@ -66,7 +72,7 @@ def reclaim(attempted: Attempted, target_model_id: str) -> bool:
     left = since + DEAD_AFTER - attempted.services.now()
     if left <= timedelta(0) and not attempted.service.is_making(target_model_id):
         return _deleted(attempted, known)
-    raise _blocked(attempted, target_model_id, max(left, timedelta(minutes=1)))
+    raise _blocked(attempted, target_model_id, left if left > timedelta(0) else LOOK_AGAIN_AFTER)
 
 
 def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
@@ -88,9 +94,10 @@ def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
 
 def _blocked(attempted: Attempted, target_model_id: str, left: timedelta) -> Refused:
     order = attempted.step.order
-    when = f"a run {left.total_seconds() / 60:.0f} minutes from now or later has it back"
+    minutes = math.ceil(left.total_seconds() / 60)
+    when = f"it can be had back {minutes} minutes from now or later"
     said = f'{order.kind} {target_model_id} is blocked in "{order.target}" by what a call without an answer may have left; {when}'
-    return Refused(Failure.of(Code.ID_BLOCKED, said))
+    return Refused(Failure.of(Code.ID_BLOCKED, said, retry_after=left.total_seconds()))
 
 
 def note_blocked(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:

@@ -286,7 +286,8 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ID_BLOCKED: Meaning(
         Remedy.END,
         "the id that a composed model refers to is blocked in the target by a placeholder that may be ours",
-        "nothing: a run that is ninety minutes later or more has it back, when it is of no use to anybody",
+        "nothing: ninety minutes after it was first in the way it is had back, if it is of no use to anybody; where the deadline comes "
+        "before, by the next run",
     ),
     Code.LOOKING: Meaning(Remedy.WAIT, "an answer was lost, and we are finding out what became of the call", "nothing"),
     Code.CATALOGUE_UNAVAILABLE: Meaning(

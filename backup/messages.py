@@ -264,6 +264,8 @@ class CopyProgress(Message):
     """How often the claim went on under a later attempt of ours, because a step ran twice."""
     component_rounds: int = 0
     """How often the components of a composed model were copied before it."""
+    component_waits: int | None = None
+    """How often another run was waited for that copies one of them."""
     target_model_id: str | None = None
     api_version: str | None = None
     failure: Failure | None = None

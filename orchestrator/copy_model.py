@@ -38,7 +38,7 @@ from backup.names import (
     START_COPY,
     VERIFY_COPY,
 )
-from backup.pacing import poll_delay
+from backup.pacing import POLL_GROWTH, poll_delay
 from backup.states import RESUME_AT, ClaimState, CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt, call
 
@@ -46,7 +46,8 @@ blueprint = df.Blueprint()
 
 COMPONENT_ROUNDS = 2
 COMPONENT_WAIT_SECONDS = 10.0
-LONGEST_SLOT_WAIT_SECONDS = 300.0
+LONGEST_WAIT_SECONDS = 300.0
+"""A longer wait is interrupted, to see whether the run was cancelled meanwhile, and to keep the claim."""
 
 FRESH_STARTS = 2
 """How many more authorizations a copy may cost after one came to nothing."""
@@ -129,15 +130,12 @@ class Copy:
         return RESUME_AT[found.state]
 
     def _wait_for_slot(self, not_before: datetime) -> Steps:
-        """Wait for the moment that the copy was given; return the step to take instead, or ``None`` when it has come.
-
-        A long wait is interrupted, to see whether the run was cancelled meanwhile.
-        """
+        """Wait for the moment that the copy was given; return the step to take instead, or ``None`` when it has come."""
         if not_before >= self._deadline:
             said = f"the rate limits leave no room before {not_before.isoformat()}"
             return self._failed(Failure.of(Code.DEADLINE_EXCEEDED, said))
         self._show(not_before=not_before)
-        longest = self._context.current_utc_datetime + timedelta(seconds=LONGEST_SLOT_WAIT_SECONDS)
+        longest = self._context.current_utc_datetime + timedelta(seconds=LONGEST_WAIT_SECONDS)
         if not_before <= longest:
             yield self._context.create_timer(not_before)
             return None
@@ -162,16 +160,16 @@ class Copy:
                     "origin": self._origin_of(component),
                     "recreate": False,
                     "subject_id": None,
+                    "deadline_seconds": max(0.0, (self._deadline - self._context.current_utc_datetime).total_seconds()),
                 }
             )
             result = yield self._context.call_sub_orchestrator(COPY_MODEL, CopyProgress(order=order).to_json())
             outcome = CopyOutcome.parse(result)
-            if outcome.status is CopyStatus.COPY_IN_PROGRESS:
-                yield from self._wait_for_others()
+            if outcome.status is CopyStatus.COPY_IN_PROGRESS and (yield from self._wait_for_others()):
                 return None
             if outcome.status is not CopyStatus.SUCCEEDED:
-                said = f"{component.kind} {component.model_id}: {outcome.code}: {outcome.message}"
-                return Failure.of(Code.COMPONENT_FAILED, said)
+                code = Code.CANCELLED if outcome.status is CopyStatus.CANCELLED else Code.COMPONENT_FAILED
+                return Failure.of(code, f"{component.kind} {component.model_id}: {outcome.code}: {outcome.message}")
             if outcome.target_model_id != component.model_id:
                 said = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
                 return Failure.of(Code.COMPONENT_FAILED, said)
@@ -183,10 +181,19 @@ class Copy:
         return origin and Origin(source=origin.source, model_id=component.model_id)
 
     def _wait_for_others(self) -> Steps:
-        """Wait a little for another run that copies a component of ours; that does not count as a round."""
-        self._update(component_rounds=self.progress.component_rounds - 1)
+        """Wait for another run that copies a component of ours, longer each time; return false where no time is left.
+
+        That does not count as a round.
+        """
+        waits = self.progress.component_waits or 0
+        seconds = min(COMPONENT_WAIT_SECONDS * POLL_GROWTH ** min(waits, 20), LONGEST_WAIT_SECONDS)
+        wake = self._context.current_utc_datetime + timedelta(seconds=seconds)
+        if wake >= self._deadline:
+            return False
+        self._update(component_rounds=self.progress.component_rounds - 1, component_waits=waits + 1)
         self._waits.one_more()
-        yield self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=COMPONENT_WAIT_SECONDS))
+        yield self._context.create_timer(wake)
+        return True
 
     def _authorize(self) -> Steps:
         envelope = yield from self._attempt(AUTHORIZE_COPY)
@@ -194,11 +201,24 @@ class Copy:
             failure = Failure.parse(envelope)
             if failure.attempt is not None:
                 self._update(attempt=failure.attempt)
+            if failure.code == Code.ID_BLOCKED:
+                return (yield from self._wait_for_id(failure))
             return self._failed(failure)
         authorized = Authorized.parse(envelope)
         self._update(attempt=authorized.attempt, target_model_id=authorized.target_model_id)
         # without an authorization the target holds the copy already
         return Step.START_COPY if authorized.authorization is not None else Step.VERIFY
+
+    def _wait_for_id(self, failure: Failure) -> Steps:
+        """Wait until an id that the copy is of no use without can be had back, and go on from the claim; or give up before the deadline."""
+        now = self._context.current_utc_datetime
+        wake = now + timedelta(seconds=failure.retry_after or 0.0)
+        if failure.retry_after is None or wake >= self._deadline:
+            return self._failed(failure)
+        self._waits.one_more()
+        self._show(code=failure.code, next_attempt_at=wake)
+        yield self._context.create_timer(min(wake, now + timedelta(seconds=LONGEST_WAIT_SECONDS)))
+        return Step.INSPECT
 
     def _start_copy(self) -> Steps:
         envelope = yield from self._attempt(START_COPY)

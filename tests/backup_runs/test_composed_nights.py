@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -33,36 +35,59 @@ def copies_of_part(stage: Nights) -> dict[str, ReplicaState]:
     return {one.target_model_id: one.state for one in stage.replicas(PART, SECOND_TARGET)}
 
 
-def test_a_part_whose_id_was_lost_in_one_night_is_brought_back_in_the_next_and_the_whole_with_it(
-    nights: Nights,
-) -> None:
+@pytest.fixture
+def blocked(nights: Nights) -> Nights:
+    """The answer to the part's authorization gets lost, and with it its id."""
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
-    (failed,) = [row for row in nights.backup()["copies"] if row["status"] != "Succeeded"]
-    assert (failed["modelId"], failed["code"]) == (WHOLE, "ComponentFailed")
+    return nights
+
+
+def the_failed_row(run: dict[str, Any]) -> dict[str, Any]:
+    failed: dict[str, Any]
+    (failed,) = [row for row in run["copies"] if row["status"] != "Succeeded"]
+    assert failed["modelId"] == WHOLE
+    return failed
+
+
+def test_a_part_whose_id_was_lost_is_brought_back_in_the_same_night_and_the_whole_with_it(blocked: Nights) -> None:
+    began = blocked.clock.now()
+    assert blocked.backup()["status"] == "Succeeded"
+    assert timedelta(minutes=85) < blocked.clock.now() - began < timedelta(minutes=100)
+    assert held(blocked) == {"sorter", PART, f"{PART}.2", WHOLE}
+    assert copies_of_part(blocked) == {PART: ReplicaState.READY, f"{PART}.2": ReplicaState.RETIRING}
+    assert SECOND_TARGET in {place["resource"] for place in blocked.look_up(WHOLE)}
+
+    blocked.days_pass(1.1)
+    blocked.backup()
+    assert held(blocked) == {"sorter", PART, WHOLE}
+    assert blocked.backup()["message"].startswith("nothing to do")
+
+
+def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(make_stage: MakeNights) -> None:
+    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 30})
+    nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
+    failed = the_failed_row(nights.backup())
+    assert failed["code"] == "ComponentFailed"
     assert "IdBlocked: model invoices is blocked" in failed["message"]
     assert "90 minutes from now" in failed["message"]
     assert WHOLE not in held(nights)
+    nights.days_pass(0.5 / 24)
+    assert "60 minutes from now" in the_failed_row(nights.backup())["message"]
+    assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
 
     nights.days_pass(1)
     assert nights.backup()["status"] == "Succeeded"
     assert held(nights) == {"sorter", PART, f"{PART}.2", WHOLE}
-    assert copies_of_part(nights) == {PART: ReplicaState.READY, f"{PART}.2": ReplicaState.RETIRING}
-    assert SECOND_TARGET in {place["resource"] for place in nights.look_up(WHOLE)}
-
-    nights.days_pass(1.1)
-    nights.backup()
-    assert held(nights) == {"sorter", PART, WHOLE}
-    assert nights.backup()["message"].startswith("nothing to do")
 
 
-def test_a_part_whose_id_is_still_blocked_is_reported_again_and_nothing_is_deleted(nights: Nights) -> None:
-    nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
-    nights.backup()
-    nights.days_pass(1 / 24)
-    (failed,) = [row for row in nights.backup()["copies"] if row["status"] != "Succeeded"]
-    assert (failed["modelId"], failed["code"]) == (WHOLE, "ComponentFailed")
-    assert "30 minutes from now" in failed["message"]
-    assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
+def test_a_run_that_waits_for_an_id_ends_soon_after_it_was_cancelled(blocked: Nights) -> None:
+    run_id = blocked.begin(seconds=1800)
+    before = blocked.clock.now()
+    assert blocked.http("POST", f"/api/runs/{run_id}/cancel").status == 202
+    blocked.host.run_until_idle()
+    assert blocked.clock.now() - before <= timedelta(minutes=6)
+    assert the_failed_row(blocked.run(run_id))["status"] == "Cancelled"
+    assert blocked.resource(SECOND_TARGET).requests("deleteModel") == []
 
 
 def test_a_part_that_is_trained_again_takes_the_place_of_the_old_one_a_day_later(nights: Nights) -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
+from activities.reclaiming import DEAD_AFTER
 from backup.messages import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from local.host import ManualClock
@@ -47,7 +49,7 @@ def later(stage: ProtocolStage, hours: float) -> None:
     stage.clock.advance(hours * HOUR)
 
 
-def needed(stage: ProtocolStage, model_id: str) -> dict[str, Any]:
+def needed(stage: ProtocolStage, model_id: str, deadline: float = 240) -> dict[str, Any]:
     """Copy a part of a composed model, which is of no use under another id, and return what came of it."""
     order = CopyOrder(
         run_id="needed",
@@ -57,7 +59,7 @@ def needed(stage: ProtocolStage, model_id: str) -> dict[str, Any]:
         kind=stage.subject.kind,
         model_id=model_id,
         own_id_only=True,
-        deadline_seconds=600,
+        deadline_seconds=deadline,
         patience_seconds=60,
     )
     instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
@@ -75,7 +77,7 @@ def assert_had_back(stage: ProtocolStage, model_id: str) -> None:
 def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
     outcome = needed(stage, model_id)
     assert (outcome["status"], outcome["code"]) == ("Failed", "IdBlocked"), outcome
-    assert f"a run {minutes} minutes from now or later has it back" in outcome["message"]
+    assert f"it can be had back {minutes} minutes from now or later" in outcome["message"]
     assert suspects(stage) == [model_id]
 
 
@@ -96,6 +98,17 @@ def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: Prot
     later(stage, 0.4)
     assert_blocked(stage, blocked, minutes=6)
     assert stage.deleted_ids() == []
+
+
+def test_a_copy_with_time_enough_waits_until_the_id_can_be_had_back(stage: ProtocolStage, blocked: str) -> None:
+    began = stage.clock.now()
+    stage.there.clear_requests()
+    outcome = needed(stage, blocked, deadline=2 * HOUR)
+    assert (outcome["status"], outcome.get("targetModelId")) == ("Succeeded", blocked), outcome
+    assert stage.clock.now() - began >= DEAD_AFTER - timedelta(minutes=1)
+    assert stage.deleted_ids() == [blocked]
+    assert suspects(stage) == []
+    assert stage.asked("authorizeCopy") == 2, "once to find it blocked, and once when it was free"
 
 
 def test_a_copy_that_can_fall_back_deletes_nothing_however_long_the_id_is_blocked(
@@ -179,7 +192,7 @@ def test_an_id_that_somebody_composes_a_model_under_is_left_alone(stage: Protoco
     assert composed.status_code == 202, composed.text
     stage.there.set_durations((1.0, 1.0))
     later(stage, 3)
-    assert_blocked(stage, blocked, minutes=1)
+    assert_blocked(stage, blocked, minutes=5)
     assert stage.deleted_ids() == []
     later(stage, 3)
     assert stage.there.model(blocked) is not None
