@@ -169,6 +169,24 @@ def test_a_part_that_another_run_is_copying_is_waited_for(make_scene: MakeScene)
     assert sorted(started(scene)) == ["invoices", "mail", "receipts", "sorter"]
 
 
+def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and_no_longer(make_scene: MakeScene) -> None:
+    scene = make_scene(*ALL, copy_seconds=(3600.0, 3600.0))
+    other = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts"])
+    scene.host.run_until_idle(limit=timedelta(seconds=2))
+    began = scene.clock.now()
+    # the classifier and the other part are copied, too: the source takes an hour for everything
+    run = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["mail"], deadlineMinutes=300)
+    short = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts", "mail"], deadlineMinutes=20)
+    scene.host.run_until_idle(limit=timedelta(minutes=25))
+    assert scene.run(short)["endedAt"]
+    (mail,) = [copy for copy in scene.run(short)["copies"] if copy["modelId"] == "mail"]
+    assert mail["code"] == "ComponentFailed"
+    assert f"run {other} is copying" in mail["message"] or f"run {run} is copying" in mail["message"]
+    scene.host.run_until_idle()
+    assert [scene.run(each)["status"] for each in (other, run)] == ["Succeeded", "Succeeded"]
+    assert scene.clock.now() - began < timedelta(hours=5)
+
+
 @pytest.mark.parametrize("order", list(permutations(["mail", "invoices", "receipts"])))
 @pytest.mark.parametrize("lanes", [1, 8])
 def test_a_composed_model_and_its_parts_in_one_run_cost_one_copy_each(
