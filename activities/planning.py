@@ -141,8 +141,7 @@ def _nothing_to_do(result: PlanResult) -> str | None:
 
 
 def _made(record: RunRecord) -> PlanMade:
-    total = record.total if record.workable is None else record.workable
-    return PlanMade(total=total or 0, plan_hash=record.plan_hash or "", counts=record.counts)
+    return PlanMade(total=record.rows_to_work, plan_hash=record.plan_hash or "", counts=record.counts)
 
 
 def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: list[KnownReplica]) -> PlanInput:

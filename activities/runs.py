@@ -30,7 +30,7 @@ def open_run(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the 
 @blueprint.function_name(TAKE_ROW)
 @blueprint.activity_trigger(input_name="lane")
 def take_row(lane: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Write how the lane's last row ended, and take the next one. ``LaneInput`` in, ``TakenRow`` out."""
+    """Write how the lane's last row ended, and take the next one; close the run after its last. ``LaneInput`` in, ``TakenRow`` out."""
     return answer(TAKE_ROW, LaneInput, _take, lane)
 
 
@@ -48,8 +48,11 @@ def _open(services: Services, request: RunRequest) -> Message:
 
 
 def _take(services: Services, lane: LaneInput) -> Message:
-    order = services.catalogue.runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
-    return TakenRow(order=order, not_before=_turn(services, order) if order is not None else None)
+    runs = services.catalogue.runs
+    order = runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
+    if order is not None:
+        return TakenRow(order=order, not_before=_turn(services, order))
+    return TakenRow(closed=_closed(services, lane.run_id) if runs.is_worked_off(lane.run_id) else None)
 
 
 def _turn(services: Services, order: CopyOrder) -> datetime | None:
@@ -69,6 +72,12 @@ def _turn(services: Services, order: CopyOrder) -> datetime | None:
 
 
 def _close(services: Services, run: RunRef) -> Message:
-    record = services.catalogue.runs.close(run.run_id, services.now())
-    emit(Event.RUN_ENDED, run=run.run_id, status=record.status, total=record.total)
+    return _closed(services, run.run_id)
+
+
+def _closed(services: Services, run_id: str) -> RunClosed:
+    now = services.now()
+    record = services.catalogue.runs.close(run_id, now)
+    if record.ended_at == now:
+        emit(Event.RUN_ENDED, run=run_id, status=record.status, total=record.total)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

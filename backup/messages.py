@@ -402,6 +402,15 @@ class LaneInput(Message):
     """How the row before ended; written when the next one is taken."""
 
 
+class RunClosed(Message):
+    """The run's record is written."""
+
+    ok: bool = True
+    status: str
+    done: int
+    total: int
+
+
 class TakenRow(Message):
     """The next row of a lane; ``order`` is ``None`` when there are no more."""
 
@@ -409,19 +418,22 @@ class TakenRow(Message):
     order: CopyOrder | None = None
     not_before: datetime | None = None
     """When the row may be begun within the limits of its resources (UTC); ``None`` for at once."""
+    closed: RunClosed | None = None
+    """How the run ended, where the lane's last row was the run's last."""
+
+
+class LaneEnded(Message):
+    """A lane has no more rows."""
+
+    lane: int
+    rows: int
+    """How many it took."""
+    closed: RunClosed | None = None
+    """How the run ended, where this lane had its last row."""
 
 
 class RunOpened(Message):
     """The rows of a run are written."""
 
     ok: bool = True
-    total: int
-
-
-class RunClosed(Message):
-    """The run's record is written."""
-
-    ok: bool = True
-    status: str
-    done: int
     total: int

@@ -9,7 +9,7 @@ from backup.codes import Code
 from backup.messages import Failure
 from backup.states import Step
 
-FIRST_POLL_SECONDS = 1.0
+FIRST_POLL_SECONDS = 2.0
 POLL_GROWTH = 1.5
 LONGEST_POLL_SECONDS = 30.0
 
@@ -36,8 +36,8 @@ SLOT_SHARE = 0.9
 def poll_delay(checks: int) -> float:
     """Return the seconds to wait before the next status check, given how many were made already.
 
-    The first comes after about a second, as most v3 and v4 copies take one or two (recorded); later ones grow apart, because a
-    v2 copy takes up to half a minute and each check costs a call and history.
+    The first comes after two seconds, in which most v3 and v4 copies have ended (recorded: one or two); later ones grow apart, because
+    a v2 copy takes up to half a minute and each check costs a call and eight events of history.
     """
     return float(min(FIRST_POLL_SECONDS * POLL_GROWTH ** min(checks, 20), LONGEST_POLL_SECONDS))
 

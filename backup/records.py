@@ -90,6 +90,11 @@ class RunRecord(Message):
     code: str | None = None
     message: str | None = None
 
+    @property
+    def rows_to_work(self) -> int:
+        """How many rows lanes work on."""
+        return (self.total if self.workable is None else self.workable) or 0
+
     def order(self, row: RunRow) -> CopyOrder:
         """Return what the orchestration of ``row`` is told."""
         return CopyOrder(

@@ -183,8 +183,7 @@ class RunTable:
             ended = position is not None and position.row is not None and finished is not None
             if ended and position is not None and position.row is not None and finished is not None:
                 self._finish(run_id, position.row, finished)
-            workable = record.total if record.workable is None else record.workable
-            free = record.next_row if record.next_row < (workable or 0) else None
+            free = record.next_row if record.next_row < record.rows_to_work else None
             lanes = {**record.lanes, str(lane): LanePosition(sequence=sequence, row=free)}
             update = {
                 "lanes": lanes,
@@ -199,6 +198,11 @@ class RunTable:
             return None
         row = self._mark_running(run_id, index, now)
         return self._read(run_id)[1].order(row)
+
+    def is_worked_off(self, run_id: str) -> bool:
+        """Tell whether it is written how every row ended."""
+        _, record = self._read(run_id)
+        return record.total is not None and record.done >= record.total
 
     def cancel(self, run_id: str, now: datetime) -> RunRecord:
         """Ask a run to stop. Works before its rows are written, too; a run that has ended stays as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneInput, RowAction, StepInput, TakenRow
+from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneEnded, LaneInput, RowAction, StepInput, TakenRow
 from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
@@ -27,7 +27,7 @@ ROWS_PER_HISTORY = 20
 @blueprint.function_name(LANE)
 @blueprint.orchestration_trigger(context_name="context")
 def lane(context: df.DurableOrchestrationContext) -> Steps:
-    """Work through rows one after the other. ``LaneInput`` in, the number of rows taken out."""
+    """Work through rows one after the other. ``LaneInput`` in, ``LaneEnded`` out."""
     state = LaneInput.parse(context.get_input())
     waits = Waits()
     try:
@@ -35,7 +35,7 @@ def lane(context: df.DurableOrchestrationContext) -> Steps:
             envelope = yield from persist(context, TAKE_ROW, state, waits)
             taken = TakenRow.parse(envelope) if envelope["ok"] else TakenRow()
             if taken.order is None:
-                return {"lane": state.lane, "rows": state.sequence}
+                return LaneEnded(lane=state.lane, rows=state.sequence, closed=taken.closed).to_json()
             context.set_custom_status({"lane": state.lane, "rows": state.sequence, "modelId": taken.order.model_id})
             if taken.not_before is not None and taken.not_before > context.current_utc_datetime:
                 yield context.create_timer(taken.not_before)

@@ -47,7 +47,7 @@ OF_THE_REPLACEMENT = [
     "record_replica:before-call:1",
     "record_replica:after-call:1",
     "record_replica:after-record:1",
-    "close_run:after-call:1",
+    "take_row:after-call:1",
 ]
 OF_THE_DELETION = [
     "make_plan:after-record:1",

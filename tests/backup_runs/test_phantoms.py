@@ -16,7 +16,6 @@ BOOKKEEPING = {
     "make_plan",
     "fail_run",
     "take_row",
-    "close_run",
     "delete_replica",
     "check_replica",
     "plan_restore",

@@ -169,7 +169,9 @@ def test_a_part_that_another_run_is_copying_is_waited_for(make_scene: MakeScene)
     assert sorted(started(scene)) == ["invoices", "mail", "receipts", "sorter"]
 
 
-def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and_no_longer(make_scene: MakeScene) -> None:
+def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and_no_longer(
+    make_scene: MakeScene,
+) -> None:
     scene = make_scene(*ALL, copy_seconds=(3600.0, 3600.0))
     other = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts"])
     scene.host.run_until_idle(limit=timedelta(seconds=2))

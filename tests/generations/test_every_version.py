@@ -193,9 +193,9 @@ def test_a_copy_that_is_not_its_source_is_reported_with_the_first_difference(
     make_scene: MakeScene, version: str, named: str
 ) -> None:
     model = model_of(version)
-    scene = make_scene(model)
+    scene = make_scene(model, copy_seconds=(6.0, 6.0))
     run = scene.ask(source=SOURCE, targets=[TARGET], models=[model.model_id])
-    scene.host.run_until_idle(limit=timedelta(seconds=2.2))
+    scene.host.run_until_idle(limit=timedelta(seconds=7))
     (made,) = scene.target.models()
     assert made.state == "ready"
     other = replace(made, content=spoilt(made.content))

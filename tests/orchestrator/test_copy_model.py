@@ -66,7 +66,7 @@ def test_a_copy_goes_through_its_six_steps() -> None:
     *_, outcome = orchestrator_generator_wrapper(user_function(copy_model)(context))
 
     assert called == list(answers)
-    assert context.create_timer.call_args_list == [((NOW + timedelta(seconds=1),),)]
+    assert context.create_timer.call_args_list == [((NOW + timedelta(seconds=2),),)]
     assert outcome["status"] == "Succeeded"
     assert outcome["targetModelId"] == "t-1"
 
@@ -141,7 +141,7 @@ THROTTLED = failed("Throttled", retryable=True, retryAfter=48)
 
 def test_polls_grow_apart_until_the_service_is_done() -> None:
     play = Play({"check_copy": [RUNNING] * 4 + [DONE]})
-    assert play.waits == pytest.approx([1.0, 1.5, 2.25, 3.375, 5.0625])
+    assert play.waits == pytest.approx([2.0, 3.0, 4.5, 6.75, 10.125])
     assert play.outcome["polls"] == 5
 
 

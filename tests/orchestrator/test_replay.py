@@ -75,7 +75,7 @@ def test_what_is_recorded_now_can_be_replayed_now(name: str, tmp_path: Path) -> 
 
 
 def test_a_changed_pace_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrator.copy_model, "poll_delay", lambda checks: 2.0)
+    monkeypatch.setattr(orchestrator.copy_model, "poll_delay", lambda checks: 1.0)
     assert stumbles("happy")
 
 

@@ -117,7 +117,7 @@ def test_phantoms_of_an_ended_copy_leave_the_next_owner_alone(stage: ProtocolSta
     assert stage.unknown_placeholders() == set()
 
 
-@pytest.mark.parametrize("name", [*COPY_STEPS, "open_run", "take_row", "close_run"])
+@pytest.mark.parametrize("name", [*COPY_STEPS, "open_run", "take_row"])
 def test_a_phantom_a_minute_later_changes_nothing(stage: ProtocolStage, name: str) -> None:
     model_id = stage.put()
     stage.host.phantoms(delay=60, match=name)
