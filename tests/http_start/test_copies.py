@@ -265,9 +265,9 @@ def test_a_body_of_exactly_64_kib_and_a_hundred_models_are_accepted(stage: Stage
 def test_the_deadline_of_the_request_wins_over_the_configured_one(make_stage: Any) -> None:
     stage: Stage = make_stage(copies={"deadlineMinutes": 30})
     inputs = []
-    asked: list[dict[str, Any]] = [{}, {"deadlineMinutes": 1.5}]
-    for more in asked:
-        run_id = stage.post_copies([FIRST], **more).body["runId"]
+    asked: list[tuple[str, dict[str, Any]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
+    for model_id, more in asked:
+        run_id = stage.post_copies([model_id], **more).body["runId"]
         inputs.append(json.loads(stage.host.status(run_id).input)["deadlineSeconds"])
     assert inputs == [1800, 90]
 
