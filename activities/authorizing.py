@@ -39,7 +39,7 @@ def what_was_authorized(held: HeldClaim) -> Message:
     """Return the outcome that the claim holds, also to a step that is delivered again."""
     claim = held.claim
     if claim.target_model_id is None or claim.state is ClaimState.DISCARDING:
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}, and nothing is authorized")
+        return claim.what_moved_it("nothing is authorized")
     return Authorized(
         attempt=claim.attempt,
         target_model_id=claim.target_model_id,
@@ -96,14 +96,15 @@ class Attempted:
             unusable = error.target_model_id
             if unusable is not None:
                 # there is a placeholder, and its id is known, but the answer cannot be used
+                code = Code(error.code) if isinstance(error, GiveUp) else Code.AUTHORIZATION_UNUSABLE
+                failure = Failure.of(code, error.message, request_id=error.request_id)
                 self._settle(
                     held,
-                    lambda claim: claim.move(
-                        ClaimState.DISCARDING, target_model_id=unusable, owned_id=unusable, announced_id=None
+                    lambda claim: claim.discarding(
+                        failure, target_model_id=unusable, owned_id=unusable, announced_id=None
                     ),
                 )
-                code = Code(error.code) if isinstance(error, GiveUp) else Code.AUTHORIZATION_UNUSABLE
-                raise Refused(Failure.of(code, error.message, request_id=error.request_id)) from None
+                raise Refused(failure) from None
             if isinstance(error, RetryAfter | GiveUp) and not isinstance(error, UntrustedAddress):
                 # a refusal proves that nothing was made
                 self._settle(held, lambda claim: claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None))

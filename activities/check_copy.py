@@ -35,7 +35,7 @@ def _check(services: Services, step: StepInput) -> Message:
     if claim.state is ClaimState.VERIFYING:
         return Checked(done=True)
     if claim.state is not ClaimState.COPYING:
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: no copy is under way")
+        return claim.what_moved_it("no copy is under way")
     if claim.operation is None:
         return _ask_the_target(services, held, step)
     source = services.model_service(step.order.source, claim.source_api_version, step.order.kind)
@@ -53,11 +53,12 @@ def _told(services: Services, held: HeldClaim, step: StepInput, operation: CopyO
     claim, now = held.claim.model_copy(update={"operation_lost_at": None}), services.now()
     emit(Event.CHECKED, state=operation.state, percent=operation.percent, polls=step.polls, **fields(step))
     if operation.state is CopyState.FAILED:
-        save(services, held, claim.move(ClaimState.DISCARDING).renewed(now, step), step)
         code = copy_failure_code(operation.error_code, operation.error_message)
         said = ": ".join(part for part in (operation.error_code, operation.error_message) if part)
         advice = f" To do: {MEANINGS[code].advice}." if remedy(code) is Remedy.END else ""
-        return Failure.of(code, f'"{step.order.source}" failed the copy: {said or "no reason given"}{advice}')
+        failure = Failure.of(code, f'"{step.order.source}" failed the copy: {said or "no reason given"}{advice}')
+        save(services, held, claim.discarding(failure).renewed(now, step), step)
+        return failure
     if operation.state is CopyState.SUCCEEDED:
         save(services, held, claim.move(ClaimState.VERIFYING).renewed(now, step), step)
         return Checked(done=True, percent=operation.percent)

@@ -13,7 +13,7 @@ from activities.placeholders import remove_placeholder
 from activities.record_replica import release
 from backup.claims import Claim
 from backup.codes import Code, Remedy, remedy
-from backup.messages import Discarded, DiscardInput, Message
+from backup.messages import Discarded, DiscardInput, Failure, Message
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from catalog.claims import HeldClaim
@@ -52,7 +52,12 @@ def _discard(services: Services, step: DiscardInput) -> Message:
             target = services.model_service(step.order.target, held.claim.source_api_version, step.order.kind)
             removed = remove_placeholder(services, held, target, step)
             if removed is None:
-                save(services, held, held.claim.move(ClaimState.VERIFYING).renewed(services.now(), step), step)
+                save(
+                    services,
+                    held,
+                    held.claim.move(ClaimState.VERIFYING, given_up=None).renewed(services.now(), step),
+                    step,
+                )
                 return Discarded(attempt=held.claim.attempt, ready_after_all=True)
             held = removed
             discarded = held.claim.target_model_id
@@ -82,7 +87,7 @@ def _announced(services: Services, held: HeldClaim, step: DiscardInput) -> HeldC
     if held.claim.state is ClaimState.DISCARDING:
         return held
     now = services.now()
-    claim = held.claim.move(ClaimState.DISCARDING, announced_at=now, authorization=None)
+    claim = held.claim.discarding(Failure.of(Code(step.code), step.message), announced_at=now, authorization=None)
     if held.claim.state in {ClaimState.POSTING, ClaimState.COPYING}:
         # a copy may still be running into it: it is swept when this copy has ended
         claim = claim.model_copy(update={"superseded": held.claim.giving_up(now)})

@@ -289,6 +289,7 @@ def _with_slot(services: Services, step: StepInput, held: HeldClaim, now: dateti
         not_before=claim.not_before if waits else None,
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
+        failure=claim.given_up,
     )
 
 

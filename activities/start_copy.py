@@ -38,7 +38,7 @@ def _start(services: Services, step: StepInput) -> Message:
     if claim.state is ClaimState.POSTING:
         return look_for_lost_start(services, held, step)
     if claim.state in {ClaimState.CLAIMED, ClaimState.AUTHORIZING, ClaimState.DISCARDING}:
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is no authorization to start with")
+        return claim.what_moved_it("there is no authorization to start with")
     if claim.state is not ClaimState.AUTHORIZED:
         return Started(attempt=claim.attempt, operation=claim.operation)
     assert claim.authorization_expires is not None, "an authorized claim holds its expiry"
@@ -83,9 +83,10 @@ def _post(services: Services, held: HeldClaim, authorization: CopyAuthorization,
         emit(Event.UNTRUSTED_ADDRESS, message=error.message, **fields(step))
         operation = None
     except GiveUp as error:
-        settle(services, held, lambda claim: claim.move(ClaimState.DISCARDING), step)
         # the source was there when it was inspected: what it does not find now was deleted since
-        return failure_of(error, Code.SOURCE_MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else None)
+        failure = failure_of(error, Code.SOURCE_MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else None)
+        settle(services, held, lambda claim: claim.discarding(failure), step)
+        return failure
     except Look as error:
         # it may have started: the next call finds the announcement and looks
         return Failure.of(Code.LOOKING, error.message, retry_after=2.0, request_id=error.request_id)

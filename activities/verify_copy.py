@@ -34,7 +34,7 @@ def _verify(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     claim, order = held.claim, step.order
     if claim.state is not ClaimState.VERIFYING or claim.target_model_id is None:
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is nothing to verify")
+        return claim.what_moved_it("there is nothing to verify")
     target = services.model_service(order.target, claim.source_api_version, order.kind)
     try:
         copy = target.get_model(claim.target_model_id)

@@ -84,6 +84,8 @@ class Claim(Message):
     superseded: list[Superseded] = Field(default_factory=list)
     verified_at: datetime | None = None
     polls: int = 0
+    given_up: Failure | None = None
+    """Why the present attempt is being discarded: a step that is delivered again answers with it again."""
     outcome_code: str | None = None
     outcome_message: str | None = None
 
@@ -139,8 +141,19 @@ class Claim(Message):
                 "operation_lost_at": None,
                 "look_page": None,
                 "verified_at": None,
+                "given_up": None,
             }
         )
+
+    def discarding(self, failure: Failure, **changes: Any) -> Self:
+        """Return this claim with its attempt given up because of ``failure``, and other fields changed along."""
+        return self.move(ClaimState.DISCARDING, given_up=failure, **changes)
+
+    def what_moved_it(self, said: str) -> Failure:
+        """Return the envelope for a step that the claim has gone on without: why its attempt was given up, or ``ClaimMoved``."""
+        if self.state is ClaimState.DISCARDING and self.given_up is not None:
+            return self.given_up
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {self.state}: {said}")
 
     def giving_up(self, now: datetime) -> list[Superseded]:
         """Return the list of superseded ids with the present one added, if it is ours."""
@@ -168,6 +181,8 @@ class Claim(Message):
                 "row": order.row,
                 "attempt": self.attempt + 1,
                 "lease_until": lease_until(now, 0.0),
+                # whoever asks anew begins anew
+                "given_up": None,
             }
         )
 
@@ -176,6 +191,7 @@ class Claim(Message):
         return self.move(
             ClaimState.RELEASED,
             authorization=None,
+            given_up=None,
             outcome_code=code,
             outcome_message=message,
         )

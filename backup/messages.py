@@ -167,6 +167,8 @@ class Inspected(Message):
     attempt: int = 0
     state: ClaimState | None = None
     """The state of the claim: a copy that was left half done is resumed from there."""
+    failure: Failure | None = None
+    """Why the attempt that the claim is under was given up, while its placeholder is being cleared away."""
     not_before: datetime | None = None
     """The moment that is reserved for this copy within the service's rate limits (UTC)."""
     target_model_id: str | None = None

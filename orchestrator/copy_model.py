@@ -112,7 +112,12 @@ class Copy:
         if not envelope["ok"]:
             return self._ended_with(Failure.parse(envelope))
         found = Inspected.parse(envelope)
-        self._update(attempt=found.attempt, target_model_id=found.target_model_id, api_version=found.api_version)
+        self._update(
+            attempt=found.attempt,
+            target_model_id=found.target_model_id,
+            api_version=found.api_version,
+            failure=found.failure,
+        )
         if found.already_there:
             return self._ended(Code.ALREADY_THERE, "the target already holds a verified copy of this version")
         if found.missing_components:

@@ -95,6 +95,23 @@ def test_phantoms_of_a_copy_that_fails_change_nothing(stage: ProtocolStage) -> N
         assert state_of(stage) == before, f"a phantom of {job.name} changed something"
 
 
+def test_a_step_that_runs_again_after_its_attempt_was_given_up_says_why_again(stage: ProtocolStage) -> None:
+    """Its first answer may have gone to a phantom: the copy still ends with the reason, and not with another authorization."""
+    model_id = stage.put()
+    stage.source.inject(stage.subject.operation("startCopy"), "status", status=400, count=None)
+    stage.there.inject(stage.subject.operation("deleteModel"), "status", status=429, headers={"Retry-After": "600"})
+    run_id = stage.begin(model_id)
+    stage.let_pass(5)
+    assert stage.claim(model_id).state is ClaimState.DISCARDING
+    answers = {job.name: rerun(stage, job) for job in jobs(stage) if job.name in FAILED_STEPS}
+    assert (answers["start_copy"]["code"], answers["authorize_copy"]["code"]) == ("BadRequest", "BadRequest")
+    assert answers["inspect_models"]["failure"]["code"] == "BadRequest"
+    stage.host.run_until_idle()
+    assert stage.ended(run_id)["code"] == "BadRequest"
+    assert stage.asked("authorizeCopy") == 1
+    assert stage.held() == []
+
+
 def test_phantoms_of_an_ended_copy_leave_the_next_owner_alone(stage: ProtocolStage) -> None:
     """The first copy failed; while the second one is under way, all the first one's steps run again."""
     model_id = stage.put()
