@@ -90,8 +90,7 @@ def _authorize_one(attempted: Attempted, held: HeldClaim, target_model_id: str) 
     try:
         return attempted.authorize(held, target)
     except ModelExists:
-        note_blocked_still(attempted, target_model_id)
-        return None
+        raise note_blocked_still(attempted, target_model_id) from None
 
 
 def _nothing_is_lost_there(attempted: Attempted, held: HeldClaim, target_model_id: str) -> HeldClaim:

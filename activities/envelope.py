@@ -51,7 +51,8 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             step=name,
             code=result.code,
             message=result.message,
-            retryable=result.retryable,
+            # an id that is blocked is waited for, as long as the deadline lets us
+            retryable=result.retryable or result.code == Code.ID_BLOCKED,
             retryAfter=result.retry_after,
             requestId=result.request_id,
             **fields(message),

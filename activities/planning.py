@@ -198,12 +198,13 @@ def _rows(
     """Return the rows, those that lanes work on first, and how many those are."""
     policy = given.policy
     copies = [decision for decision in result.decisions if decision.action in {Action.COPY, Action.REPLACE}]
-    # what is composed needs its parts in the target: begun last, it hardly ever waits for them
-    work = [_copy_row(given, decision) for decision in sorted(copies, key=lambda one: _is_composed(given, one))]
+    work = [_copy_row(given, decision) for decision in copies if not _is_composed(given, decision)]
     work += [_row(policy, one, RowAction.DELETE) for one in result.decisions if one.action is Action.DELETE]
     work += [_row(policy, one, RowAction.DELETE) for one in result.removals]
     work += [_row(policy, one, RowAction.CHECK) for one in result.deep_checks]
     work += [_suspect_row(one) for one in suspects]
+    # what is composed needs its parts in the target: begun last, it hardly ever waits for them, and where it does, nothing waits for it
+    work += [_copy_row(given, decision) for decision in copies if _is_composed(given, decision)]
     blocked = [
         _blocked_row(services, inputs, given, decision)
         for decision in result.decisions

@@ -11,10 +11,12 @@ dead for whoever made it. The copy waits for that as long as its deadline lets i
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import timedelta
 
 from activities.authorizing import Attempted
 from activities.envelope import Refused, fields
+from activities.fence import find_claim, is_cancelled
 from activities.leftovers import sweep
 from activities.placeholders import delete_if_there, state_of
 from backup.codes import Code
@@ -93,7 +95,14 @@ def _deleted(attempted: Attempted, known: KnownSuspect) -> bool:
 
 
 def _blocked(attempted: Attempted, target_model_id: str, left: timedelta) -> Refused:
-    order = attempted.step.order
+    services, order = attempted.services, attempted.step.order
+    if is_cancelled(services, order):
+        return Refused(Failure.of(Code.CANCELLED, f"the run was cancelled while {target_model_id} was waited for"))
+    # while it is waited for, a copy that can fall back may take the claim over
+    found = find_claim(services, order)
+    if found is not None and found.claim.is_held_by(attempted.step):
+        with suppress(RowChanged):
+            services.catalogue.claims.save(found, found.claim.parked(services.now()))
     minutes = math.ceil(left.total_seconds() / 60)
     when = f"it can be had back {minutes} minutes from now or later"
     said = f'{order.kind} {target_model_id} is blocked in "{order.target}" by what a call without an answer may have left; {when}'
@@ -109,12 +118,13 @@ def note_blocked(attempted: Attempted, target_model_id: str) -> KnownSuspect | N
     return attempted.services.catalogue.suspects.change(known, blocked)
 
 
-def note_blocked_still(attempted: Attempted, target_model_id: str) -> None:
-    """Remember that an id is in the way although its deletion was asked for: the time begins anew."""
+def note_blocked_still(attempted: Attempted, target_model_id: str) -> Refused:
+    """Remember that an id is in the way although its deletion was asked for: the time begins anew. Returns what to raise."""
     known = _known(attempted, target_model_id)
     if known is not None:
         again = known.suspect.model_copy(update={"blocked_since": attempted.services.now(), "deleting": False})
         attempted.services.catalogue.suspects.change(known, again)
+    return _blocked(attempted, target_model_id, DEAD_AFTER)
 
 
 def _known(attempted: Attempted, target_model_id: str) -> KnownSuspect | None:

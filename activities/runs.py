@@ -76,8 +76,7 @@ def _close(services: Services, run: RunRef) -> Message:
 
 
 def _closed(services: Services, run_id: str) -> RunClosed:
-    now = services.now()
-    record = services.catalogue.runs.close(run_id, now)
-    if record.ended_at == now:
-        emit(Event.RUN_ENDED, run=run_id, status=record.status, total=record.total)
+    record = services.catalogue.runs.close(run_id, services.now())
+    # also where it was closed before: the event of that call may have been lost with it
+    emit(Event.RUN_ENDED, run=run_id, status=record.status, total=record.total)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

@@ -156,6 +156,9 @@ class Copy:
             )
         self._update(component_rounds=self.progress.component_rounds + 1)
         for component in components:
+            left = (self._deadline - self._context.current_utc_datetime).total_seconds()
+            if left <= 0:
+                return Failure.of(Code.DEADLINE_EXCEEDED, f"no time was left for {component.kind} {component.model_id}")
             order = self.progress.order.model_copy(
                 update={
                     "kind": component.kind,
@@ -165,7 +168,7 @@ class Copy:
                     "origin": self._origin_of(component),
                     "recreate": False,
                     "subject_id": None,
-                    "deadline_seconds": max(0.0, (self._deadline - self._context.current_utc_datetime).total_seconds()),
+                    "deadline_seconds": left,
                 }
             )
             result = yield self._context.call_sub_orchestrator(COPY_MODEL, CopyProgress(order=order).to_json())
@@ -192,9 +195,10 @@ class Copy:
         """
         waits = self.progress.component_waits or 0
         seconds = min(COMPONENT_WAIT_SECONDS * POLL_GROWTH ** min(waits, 20), LONGEST_WAIT_SECONDS)
-        wake = self._context.current_utc_datetime + timedelta(seconds=seconds)
-        if wake >= self._deadline:
+        now, last_look = self._context.current_utc_datetime, self._deadline - timedelta(seconds=COMPONENT_WAIT_SECONDS)
+        if now >= last_look:
             return False
+        wake = min(now + timedelta(seconds=seconds), last_look)
         self._update(component_rounds=self.progress.component_rounds - 1, component_waits=waits + 1)
         self._waits.one_more()
         yield self._context.create_timer(wake)

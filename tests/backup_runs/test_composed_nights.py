@@ -80,6 +80,42 @@ def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(m
     assert held(nights) == {"sorter", PART, f"{PART}.2", WHOLE}
 
 
+def test_a_part_whose_id_a_deletion_does_not_free_is_waited_for_until_the_deadline(make_stage: MakeNights) -> None:
+    nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 300})
+    nights.resource(SECOND_TARGET).set_behaviour(placeholder_delete="notFound")
+    nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
+    began = nights.clock.now()
+    failed = the_failed_row(nights.backup())
+    assert "IdBlocked" in failed["message"]
+    assert timedelta(hours=4) < nights.clock.now() - began <= timedelta(hours=5)
+    assert len(nights.resource(SECOND_TARGET).requests("deleteModel")) == 3
+
+
+def test_while_a_night_waits_for_an_id_somebody_else_may_copy_the_part_and_retention_goes_on(
+    make_stage: MakeNights,
+) -> None:
+    rules = {"retention": {"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100}}
+    nights = make_stage(
+        [v4_model("old"), *mixed_models()[2:]], targets=[SECOND_TARGET], plan=rules, copies={"concurrency": 1}
+    )
+    nights.source.remove_model(WHOLE)
+    nights.backup()
+    nights.source.put_model(mixed_models()[-1])
+    nights.source.remove_model("old")
+    nights.resource(SECOND_TARGET).remove_model(PART)
+    nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
+    run_id = nights.begin(seconds=1800)
+    rows = {(row["modelId"], row["action"]): row["status"] for row in nights.run(run_id)["copies"]}
+    assert rows[WHOLE, "copy"] == "Running"
+    assert rows["old", "delete"] == "Succeeded"
+    asked = nights.post_copies([PART], [SECOND_TARGET])
+    assert asked.status == 202, asked.body
+    nights.host.run_until_idle()
+    assert nights.run(run_id)["status"] == "Succeeded"
+    assert nights.run(asked.body["runId"])["status"] in {"Succeeded", "PartiallyFailed"}
+    assert {PART, WHOLE} <= held(nights)
+
+
 def test_a_run_that_waits_for_an_id_ends_soon_after_it_was_cancelled(blocked: Nights) -> None:
     run_id = blocked.begin(seconds=1800)
     before = blocked.clock.now()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from backup.document_models import Kind
+from backup.records import RunRecord
 from backup.states import ReplicaState
+from catalog.store import CatalogueUnavailable
 from local.host.store import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
@@ -309,3 +312,20 @@ def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(ma
     stage.host.run_until_idle()
     assert stage.run(run_id)["cancelRequested"]
     assert stage.held() == {"invoices": "ready"}
+
+
+def test_the_end_of_a_run_is_told_also_where_the_answer_to_writing_it_was_lost(
+    stage: Nights, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = stage.services.catalogue.runs
+    close = runs.close
+
+    def written_and_lost(run_id: str, now: datetime) -> RunRecord:
+        monkeypatch.setattr(runs, "close", close)
+        close(run_id, now)
+        raise CatalogueUnavailable("no answer")
+
+    monkeypatch.setattr(runs, "close", written_and_lost)
+    with caplog.at_level("INFO"):
+        assert stage.backup()["status"] == "Succeeded"
+    assert [event["status"] for event in events(caplog.messages, "runEnded")] == ["Succeeded"]

@@ -16,6 +16,7 @@ BOOKKEEPING = {
     "make_plan",
     "fail_run",
     "take_row",
+    "close_run",
     "delete_replica",
     "check_replica",
     "plan_restore",
@@ -52,6 +53,7 @@ def some_nights(stage: Nights) -> list[Any]:
         facts = [run["status"], run.get("code"), run["progress"], run["counts"], message, rows(run)]
         outcomes.append([*facts, sorted((row["modelId"], row["action"]) for row in run["copies"])])
 
+    note(stage.backup(dryRun=True))
     note(stage.backup())
     stage.days_pass(1)
     stage.retrain("claims")

@@ -143,7 +143,7 @@ def test_a_service_that_does_not_free_the_id_is_asked_again_after_as_long_and_no
 ) -> None:
     stage.there.set_behaviour(placeholder_delete="notFound")
     later(stage, 24)
-    assert needed(stage, blocked)["code"] == "ModelExists"
+    assert needed(stage, blocked)["code"] == "IdBlocked"
     assert stage.deleted_ids() == [blocked]
     later(stage, 1)
     assert_blocked(stage, blocked, minutes=30)
