@@ -26,6 +26,9 @@ _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 0
 """How long a resource that is down is waited for here: whoever watches knows that it will not come back. The app's default is minutes."""
 
+_CONCURRENCY = 48
+"""As many as the night has rows: whoever watches need not wait for a second round. The app's default is 32."""
+
 _EPILOG = """\
 DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when everything was copied, verified
 and found again, 1 when it was not, 2 when the programs could not be started.
@@ -91,6 +94,7 @@ def _stage_options(options: argparse.Namespace) -> StageOptions:
         api_versions=read_versions(options.api_versions),
         copy_seconds=(1.1, 1.9),
         patience_seconds=_PATIENCE_SECONDS,
+        concurrency=_CONCURRENCY,
         seed_models="night",
     )
 

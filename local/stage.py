@@ -84,6 +84,8 @@ class StageOptions:
     copy_seconds: tuple[float, float] = (1.0, 2.0)
     patience_seconds: int = 60
     """How long the app waits for a resource that is down."""
+    concurrency: int = 32
+    """How many copies of a run are under way at once: the app's own default."""
     seed_models: str = "demo"
 
 
@@ -211,7 +213,10 @@ class Stage:
                 }
                 for resource in self.resources.values()
             },
-            "copies": {"patienceSeconds": self._options.patience_seconds},
+            "copies": {
+                "concurrency": self._options.concurrency,
+                "patienceSeconds": self._options.patience_seconds,
+            },
             "plans": {PLAN: {"source": SOURCE, "targets": targets, "deepCheck": "off"}},
         }
         path = self._directory / "backup.json"
