@@ -84,8 +84,7 @@ class EntraToken:
         """Return the header with a token that is valid now."""
         try:
             token = self._source.get_token(self._scope).token
-        # azure-identity raises its own errors and azure-core's, neither of which this package depends on.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - its errors are azure-identity's and azure-core's, on which this package does not depend
             reason = type(error).__name__
         else:
             _refuse_unsendable(token, "its Entra ID token")

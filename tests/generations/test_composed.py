@@ -169,6 +169,16 @@ def test_a_part_that_another_run_is_copying_is_waited_for(make_scene: MakeScene)
     assert sorted(started(scene)) == ["invoices", "mail", "receipts", "sorter"]
 
 
+def test_a_part_that_another_run_ends_shortly_before_the_deadline_is_still_seen(make_scene: MakeScene) -> None:
+    scene = make_scene(*ALL, copy_seconds=(840.0, 840.0))
+    other = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts"])
+    scene.host.run_until_idle(limit=timedelta(seconds=4))
+    scene.resource(SOURCE).set_durations((1.0, 1.0))
+    run = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["mail"], deadlineMinutes=15)
+    scene.host.run_until_idle()
+    assert [scene.run(each)["status"] for each in (other, run)] == ["Succeeded", "Succeeded"]
+
+
 def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and_no_longer(
     make_scene: MakeScene,
 ) -> None:

@@ -49,9 +49,9 @@ def later(stage: ProtocolStage, hours: float) -> None:
     stage.clock.advance(hours * HOUR)
 
 
-def needed(stage: ProtocolStage, model_id: str, deadline: float = 240) -> dict[str, Any]:
-    """Copy a part of a composed model, which is of no use under another id, and return what came of it."""
-    order = CopyOrder(
+def order_of_part(stage: ProtocolStage, model_id: str, deadline: float) -> CopyOrder:
+    """Return the order for a part of a composed model, which is of no use under another id."""
+    return CopyOrder(
         run_id="needed",
         row=0,
         source=SOURCE,
@@ -62,6 +62,11 @@ def needed(stage: ProtocolStage, model_id: str, deadline: float = 240) -> dict[s
         deadline_seconds=deadline,
         patience_seconds=60,
     )
+
+
+def needed(stage: ProtocolStage, model_id: str, deadline: float = 240) -> dict[str, Any]:
+    """Copy such a part, and return what came of it."""
+    order = order_of_part(stage, model_id, deadline)
     instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
     stage.host.run_until_idle()
     outcome: dict[str, Any] = stage.host.status(instance_id).output
@@ -109,6 +114,18 @@ def test_a_copy_with_time_enough_waits_until_the_id_can_be_had_back(stage: Proto
     assert stage.deleted_ids() == [blocked]
     assert suspects(stage) == []
     assert stage.asked("authorizeCopy") == 2, "once to find it blocked, and once when it was free"
+
+
+def test_a_cancelled_copy_waits_no_longer_also_where_it_is_to_be_recreated(stage: ProtocolStage, blocked: str) -> None:
+    order = order_of_part(stage, blocked, 2 * HOUR).model_copy(update={"recreate": True})
+    instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
+    stage.let_pass(600)
+    cancelled_at = stage.clock.now()
+    stage.services.catalogue.runs.cancel(order.run_id, cancelled_at)
+    stage.host.run_until_idle()
+    assert stage.host.status(instance_id).output["status"] == "Cancelled"
+    assert stage.clock.now() - cancelled_at <= timedelta(minutes=6)
+    assert stage.deleted_ids() == []
 
 
 def test_a_copy_that_can_fall_back_deletes_nothing_however_long_the_id_is_blocked(
