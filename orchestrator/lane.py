@@ -9,7 +9,7 @@ from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneEnded, Lan
 from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
-from orchestrator.copy_model import STATUS_OF_CODE
+from orchestrator.copy_state import STATUS_OF_CODE
 from orchestrator.working_off import persist
 
 blueprint = df.Blueprint()
