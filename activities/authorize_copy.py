@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.durable_functions as df
 
 from activities.authorizing import Attempted, what_was_authorized
 from activities.chosen_ids import authorize_under_chosen_id
-from activities.envelope import answer
+from activities.envelope import activity
 from activities.fence import held_claim, is_cancelled
 from activities.lost_authorization import look_for_lost_placeholder
 from backup.codes import Code
@@ -21,14 +19,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(AUTHORIZE_COPY)
-@blueprint.activity_trigger(input_name="step")
-def authorize_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, AUTHORIZE_COPY, StepInput)
+def authorize_copy(services: Services, step: StepInput) -> Message:
     """Get the target's authorization, once. ``StepInput`` in, ``Authorized`` out."""
-    return answer(AUTHORIZE_COPY, StepInput, _authorize, step)
-
-
-def _authorize(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     if held.claim.state is ClaimState.AUTHORIZING:
         held = look_for_lost_placeholder(services, held, step)

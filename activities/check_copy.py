@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import held_claim, save
 from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
 from backup.document_models import CopyOperation, CopyState, ModelState
@@ -22,14 +21,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(CHECK_COPY)
-@blueprint.activity_trigger(input_name="step")
-def check_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, CHECK_COPY, StepInput)
+def check_copy(services: Services, step: StepInput) -> Message:
     """Check on the copy, once. ``StepInput`` in, ``Checked`` out."""
-    return answer(CHECK_COPY, StepInput, _check, step)
-
-
-def _check(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     claim = held.claim
     if claim.state is ClaimState.VERIFYING:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import find_claim, held_claim, save
 from activities.lost_authorization import look_for_lost_placeholder
 from activities.placeholders import remove_placeholder
@@ -23,14 +21,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(DISCARD_TARGET)
-@blueprint.activity_trigger(input_name="step")
-def discard_target(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, DISCARD_TARGET, DiscardInput)
+def discard_target(services: Services, step: DiscardInput) -> Message:
     """Clean up after a failed attempt. ``DiscardInput`` in, ``Discarded`` out."""
-    return answer(DISCARD_TARGET, DiscardInput, _discard, step)
-
-
-def _discard(services: Services, step: DiscardInput) -> Message:
     if _was_released(services, step):
         return Discarded(attempt=step.attempt)
     held = held_claim(services, step)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import azure.durable_functions as df
+
 from backup.codes import Code
 from backup.messages import Failure, Message, StepInput
 from catalog.store import CatalogueUnavailable, RowChanged
@@ -58,6 +60,22 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             **fields(message),
         )
     return result.to_json()
+
+
+def activity(
+    blueprint: df.Blueprint, name: str, kind: type[Input]
+) -> Callable[[Callable[[Services, Input], Message]], Callable[[Services, Input], Message]]:
+    """Register the decorated step as the activity ``name``, with ``kind`` as its input."""
+
+    def register(step: Callable[[Services, Input], Message]) -> Callable[[Services, Input], Message]:
+        def entry(data: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+            return answer(name, kind, step, data)
+
+        entry.__doc__ = step.__doc__
+        blueprint.function_name(name)(blueprint.activity_trigger(input_name="data")(entry))
+        return step
+
+    return register
 
 
 def failure_of(error: ServiceError, code: Code | None = None) -> Failure:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import azure.durable_functions as df
 
 from activities.components import missing_components
-from activities.envelope import Refused, answer, fields
+from activities.envelope import Refused, activity, fields
 from activities.fence import find_claim, has_ended, is_cancelled, why_changed
 from activities.sources import SourceModel, find_source
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
@@ -31,14 +30,9 @@ EXPIRY_WARNING = timedelta(days=30)
 """A copy keeps its source's end of life, so one that is near is worth a warning."""
 
 
-@blueprint.function_name(INSPECT_MODELS)
-@blueprint.activity_trigger(input_name="step")
-def inspect_models(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, INSPECT_MODELS, StepInput)
+def inspect_models(services: Services, step: StepInput) -> Message:
     """Find out whether and how the copy can be made, and claim it. ``StepInput`` in, ``Inspected`` out."""
-    return answer(INSPECT_MODELS, StepInput, _inspect, step)
-
-
-def _inspect(services: Services, step: StepInput) -> Message:
     order = step.order
     now = services.now()
     if has_ended(services, order):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer
+from activities.envelope import activity
 from backup.api_versions import generation_of, generation_of_model, has_kind, newest_common
 from backup.configuration import Plan, Resource
 from backup.document_models import Generation, Kind, ModelSummary
@@ -21,14 +20,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(LIST_PAGE)
-@blueprint.activity_trigger(input_name="page")
-def list_page(page: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, LIST_PAGE, PageInput)
+def list_page(services: Services, page: PageInput) -> Message:
     """Read one page of a list into the catalogue. ``PageInput`` in, ``PageRead`` out."""
-    return answer(LIST_PAGE, PageInput, _read, page)
-
-
-def _read(services: Services, page: PageInput) -> Message:
     listing = page.listing
     service = services.model_service(listing.resource, listing.api_version, listing.kind)
     listed = service.list_models(page.page)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer
+from activities.envelope import activity
 from activities.listing import listed_models, lists_of
 from activities.suspects import suspects_to_clear
 from backup.codes import MEANINGS, Code
@@ -37,27 +36,6 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(CLAIM_PLAN)
-@blueprint.activity_trigger(input_name="request")
-def claim_plan(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
-    """Take the plan for one run and say which lists it reads. ``BackupRequest`` in, ``PlanClaimed`` out."""
-    return answer(CLAIM_PLAN, BackupRequest, _claim, request)
-
-
-@blueprint.function_name(MAKE_PLAN)
-@blueprint.activity_trigger(input_name="inputs")
-def make_plan_of_run(inputs: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Decide what the run does, and write its rows. ``PlanInputs`` in, ``PlanMade`` out."""
-    return answer(MAKE_PLAN, PlanInputs, _plan, inputs)
-
-
-@blueprint.function_name(FAIL_RUN)
-@blueprint.activity_trigger(input_name="failure")
-def fail_run(failure: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """End a run before anything was copied. ``RunFailure`` in, ``RunClosed`` out."""
-    return answer(FAIL_RUN, RunFailure, _fail, failure)
-
-
 def policy_of(configuration: Configuration, name: str) -> Plan:
     """Return a plan by its name. Raises ``LookupError``."""
     try:
@@ -66,7 +44,9 @@ def policy_of(configuration: Configuration, name: str) -> Plan:
         raise LookupError(f'no plan is called "{name}"') from None
 
 
-def _claim(services: Services, request: BackupRequest) -> Message:
+@activity(blueprint, CLAIM_PLAN, BackupRequest)
+def claim_plan(services: Services, request: BackupRequest) -> Message:
+    """Take the plan for one run and say which lists it reads. ``BackupRequest`` in, ``PlanClaimed`` out."""
     now = services.now()
     policy = policy_of(services.configuration, request.plan)
     services.catalogue.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
@@ -87,7 +67,9 @@ def _claim(services: Services, request: BackupRequest) -> Message:
     )
 
 
-def _plan(services: Services, inputs: PlanInputs) -> Message:
+@activity(blueprint, MAKE_PLAN, PlanInputs)
+def make_plan_of_run(services: Services, inputs: PlanInputs) -> Message:
+    """Decide what the run does, and write its rows. ``PlanInputs`` in, ``PlanMade`` out."""
     request, runs = inputs.request, services.catalogue.runs
     record = runs.find(request.run_id)
     if record is not None and record.total is not None:
@@ -272,7 +254,9 @@ def _report(request: BackupRequest, result: PlanResult) -> None:
         emit(Event.DELETION_GUARDED, run=request.run_id, plan=request.plan, withheld=guarded)
 
 
-def _fail(services: Services, failure: RunFailure) -> Message:
+@activity(blueprint, FAIL_RUN, RunFailure)
+def fail_run(services: Services, failure: RunFailure) -> Message:
+    """End a run before anything was copied. ``RunFailure`` in, ``RunClosed`` out."""
     record = services.catalogue.runs.fail(failure.run_id, failure.code, failure.message, services.now())
     emit(Event.RUN_ENDED, run=failure.run_id, plan=failure.plan, status=record.status, code=failure.code)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import find_claim, held_claim, save
 from activities.leftovers import sweep
 from activities.lost_authorization import suspect_lost_id
@@ -24,14 +22,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(RECORD_REPLICA)
-@blueprint.activity_trigger(input_name="step")
-def record_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, RECORD_REPLICA, StepInput)
+def record_replica(services: Services, step: StepInput) -> Message:
     """Record the replica and release the claim. ``StepInput`` in, ``Recorded`` out."""
-    return answer(RECORD_REPLICA, StepInput, _record, step)
-
-
-def _record(services: Services, step: StepInput) -> Message:
     finished = _recorded_before(services, step)
     if finished is not None:
         return finished

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import find_claim, has_ended, is_cancelled
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
@@ -21,21 +19,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(DELETE_REPLICA)
-@blueprint.activity_trigger(input_name="step")
-def delete_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, DELETE_REPLICA, StepInput)
+def delete_replica(services: Services, step: StepInput) -> Message:
     """Delete a replica, if it still is what we verified. ``StepInput`` in, ``ReplicaDone`` out."""
-    return answer(DELETE_REPLICA, StepInput, _delete, step)
-
-
-@blueprint.function_name(CHECK_REPLICA)
-@blueprint.activity_trigger(input_name="step")
-def check_replica(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Read a replica whole and compare it with what we verified. ``StepInput`` in, ``ReplicaDone`` out."""
-    return answer(CHECK_REPLICA, StepInput, _check, step)
-
-
-def _delete(services: Services, step: StepInput) -> Message:
     known = _known(services, step)
     if known is None or known.replica.state is ReplicaState.MISSING:
         return ReplicaDone(changed=False)
@@ -68,7 +54,9 @@ def _delete(services: Services, step: StepInput) -> Message:
     return ReplicaDone(changed=True)
 
 
-def _check(services: Services, step: StepInput) -> Message:
+@activity(blueprint, CHECK_REPLICA, StepInput)
+def check_replica(services: Services, step: StepInput) -> Message:
+    """Read a replica whole and compare it with what we verified. ``StepInput`` in, ``ReplicaDone`` out."""
     known = _known(services, step)
     if known is None or known.replica.state is not ReplicaState.READY:
         return ReplicaDone(changed=False)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer
+from activities.envelope import activity
 from backup.api_versions import generation_of, newest_common
 from backup.codes import Code
 from backup.decisions import Action, Decision, Reason
@@ -25,14 +24,9 @@ blueprint = df.Blueprint()
 ModelKey = tuple[Kind, str]
 
 
-@blueprint.function_name(PLAN_RESTORE)
-@blueprint.activity_trigger(input_name="request")
-def plan_restore(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, PLAN_RESTORE, RestoreRequest)
+def plan_restore(services: Services, request: RestoreRequest) -> Message:
     """Choose replicas and write the run's rows. ``RestoreRequest`` in, ``RestorePlanned`` out."""
-    return answer(PLAN_RESTORE, RestoreRequest, _plan, request)
-
-
-def _plan(services: Services, request: RestoreRequest) -> Message:
     now, runs, copies = services.now(), services.catalogue.runs, services.configuration.copies
     runs.announce(request.run_id, "restore", now, dry_run=request.dry_run)
     chosen = _chosen(services, request)

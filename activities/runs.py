@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer
+from activities.envelope import activity
 from backup.messages import CopyOrder, LaneInput, Message, RunClosed, RunOpened, RunRef, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
 from backup.pacing import SLOT_SHARE
@@ -20,34 +19,17 @@ READS_PER_ROW = 5
 """How often a copy reads a resource at most, as a rule: the source twice before and two or three times while it copies."""
 
 
-@blueprint.function_name(OPEN_RUN)
-@blueprint.activity_trigger(input_name="request")
-def open_run(request: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, OPEN_RUN, RunRequest)
+def open_run(services: Services, request: RunRequest) -> Message:
     """Write the run's rows. ``RunRequest`` in, ``RunOpened`` out."""
-    return answer(OPEN_RUN, RunRequest, _open, request)
-
-
-@blueprint.function_name(TAKE_ROW)
-@blueprint.activity_trigger(input_name="lane")
-def take_row(lane: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Write how the lane's last row ended, and take the next one; close the run after its last. ``LaneInput`` in, ``TakenRow`` out."""
-    return answer(TAKE_ROW, LaneInput, _take, lane)
-
-
-@blueprint.function_name(CLOSE_RUN)
-@blueprint.activity_trigger(input_name="run")
-def close_run(run: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # see above
-    """Write how the run ended. ``RunRef`` in, ``RunClosed`` out."""
-    return answer(CLOSE_RUN, RunRef, _close, run)
-
-
-def _open(services: Services, request: RunRequest) -> Message:
     record = services.catalogue.runs.open(request, services.now())
     emit(Event.RUN_STARTED, run=request.run_id, source=request.source, total=record.total)
     return RunOpened(total=record.total or 0)
 
 
-def _take(services: Services, lane: LaneInput) -> Message:
+@activity(blueprint, TAKE_ROW, LaneInput)
+def take_row(services: Services, lane: LaneInput) -> Message:
+    """Write how the lane's last row ended, and take the next one; close the run after its last. ``LaneInput`` in, ``TakenRow`` out."""
     runs = services.catalogue.runs
     order = runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
     if order is not None:
@@ -71,7 +53,9 @@ def _turn(services: Services, order: CopyOrder) -> datetime | None:
     return turn if turn > now else None
 
 
-def _close(services: Services, run: RunRef) -> Message:
+@activity(blueprint, CLOSE_RUN, RunRef)
+def close_run(services: Services, run: RunRef) -> Message:
+    """Write how the run ended. ``RunRef`` in, ``RunClosed`` out."""
     return _closed(services, run.run_id)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.durable_functions as df
 
 from activities.authorizing import sealing_purpose
-from activities.envelope import answer, failure_of, fields
+from activities.envelope import activity, failure_of, fields
 from activities.fence import held_claim, save, settle
 from activities.lost_start import look_for_lost_start
 from backup.claims import Claim
@@ -25,14 +23,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(START_COPY)
-@blueprint.activity_trigger(input_name="step")
-def start_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, START_COPY, StepInput)
+def start_copy(services: Services, step: StepInput) -> Message:
     """Start the copy, once. ``StepInput`` in, ``Started`` out."""
-    return answer(START_COPY, StepInput, _start, step)
-
-
-def _start(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     claim = held.claim
     if claim.state is ClaimState.POSTING:

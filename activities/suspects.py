@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import is_cancelled
 from activities.placeholders import delete_if_there, state_of
 from backup.api_versions import generation_of, newest_common
@@ -26,13 +25,6 @@ from wiring.events import Event, emit
 from wiring.services import Services
 
 blueprint = df.Blueprint()
-
-
-@blueprint.function_name(CLEAR_SUSPECT)
-@blueprint.activity_trigger(input_name="step")
-def clear_suspect(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
-    """Delete one suspect, if it still is what it was. ``StepInput`` in, ``ReplicaDone`` out."""
-    return answer(CLEAR_SUSPECT, StepInput, _clear, step)
 
 
 def suspects_to_clear(
@@ -56,7 +48,9 @@ def suspects_to_clear(
             yield suspect
 
 
-def _clear(services: Services, step: StepInput) -> Message:
+@activity(blueprint, CLEAR_SUSPECT, StepInput)
+def clear_suspect(services: Services, step: StepInput) -> Message:
+    """Delete one suspect, if it still is what it was. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
     assert order.subject_id is not None, "a row that clears something says what"
     known = services.catalogue.suspects.get(order.target, order.subject_id, Kind.MODEL)

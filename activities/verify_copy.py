@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import azure.durable_functions as df
 
-from activities.envelope import answer, fields
+from activities.envelope import activity, fields
 from activities.fence import held_claim, save
 from backup.api_versions import generation_of
 from backup.codes import Code
@@ -23,14 +22,9 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name(VERIFY_COPY)
-@blueprint.activity_trigger(input_name="step")
-def verify_copy(step: dict) -> dict[str, Any]:  # type: ignore[type-arg]  # the worker refuses dict[str, Any] here
+@activity(blueprint, VERIFY_COPY, StepInput)
+def verify_copy(services: Services, step: StepInput) -> Message:
     """Compare the copy with its source. ``StepInput`` in, ``Verified`` out."""
-    return answer(VERIFY_COPY, StepInput, _verify, step)
-
-
-def _verify(services: Services, step: StepInput) -> Message:
     held = held_claim(services, step)
     claim, order = held.claim, step.order
     if claim.state is not ClaimState.VERIFYING or claim.target_model_id is None:
