@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -28,16 +29,24 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
     )
 
 
-async def answered(work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
-    """Do the work of a function, and turn what may go wrong into problem details."""
-    try:
-        return await work()
-    except Problem as problem:
-        return problem.response()
-    except ConfigurationInvalid as error:
-        return Problem(503, "ConfigurationInvalid", str(error), headers={"Retry-After": "60"}).response()
-    except CatalogueUnavailable as error:
-        return Problem(503, "CatalogueUnavailable", str(error), headers={"Retry-After": "10"}).response()
+Endpoint = Callable[..., Awaitable[func.HttpResponse]]
+
+
+def with_problems(endpoint: Endpoint) -> Endpoint:
+    """Answer what ``endpoint`` raises with problem details."""
+
+    @functools.wraps(endpoint)
+    async def answered(*args: Any, **named: Any) -> func.HttpResponse:
+        try:
+            return await endpoint(*args, **named)
+        except Problem as problem:
+            return problem.response()
+        except ConfigurationInvalid as error:
+            return Problem(503, "ConfigurationInvalid", str(error), headers={"Retry-After": "60"}).response()
+        except CatalogueUnavailable as error:
+            return Problem(503, "CatalogueUnavailable", str(error), headers={"Retry-After": "10"}).response()
+
+    return answered
 
 
 def base_address(request: func.HttpRequest) -> str:

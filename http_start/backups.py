@@ -13,7 +13,7 @@ from pydantic import Field
 from backup.configuration_problems import did_you_mean
 from backup.messages import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
-from http_start.answers import answered, run_address
+from http_start.answers import run_address, with_problems
 from http_start.body import Body, read_body
 from http_start.problems import Problem
 from http_start.starting import runtime_status, start_run
@@ -40,25 +40,22 @@ class BackupBody(Body):
 @blueprint.function_name("post_backups")
 @blueprint.route("backups", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @blueprint.durable_client_input(client_name="client")
+@with_problems
 async def post_backups(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run of a plan: 202, or 409 with the address of the run that is under way."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        asked = read_body(req, BackupBody, "the name of a plan")
-        plans = known.configuration.plans
-        if asked.plan not in plans:
-            detail = f"no plan is called so; {did_you_mean(asked.plan, plans)}"
-            raise Problem(400, "UnknownPlan", detail, [{"pointer": "#/plan", "detail": detail}])
-        now = known.now()
-        dead = None if asked.dry_run else await dead_holder(known, client, asked.plan, req)
-        run_id = plan_run_id(asked.plan, now, secrets.token_hex(4))
-        request = BackupRequest(
-            run_id=run_id, plan=asked.plan, dry_run=asked.dry_run, plan_hash=asked.plan_hash, steal_from=dead
-        )
-        return await start_run(req, client, BACKUP_RUN, run_id, request)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    asked = read_body(req, BackupBody, "the name of a plan")
+    plans = known.configuration.plans
+    if asked.plan not in plans:
+        detail = f"no plan is called so; {did_you_mean(asked.plan, plans)}"
+        raise Problem(400, "UnknownPlan", detail, [{"pointer": "#/plan", "detail": detail}])
+    now = known.now()
+    dead = None if asked.dry_run else await dead_holder(known, client, asked.plan, req)
+    run_id = plan_run_id(asked.plan, now, secrets.token_hex(4))
+    request = BackupRequest(
+        run_id=run_id, plan=asked.plan, dry_run=asked.dry_run, plan_hash=asked.plan_hash, steal_from=dead
+    )
+    return await start_run(req, client, BACKUP_RUN, run_id, request)
 
 
 async def dead_holder(

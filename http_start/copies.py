@@ -10,7 +10,7 @@ import azure.functions as func
 
 from backup.messages import RunRequest
 from backup.names import COPY_BATCH, copies_run_id
-from http_start.answers import answered, run_address
+from http_start.answers import run_address, with_problems
 from http_start.copy_request import read_copy_request, run_request
 from http_start.problems import Problem
 from http_start.starting import start_run
@@ -22,18 +22,15 @@ blueprint = df.Blueprint()
 @blueprint.function_name("post_copies")
 @blueprint.route("copies", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @blueprint.durable_client_input(client_name="client")
+@with_problems
 async def post_copies(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run of named copies: 202 with the address of its status."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        asked = read_copy_request(req, known.configuration)
-        run_id = copies_run_id(known.now(), secrets.token_hex(4))
-        request = run_request(asked, known.configuration, run_id)
-        await asyncio.to_thread(_refuse_if_all_in_progress, known, request, req)
-        return await start_run(req, client, COPY_BATCH, run_id, request)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    asked = read_copy_request(req, known.configuration)
+    run_id = copies_run_id(known.now(), secrets.token_hex(4))
+    request = run_request(asked, known.configuration, run_id)
+    await asyncio.to_thread(_refuse_if_all_in_progress, known, request, req)
+    return await start_run(req, client, COPY_BATCH, run_id, request)
 
 
 def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.HttpRequest) -> None:

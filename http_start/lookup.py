@@ -26,7 +26,7 @@ from backup.moments import written
 from backup.names import MODEL_ID, V2_MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
-from http_start.answers import answered, base_address, json_response
+from http_start.answers import base_address, json_response, with_problems
 from http_start.copy_request import WHAT_AN_ID_IS
 from http_start.problems import Problem
 from http_start.query import OF_THE_PLATFORM, check_parameters, choice, whole_number, wrong_parameter
@@ -42,47 +42,38 @@ CACHE = {"Cache-Control": "private, max-age=60"}
 
 @blueprint.function_name("get_model")
 @blueprint.route("models/{source}/{modelId}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@with_problems
 async def get_model(req: func.HttpRequest) -> func.HttpResponse:
     """Return every place where a model can be used now, best first. ``?kind=classifier`` for a classifier."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
-        check_parameters(req, "kind")
-        kind = choice(req, "kind", Kind) or Kind.MODEL
-        if MODEL_ID.fullmatch(model_id) is None:
-            raise Problem(404, "UnknownModel", f"no model can have this id: {WHAT_AN_ID_IS}")
-        if _NAME.fullmatch(source) is None:
-            raise Problem(404, "UnknownModel", _no_resource(known, source))
-        return await asyncio.to_thread(_look_up, known, req, source, kind, model_id)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
+    check_parameters(req, "kind")
+    kind = choice(req, "kind", Kind) or Kind.MODEL
+    if MODEL_ID.fullmatch(model_id) is None:
+        raise Problem(404, "UnknownModel", f"no model can have this id: {WHAT_AN_ID_IS}")
+    if _NAME.fullmatch(source) is None:
+        raise Problem(404, "UnknownModel", _no_resource(known, source))
+    return await asyncio.to_thread(_look_up, known, req, source, kind, model_id)
 
 
 @blueprint.function_name("get_models")
 @blueprint.route("models", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@with_problems
 async def get_models(req: func.HttpRequest) -> func.HttpResponse:
     """Return the whole mapping, as a file to keep elsewhere. ``?source=`` for the models of one resource."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        check_parameters(req, "source")
-        return await asyncio.to_thread(_mapping, known, req)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    check_parameters(req, "source")
+    return await asyncio.to_thread(_mapping, known, req)
 
 
 @blueprint.function_name("get_replicas")
 @blueprint.route("replicas", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@with_problems
 async def get_replicas(req: func.HttpRequest) -> func.HttpResponse:
     """Return the matrix of models and targets, page by page. ``?source=``, ``?target=``, ``?kind=``, ``?state=`` narrow it."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        check_parameters(req, "source", "target", "kind", "state", "limit", "after")
-        return await asyncio.to_thread(_matrix, known, req)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    check_parameters(req, "source", "target", "kind", "state", "limit", "after")
+    return await asyncio.to_thread(_matrix, known, req)
 
 
 def _look_up(known: Services, req: func.HttpRequest, source: str, kind: Kind, model_id: str) -> func.HttpResponse:

@@ -16,7 +16,7 @@ from backup.moments import written
 from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
-from http_start.answers import RETRY_AFTER_SECONDS, answered, base_address, json_response, run_address
+from http_start.answers import RETRY_AFTER_SECONDS, base_address, json_response, run_address, with_problems
 from http_start.problems import Problem
 from http_start.query import check_parameters, whole_number, wrong_parameter
 from http_start.run_views import copy_view, pending_view, run_summary, run_view
@@ -42,115 +42,100 @@ ENDED = {
 @blueprint.function_name("get_run")
 @blueprint.route("runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @blueprint.durable_client_input(client_name="client")
+@with_problems
 async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return a run: 202 while it runs, 200 once it has ended."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        check_parameters(req)
-        run_id = _run_id(req)
-        view = await _view(known, client, run_id)
-        if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
-            headers = {"Location": run_address(req, run_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
-            return json_response(view, 202, headers)
-        return json_response(view)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    check_parameters(req)
+    run_id = _run_id(req)
+    view = await _view(known, client, run_id)
+    if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
+        headers = {"Location": run_address(req, run_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
+        return json_response(view, 202, headers)
+    return json_response(view)
 
 
 @blueprint.function_name("get_runs")
 @blueprint.route("runs", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@with_problems
 async def get_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Return the runs, newest first, 50 a page, with ``nextLink`` where there are more."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        check_parameters(req, "after")
-        after = req.params.get("after")
-        if after is not None and INDEX_KEY.fullmatch(after) is None:
-            raise wrong_parameter("after", "this is what nextLink holds: follow nextLink")
-        records, following = await asyncio.to_thread(known.catalogue.runs.newest, after, RUNS_PAGE)
-        page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
-        if following is not None:
-            page["nextLink"] = f"{base_address(req)}/runs?after={following}"
-        return json_response(page)
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    check_parameters(req, "after")
+    after = req.params.get("after")
+    if after is not None and INDEX_KEY.fullmatch(after) is None:
+        raise wrong_parameter("after", "this is what nextLink holds: follow nextLink")
+    records, following = await asyncio.to_thread(known.catalogue.runs.newest, after, RUNS_PAGE)
+    page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
+    if following is not None:
+        page["nextLink"] = f"{base_address(req)}/runs?after={following}"
+    return json_response(page)
 
 
 @blueprint.function_name("get_run_decisions")
 @blueprint.route("runs/{id}/decisions", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@with_problems
 async def get_run_decisions(req: func.HttpRequest) -> func.HttpResponse:
     """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 at a time."""
+    known = await asyncio.to_thread(services)
+    run_id = _run_id(req)
+    check_parameters(req, "first")
+    first = whole_number(req, "first", 0, MOST_ROWS)
+    if await asyncio.to_thread(known.catalogue.runs.find, run_id) is None:
+        raise Problem(404, "UnknownRun", f"there is no run {run_id} that has decided anything")
 
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        run_id = _run_id(req)
-        check_parameters(req, "first")
-        first = whole_number(req, "first", 0, MOST_ROWS)
-        if await asyncio.to_thread(known.catalogue.runs.find, run_id) is None:
-            raise Problem(404, "UnknownRun", f"there is no run {run_id} that has decided anything")
+    def read() -> list[Any]:
+        decisions = known.catalogue.runs.read_chunks(run_id, "decision-")
+        return list(itertools.islice(decisions, first, first + PAGE + 1))
 
-        def read() -> list[Any]:
-            decisions = known.catalogue.runs.read_chunks(run_id, "decision-")
-            return list(itertools.islice(decisions, first, first + PAGE + 1))
-
-        decisions = await asyncio.to_thread(read)
-        page: dict[str, Any] = {"decisions": decisions[:PAGE]}
-        if len(decisions) > PAGE:
-            page["nextLink"] = f"{run_address(req, run_id)}/decisions?first={first + PAGE}"
-        return json_response(page)
-
-    return await answered(work)
+    decisions = await asyncio.to_thread(read)
+    page: dict[str, Any] = {"decisions": decisions[:PAGE]}
+    if len(decisions) > PAGE:
+        page["nextLink"] = f"{run_address(req, run_id)}/decisions?first={first + PAGE}"
+    return json_response(page)
 
 
 @blueprint.function_name("get_run_copies")
 @blueprint.route("runs/{id}/copies", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @blueprint.durable_client_input(client_name="client")
+@with_problems
 async def get_run_copies(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return the copies of a run from number ``?first=`` on, a page of 100 at a time, with ``nextLink`` where there are more."""
+    known = await asyncio.to_thread(services)
+    run_id = _run_id(req)
+    check_parameters(req, "first")
+    first = whole_number(req, "first", 0, MOST_ROWS)
+    record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+    if record is None or record.total is None:
+        copies = (await _view(known, client, run_id))["copies"][first : first + PAGE]
+        return json_response({"copies": copies})
 
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        run_id = _run_id(req)
-        check_parameters(req, "first")
-        first = whole_number(req, "first", 0, MOST_ROWS)
-        record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
-        if record is None or record.total is None:
-            copies = (await _view(known, client, run_id))["copies"][first : first + PAGE]
-            return json_response({"copies": copies})
+    def read() -> list[dict[str, Any]]:
+        rows = itertools.islice(known.catalogue.runs.rows(run_id, first, PAGE), PAGE)
+        return [copy_view(known, run_id, row) for row in rows]
 
-        def read() -> list[dict[str, Any]]:
-            rows = itertools.islice(known.catalogue.runs.rows(run_id, first, PAGE), PAGE)
-            return [copy_view(known, run_id, row) for row in rows]
-
-        page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
-        if first + PAGE < record.total:
-            page["nextLink"] = f"{run_address(req, run_id)}/copies?first={first + PAGE}"
-        return json_response(page)
-
-    return await answered(work)
+    page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
+    if first + PAGE < record.total:
+        page["nextLink"] = f"{run_address(req, run_id)}/copies?first={first + PAGE}"
+    return json_response(page)
 
 
 @blueprint.function_name("cancel_run")
 @blueprint.route("runs/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @blueprint.durable_client_input(client_name="client")
+@with_problems
 async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Ask a run to stop: what is not yet authorized stops, what is under way finishes. Asking twice is fine."""
-
-    async def work() -> func.HttpResponse:
-        known = await asyncio.to_thread(services)
-        run_id = _run_id(req)
-        await _view(known, client, run_id)
-        record = await asyncio.to_thread(known.catalogue.runs.cancel, run_id, known.now())
-        address = run_address(req, run_id)
-        body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": address}
-        if record.ended_at is not None:
-            return json_response({**body, "status": record.status})
-        emit(Event.CANCEL_REQUESTED, run=run_id)
-        return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
-
-    return await answered(work)
+    known = await asyncio.to_thread(services)
+    run_id = _run_id(req)
+    await _view(known, client, run_id)
+    record = await asyncio.to_thread(known.catalogue.runs.cancel, run_id, known.now())
+    address = run_address(req, run_id)
+    body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": address}
+    if record.ended_at is not None:
+        return json_response({**body, "status": record.status})
+    emit(Event.CANCEL_REQUESTED, run=run_id)
+    return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _run_id(req: func.HttpRequest) -> str:
