@@ -13,21 +13,13 @@ import azure.durable_functions as df
 from backup.codes import Code
 from backup.messages import Failure, Message, StepInput
 from catalog.store import CatalogueUnavailable, RowChanged
+from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError
 from wiring.events import Event, emit
 from wiring.sealing import SealingKeyUnknown
 from wiring.services import ConfigurationInvalid, Services, services
 
 Input = TypeVar("Input", bound=Message)
-
-
-class Refused(Exception):
-    """The step must not act, or cannot: ``failure`` is what it answers."""
-
-    def __init__(self, failure: Failure) -> None:
-        """Carry the envelope out of the depth of a step."""
-        super().__init__(failure.code)
-        self.failure = failure
 
 
 def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Message], data: object) -> dict[str, Any]:
@@ -40,7 +32,9 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
     except ServiceError as error:
         result = failure_of(error)
     except RowChanged:
-        result = Failure.of(Code.LOOKING, "the catalogue changed under our hands: looking again", retry_after=1.0)
+        result = Failure.of(
+            Code.LOOKING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
+        )
     except CatalogueUnavailable as error:
         result = Failure.of(Code.CATALOGUE_UNAVAILABLE, str(error))
     except SealingKeyUnknown as error:
@@ -57,7 +51,7 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             retryable=result.retryable or result.code == Code.ID_BLOCKED,
             retryAfter=result.retry_after,
             requestId=result.request_id,
-            **fields(message),
+            **_fields(message),
         )
     return result.to_json()
 
@@ -78,25 +72,9 @@ def activity(
     return register
 
 
-def failure_of(error: ServiceError, code: Code | None = None) -> Failure:
-    """Return the envelope for a failed call to the service, under its own code or under ``code``."""
-    return Failure.of(
-        code or Code(error.code), error.message, retry_after=error.retry_after, request_id=error.request_id
-    )
-
-
-def fields(message: Message) -> dict[str, Any]:
-    """Return what an event should say about whose work it belongs to."""
+def _fields(message: Message) -> dict[str, Any]:
+    """Return the fields by which an event is found."""
     if isinstance(message, StepInput):
-        order = message.order
-        return {
-            "run": order.run_id,
-            "source": order.source,
-            "target": order.target,
-            "kind": order.kind,
-            "model": order.model_id,
-            "instance": message.owner,
-            "attempt": message.attempt,
-        }
+        return step_fields(message)
     run_id = getattr(message, "run_id", None)
     return {} if run_id is None else {"run": run_id}

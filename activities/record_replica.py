@@ -1,22 +1,20 @@
-"""Step 6: write the replica into the catalogue, sweep what earlier attempts left behind, and give the claim back."""
+"""Step 6: write the replica into the catalog, sweep what earlier attempts left behind, and give the claim back."""
 
 from __future__ import annotations
 
 import azure.durable_functions as df
 
-from activities.envelope import activity, fields
-from activities.fence import find_claim, held_claim, save
-from activities.leftovers import sweep
-from activities.lost_authorization import suspect_lost_id
-from backup.claims import Claim
+from activities.envelope import activity
+from backup.claim import Claim
 from backup.codes import Code
-from backup.messages import Failure, Message, Recorded, StepInput
+from backup.messages import CopyOrder, Message, StepDone, StepInput
 from backup.names import RECORD_REPLICA
 from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
-from catalog.claims import HeldClaim
 from catalog.store import RowChanged, RowExists
-from wiring.events import Event, emit
+from claims.deletions import sweep
+from claims.step import RETRY_SECONDS, Refused, StepContext, find_claim
+from wiring.events import Event
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -24,52 +22,60 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, RECORD_REPLICA, StepInput)
 def record_replica(services: Services, step: StepInput) -> Message:
-    """Record the replica and release the claim. ``StepInput`` in, ``Recorded`` out."""
+    """Record the replica and release the claim. ``StepInput`` in, ``StepDone`` out."""
     finished = _recorded_before(services, step)
     if finished is not None:
         return finished
     order = step.order
-    held = held_claim(services, step)
-    claim = held.claim
-    if claim.state is not ClaimState.VERIFYING or claim.verified_at is None or claim.target_model_id is None:
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {claim.state}: there is nothing verified to record")
-    # The row is read before the fence is looked at again: whoever changes it after that makes our write fail.
-    known = services.catalogue.replicas.get(
-        order.mapped_source, order.kind, order.mapped_model_id, order.target, claim.target_model_id
+    work = StepContext.open(services, step)
+    if work.claim.state is not ClaimState.VERIFIED:
+        return work.claim.stale_step_failure("there is nothing verified to record")
+    # The row is read before the fence is checked again: whoever changes it after that makes this write fail.
+    stored = services.catalogue.replicas.get(
+        order.mapped_source, order.kind, order.mapped_model_id, order.target, work.target_model_id
     )
-    held = held_claim(services, step)
-    replica = _replica(held.claim, step)
-    if known is None or known.replica != replica:
+    work = StepContext.open(services, step)
+    replica = _replica(work.claim, order)
+    if stored is None or stored.replica != replica:
         try:
-            services.catalogue.replicas.put(replica, known)
+            services.catalogue.replicas.put(replica, stored)
         except (RowExists, RowChanged):
-            return Failure.of(Code.LOOKING, "another delivery of this step is at work", retry_after=1.0)
+            raise Refused(Code.LOOKING, "another delivery of this step is at work", retry_after=RETRY_SECONDS) from None
     _retire_others(services, replica)
-    held = sweep(services, held, step)
-    save(services, held, held.claim.released(), step)
-    emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, **fields(step))
-    return _result(replica)
+    sweep(work)
+    work.save(work.claim.released())
+    work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version)
+    return _recorded(work.claim)
 
 
-def _recorded_before(services: Services, step: StepInput) -> Recorded | None:
+def _recorded_before(services: Services, step: StepInput) -> StepDone | None:
     """Return the result again where this very owner and attempt has recorded already, and the answer was lost."""
     found = find_claim(services, step.order)
     if found is None:
         return None
     claim = found.claim
-    ours = claim.owner == step.owner and claim.attempt == step.attempt and claim.state is ClaimState.RELEASED
-    if not ours or claim.verified_at is None or claim.target_model_id is None or claim.outcome_code is not None:
-        return None
-    return _result(_replica(claim, step))
+    is_ours = (claim.owner, claim.attempt, claim.state) == (step.owner, step.attempt, ClaimState.RELEASED)
+    has_copy = claim.verified_at is not None and claim.target_model_id is not None and claim.outcome_code is None
+    return _recorded(claim) if is_ours and has_copy else None
 
 
-def _replica(claim: Claim, step: StepInput) -> Replica:
+def _recorded(claim: Claim) -> StepDone:
+    return StepDone(
+        attempt=claim.attempt,
+        state=claim.state,
+        target_model_id=claim.target_model_id,
+        verified_at=claim.verified_at,
+        api_version=claim.source_api_version,
+    )
+
+
+def _replica(claim: Claim, order: CopyOrder) -> Replica:
     assert claim.target_model_id is not None, "only what has an id is recorded"
     assert claim.verified_at is not None, "only what was verified is recorded"
     return Replica(
-        source=step.order.mapped_source,
+        source=order.mapped_source,
         kind=claim.kind,
-        model_id=step.order.mapped_model_id,
+        model_id=order.mapped_model_id,
         target=claim.target,
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
@@ -78,36 +84,21 @@ def _replica(claim: Claim, step: StepInput) -> Replica:
         state=ReplicaState.READY,
         verified_at=claim.verified_at,
         expires_at=claim.expires_at,
-        run_id=step.order.run_id,
+        run_id=order.run_id,
         components=claim.components,
     )
 
 
 def _retire_others(services: Services, replica: Replica) -> None:
-    """Let older replicas of this model in this target retire: they go later, as applications remember what the lookup said."""
-    for known in services.catalogue.replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
-        other = known.replica
-        if other.target_model_id == replica.target_model_id or other.state is not ReplicaState.READY:
-            continue
-        if other.verified_at > replica.verified_at:
-            # a later run has been here: this is a step that comes late
+    """Let older replicas of this model in this target retire. They are deleted later: applications cache the lookup."""
+    replicas = services.catalogue.replicas
+    for stored in replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
+        other = stored.replica
+        is_other = other.target_model_id != replica.target_model_id and other.state is ReplicaState.READY
+        # a newer one was recorded by a later run: this step comes late
+        if not is_other or other.verified_at > replica.verified_at:
             continue
         try:
-            retiring = {"state": ReplicaState.RETIRING, "retired_at": services.now()}
-            services.catalogue.replicas.put(other.model_copy(update=retiring), known)
+            replicas.put(other.replace(state=ReplicaState.RETIRING, retired_at=services.now()), stored)
         except RowChanged:
             continue
-
-
-def _result(replica: Replica) -> Recorded:
-    return Recorded(
-        target_model_id=replica.target_model_id, verified_at=replica.verified_at, api_version=replica.api_version
-    )
-
-
-def release(services: Services, held: HeldClaim, step: StepInput, code: str, message: str) -> HeldClaim:
-    """Give the claim of a copy that failed back, with the reason, after sweeping what it left behind."""
-    if held.claim.lost_id is not None:
-        suspect_lost_id(services, held.claim, step)
-    held = sweep(services, held, step)
-    return save(services, held, held.claim.released(code, message), step)

@@ -113,6 +113,9 @@ class CopySettings(Section):
     ambiguity_window_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
     """How long to look for the effect of a call whose answer was lost, before the call counts as not done."""
 
+    call_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=230)] = 90
+    """How long one call to a resource may take, from connecting to the last byte of the answer."""
+
     patience_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
     """How long a step repeats a call that a resource does not take (down, 401, 403, 503), before it gives up."""
 

@@ -33,6 +33,13 @@ class Message(BaseModel):
         """Return the record as a JSON object, without the fields that are ``None``."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def replace(self, **fields: Any) -> Self:
+        """Return this record with some fields changed. Raises ``TypeError`` for a name that is not a field of it."""
+        unknown = fields.keys() - type(self).model_fields.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        return self.model_copy(update=fields)
+
 
 class RowAction(StrEnum):
     """What a row of a run is about."""
@@ -178,47 +185,16 @@ class Inspected(Message):
     """What a composed model refers to and the target does not have: to be copied first. No claim is taken then."""
 
 
-class Authorized(Message):
-    """The target's authorization: its id in clear, all else sealed in the claim."""
+class StepDone(Message):
+    """The envelope of a step that succeeded: the claim's state says what comes next (``backup.states.RESUME_AT``)."""
 
     ok: bool = True
     attempt: int
-    target_model_id: str
-    expires: datetime | None = None
-    authorization: str | None = None
-    """The authorization, sealed. ``None`` where the target already holds the copy: it only needs to be verified."""
-
-
-class Started(Message):
-    """The source accepted the copy, or the target shows that it did."""
-
-    ok: bool = True
-    attempt: int
-    operation: str | None = None
-
-
-class Checked(Message):
-    """One status check."""
-
-    ok: bool = True
-    done: bool
+    state: ClaimState
+    target_model_id: str | None = None
     percent: int | None = None
-
-
-class Verified(Message):
-    """The copy equals its source."""
-
-    ok: bool = True
-    target_model_id: str
-    verified_at: datetime
-
-
-class Recorded(Message):
-    """The replica is in the catalogue and the claim is given back."""
-
-    ok: bool = True
-    target_model_id: str
-    verified_at: datetime
+    """How far the copy is, where the service says so."""
+    verified_at: datetime | None = None
     api_version: str | None = None
 
 
@@ -227,14 +203,6 @@ class ReplicaDone(Message):
 
     ok: bool = True
     changed: bool
-
-
-class Discarded(Message):
-    """The placeholder is gone, or was never there; or it is ready after all, and has to be verified."""
-
-    ok: bool = True
-    attempt: int
-    ready_after_all: bool = False
 
 
 class CopyOutcome(Message):

@@ -88,8 +88,9 @@ def next_wait(step: Step, failure: Failure, *, tries: int, waited: float, patien
         return None
     wait = backoff(tries)
     if told is not None:
-        # what the service says wins over our own pace, but a service that says "1" for an hour is not asked each second
-        wait = max(told, 0.0) if tries <= 5 else max(told, wait)
+        # Our own steps know when to look again. What the service says wins over our own pace as well, but a service that says "1" for
+        # an hour is not asked each second.
+        wait = max(told, 0.0) if tries <= 5 or failure.code == Code.LOOKING else max(told, wait)
     return spread(min(wait, LONGEST_TOLD_WAIT_SECONDS), who, tries)
 
 

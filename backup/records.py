@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import ComponentRef, CopyOrder, CopyOutcome, Message, Origin, RowAction
 from backup.states import CopyStatus, ReplicaState, RunStatus
@@ -136,3 +137,12 @@ class Suspect(Message):
     """Since when the target is known to refuse the id while it shows nothing under it (v3 and later)."""
     deleting: bool = False
     """Whether its deletion was announced: it is not deleted again before it is known to be in the way still."""
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the target shows what is under the id: v2 shows placeholders, v3 and later do not."""
+        return self.api_version is not None and generation_of(self.api_version).shows_placeholders
+
+    def is_due(self, hours: int | None, now: datetime) -> bool:
+        """Tell whether it is a v2 suspect older than ``hours``; ``None``: never."""
+        return self.is_visible and hours is not None and now - self.seen_at >= timedelta(hours=hours)

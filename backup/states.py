@@ -20,6 +20,8 @@ class ClaimState(StrEnum):
     """The source has accepted the copy; ``operation`` names it, unless the answer did not."""
     VERIFYING = "verifying"
     """The service says that the copy is done."""
+    VERIFIED = "verified"
+    """The copy equals its source; it is to be recorded."""
     DISCARDING = "discarding"
     """The copy failed; its placeholder is being removed."""
     RELEASED = "released"
@@ -35,7 +37,9 @@ CLAIM_MOVES: dict[ClaimState, frozenset[ClaimState]] = {
         {ClaimState.AUTHORIZED, ClaimState.COPYING, ClaimState.VERIFYING, ClaimState.DISCARDING}
     ),
     ClaimState.COPYING: frozenset({ClaimState.VERIFYING, ClaimState.DISCARDING}),
-    ClaimState.VERIFYING: frozenset({ClaimState.DISCARDING, ClaimState.RELEASED}),
+    ClaimState.VERIFYING: frozenset({ClaimState.VERIFIED, ClaimState.DISCARDING, ClaimState.RELEASED}),
+    # a new owner looks at the copy again before it records it
+    ClaimState.VERIFIED: frozenset({ClaimState.VERIFYING, ClaimState.DISCARDING, ClaimState.RELEASED}),
     # a placeholder that turns out to be ready is verified instead of deleted
     ClaimState.DISCARDING: frozenset({ClaimState.CLAIMED, ClaimState.VERIFYING, ClaimState.RELEASED}),
     ClaimState.RELEASED: frozenset({ClaimState.CLAIMED}),
@@ -98,9 +102,11 @@ RESUME_AT: dict[ClaimState, Step] = {
     ClaimState.POSTING: Step.START_COPY,
     ClaimState.COPYING: Step.CHECK_COPY,
     ClaimState.VERIFYING: Step.VERIFY,
+    ClaimState.VERIFIED: Step.RECORD,
     ClaimState.DISCARDING: Step.DISCARD,
+    ClaimState.RELEASED: Step.DONE,
 }
-"""Where a copy goes on, given the state of its claim. A released claim is not gone on with."""
+"""The next step of a copy, given the state of its claim: there is no other state machine."""
 
 
 def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool, unchanged: int = 0) -> RunStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.document_models import Kind
 from backup.names import claim_key
 from catalog.store import Row, Store, Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.states import ClaimState
 from catalog.contention import until_it_holds
 from catalog.runs import INDEX_PARTITION, RunTable

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backup.document_models import Kind
+from backup.messages import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
 from catalog.store import Row, Store, Table
@@ -30,6 +31,12 @@ class ReplicaTable:
         """Return one replica, or ``None``."""
         row = self._store.get(Table.REPLICAS, replica_partition(source, kind, model_id), f"{target}|{target_model_id}")
         return None if row is None else KnownReplica(Replica.parse(row.data), row)
+
+    def subject_of(self, order: CopyOrder) -> KnownReplica | None:
+        """Return the replica that a row of a run is about, or ``None``."""
+        if order.subject_id is None:
+            return None
+        return self.get(order.mapped_source, order.kind, order.mapped_model_id, order.target, order.subject_id)
 
     def of_model(self, source: str, kind: Kind, model_id: str, target: str | None = None) -> list[KnownReplica]:
         """Return the replicas of a model, in ``target`` or everywhere."""

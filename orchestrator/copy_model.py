@@ -8,15 +8,12 @@ import azure.durable_functions as df
 
 from backup.codes import Code, Remedy, remedy
 from backup.messages import (
-    Authorized,
-    Checked,
     CopyProgress,
-    Discarded,
     DiscardInput,
     Failure,
     Inspected,
     ParkInput,
-    Recorded,
+    StepDone,
 )
 from backup.names import (
     AUTHORIZE_COPY,
@@ -127,24 +124,22 @@ def wait_for_slot(copy: Copy, not_before: datetime) -> Steps:
 
 
 def authorize(copy: Copy) -> Steps:
-    """Step 2: get the target's authorization. Where the target holds the copy already, go on to verify it."""
+    """Step 2: get the target's authorization, or find the copy in the target."""
     copy.show()
-    authorized = Authorized.parse((yield from copy.run(AUTHORIZE_COPY)))
-    following = Step.START_COPY if authorized.authorization is not None else Step.VERIFY
-    copy.update(attempt=authorized.attempt, target_model_id=authorized.target_model_id, step=following)
+    copy.advance(StepDone.parse((yield from copy.run(AUTHORIZE_COPY))))
 
 
 def start(copy: Copy) -> Steps:
     """Step 3: start the copy on the source."""
     copy.show()
-    yield from copy.run(START_COPY)
-    copy.update(checks=0, step=Step.CHECK_COPY)
+    copy.advance(StepDone.parse((yield from copy.run(START_COPY))))
+    copy.update(checks=0)
 
 
 def check_until_done(copy: Copy) -> Steps:
     """Step 4: poll the source, a little less often each time."""
     copy.show()
-    while True:
+    while copy.is_at(Step.CHECK_COPY):
         wake = copy.now + timedelta(seconds=poll_delay(copy.progress.checks))
         if wake >= copy.deadline:
             return (
@@ -152,28 +147,27 @@ def check_until_done(copy: Copy) -> Steps:
             )
         yield from copy.sleep_until(wake, next_poll_at=wake)
         copy.update(polls=copy.progress.polls + 1, checks=copy.progress.checks + 1)
-        checked = Checked.parse((yield from copy.run(CHECK_COPY)))
-        if checked.done:
-            return copy.update(step=Step.VERIFY)
-        copy.show(percent=checked.percent)
+        done = StepDone.parse((yield from copy.run(CHECK_COPY)))
+        copy.advance(done)
+        copy.show(percent=done.percent)
+    return None
 
 
 def verify(copy: Copy) -> Steps:
     """Step 5: prove that the copy equals its source."""
     copy.show()
-    yield from copy.run(VERIFY_COPY)
-    copy.update(step=Step.RECORD)
+    copy.advance(StepDone.parse((yield from copy.run(VERIFY_COPY))))
 
 
 def record(copy: Copy) -> Steps:
     """Step 6: record the replica and release the claim."""
     copy.show()
-    recorded = Recorded.parse((yield from copy.run(RECORD_REPLICA)))
+    done = StepDone.parse((yield from copy.run(RECORD_REPLICA)))
     copy.finish(
         CopyStatus.SUCCEEDED,
-        target_model_id=recorded.target_model_id,
-        api_version=recorded.api_version,
-        verified_at=recorded.verified_at,
+        target_model_id=done.target_model_id,
+        api_version=done.api_version,
+        verified_at=done.verified_at,
     )
 
 
@@ -246,10 +240,12 @@ def clean_up(copy: Copy, failure: Failure) -> Steps:
         )
     except StepFailed as failed:
         return (yield from recover(copy, failed.failure))
-    discarded = Discarded.parse(envelope)
-    copy.update(failure=None, attempt=discarded.attempt)
-    if discarded.ready_after_all:
-        return copy.update(step=Step.VERIFY)
+    copy.advance(StepDone.parse(envelope))
+    copy.update(failure=None)
+    if copy.is_at(Step.VERIFY):
+        # it is ready after all
+        return None
     if go_on:
+        # the next attempt needs a slot of its own
         return copy.update(fresh_starts=copy.progress.fresh_starts + 1, step=Step.INSPECT)
     copy.end(failure.code, failure.message)

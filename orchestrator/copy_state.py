@@ -8,8 +8,8 @@ from typing import Any
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import CopyOutcome, CopyProgress, Failure, StepInput
-from backup.states import CopyStatus, Step
+from backup.messages import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
+from backup.states import RESUME_AT, CopyStatus, Step
 from orchestrator.attempts import Steps, Waits, attempt, call
 
 LONGEST_WAIT_SECONDS = 300.0
@@ -57,6 +57,10 @@ class Copy:
     def update(self, **changes: Any) -> None:
         """Change the progress."""
         self.progress = self.progress.model_copy(update=changes)
+
+    def advance(self, done: StepDone) -> None:
+        """Go to the step that the claim's state names."""
+        self.update(attempt=done.attempt, target_model_id=done.target_model_id, step=RESUME_AT[done.state])
 
     def run(self, activity: str, kind: type[StepInput] = StepInput, **extra: Any) -> Steps:
         """Run an activity, retried as its failures allow; return its envelope. Raises ``StepFailed``."""

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
@@ -21,6 +21,7 @@ from form_recognizer import (
     EntraToken,
     ModelService,
     ResourceConnection,
+    Timeouts,
     Transport,
     open_service,
 )
@@ -78,7 +79,14 @@ class Services:
 
     def _open_transport(self, name: str) -> Transport:
         resource = self.configuration.resource(name)
-        return WatchedTransport(self._note, resource.endpoint, self._credential(name, resource))
+        total = float(self.configuration.copies.call_timeout_seconds)
+        usual = Timeouts()
+        timeouts = Timeouts(min(usual.connect, total), min(usual.read, total), total)
+        return WatchedTransport(self._note, resource.endpoint, self._credential(name, resource), timeouts=timeouts)
+
+    def longest_call(self) -> timedelta:
+        """Return how long a call to a resource can last, with a tenth more for the clocks of two workers."""
+        return timedelta(seconds=self.configuration.copies.call_timeout_seconds * 1.1)
 
     def history_days(self) -> int:
         """Return how many days finished runs and their history are kept. Raises ``ConfigurationInvalid``."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup.claims import Claim, Superseded
+from backup.claim import Claim, Superseded
 from backup.document_models import Kind
 from backup.states import ClaimState
 from local.host.store import RuntimeStatus

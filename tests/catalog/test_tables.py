@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup.claims import Claim, new_claim
+from backup.claim import Claim, new_claim
 from backup.document_models import Kind
 from backup.messages import CopyOrder
 from backup.records import Replica, Suspect

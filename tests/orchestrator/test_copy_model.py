@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -11,6 +11,9 @@ import azure.durable_functions as df
 import pytest
 from azure.durable_functions.testing import orchestrator_generator_wrapper
 
+from backup.codes import Code
+from backup.messages import Failure, Inspected, Message, StepDone
+from backup.states import ClaimState
 from orchestrator.copy_model import FRESH_STARTS, copy_model
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -25,14 +28,23 @@ ORDER = {
     "patienceSeconds": 300,
 }
 
-INSPECTED = {"ok": True, "attempt": 1, "state": "claimed", "apiVersion": "v2.1"}
-AUTHORIZED = {"ok": True, "attempt": 1, "targetModelId": "t-1", "authorization": "sealed"}
-STARTED = {"ok": True, "attempt": 1, "operation": "op-1"}
-RUNNING = {"ok": True, "done": False, "percent": 40}
-DONE = {"ok": True, "done": True}
-VERIFIED = {"ok": True, "targetModelId": "t-1", "verifiedAt": "2026-01-01T12:00:03Z"}
-RECORDED = {"ok": True, "targetModelId": "t-1", "verifiedAt": "2026-01-01T12:00:03Z", "apiVersion": "v2.1"}
-DISCARDED = {"ok": True, "attempt": 2}
+INSPECTED = Inspected(attempt=1, state=ClaimState.CLAIMED, api_version="v2.1")
+AUTHORIZED = StepDone(attempt=1, state=ClaimState.AUTHORIZED, target_model_id="t-1")
+STARTED = StepDone(attempt=1, state=ClaimState.COPYING, target_model_id="t-1")
+RUNNING = StepDone(attempt=1, state=ClaimState.COPYING, target_model_id="t-1", percent=40)
+DONE = StepDone(attempt=1, state=ClaimState.VERIFYING, target_model_id="t-1")
+VERIFIED = StepDone(attempt=1, state=ClaimState.VERIFIED, target_model_id="t-1")
+RECORDED = StepDone(attempt=1, state=ClaimState.RELEASED, target_model_id="t-1", verified_at=NOW, api_version="v2.1")
+DISCARDED = StepDone(attempt=2, state=ClaimState.CLAIMED)
+SIX_STEPS: Mapping[str, Message] = {
+    "inspect_models": INSPECTED,
+    "authorize_copy": AUTHORIZED,
+    "start_copy": STARTED,
+    "check_copy": DONE,
+    "verify_copy": VERIFIED,
+    "record_replica": RECORDED,
+}
+Answer = Message | Exception
 
 
 def user_function(decorated: Any) -> Callable[[df.DurableOrchestrationContext], Any]:
@@ -44,19 +56,11 @@ def user_function(decorated: Any) -> Callable[[df.DurableOrchestrationContext], 
 
 
 def test_a_copy_goes_through_its_six_steps() -> None:
-    answers = {
-        "inspect_models": INSPECTED,
-        "authorize_copy": AUTHORIZED,
-        "start_copy": STARTED,
-        "check_copy": DONE,
-        "verify_copy": VERIFIED,
-        "record_replica": RECORDED,
-    }
     called: list[str] = []
 
     def call_activity(name: str, data: dict[str, Any]) -> Mock:
         called.append(name)
-        return Mock(result=answers[name])
+        return Mock(result=SIX_STEPS[name].to_json())
 
     context = Mock(spec=df.DurableOrchestrationContext, instance_id="copy-1", current_utc_datetime=NOW)
     context.get_input.return_value = {"order": ORDER}
@@ -65,7 +69,7 @@ def test_a_copy_goes_through_its_six_steps() -> None:
     outcome: Any
     *_, outcome = orchestrator_generator_wrapper(user_function(copy_model)(context))
 
-    assert called == list(answers)
+    assert called == list(SIX_STEPS)
     assert context.create_timer.call_args_list == [((NOW + timedelta(seconds=2),),)]
     assert outcome["status"] == "Succeeded"
     assert outcome["targetModelId"] == "t-1"
@@ -74,18 +78,9 @@ def test_a_copy_goes_through_its_six_steps() -> None:
 class Play:
     """A platform with a script: what each activity answers in turn (the last answer stays), on a clock that timers move."""
 
-    def __init__(self, script: dict[str, list[Any]], **progress: Any) -> None:
-        usual: dict[str, list[Any]] = {
-            "inspect_models": [INSPECTED],
-            "authorize_copy": [AUTHORIZED],
-            "start_copy": [STARTED],
-            "check_copy": [DONE],
-            "verify_copy": [VERIFIED],
-            "record_replica": [RECORDED],
-            "discard_target": [DISCARDED],
-            "park_claim": [{"ok": True, "attempt": 1}],
-        }
-        self._answers = {name: self._turns(script.get(name, answers)) for name, answers in usual.items()}
+    def __init__(self, script: Mapping[str, Sequence[Answer]], **progress: Any) -> None:
+        usual = {**SIX_STEPS, "discard_target": DISCARDED, "park_claim": RUNNING}
+        self._answers = {name: self._turns(script.get(name, [answer])) for name, answer in usual.items()}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.waits: list[float] = []
         self.context = Mock(spec=df.DurableOrchestrationContext, instance_id="copy-1", current_utc_datetime=NOW)
@@ -96,7 +91,7 @@ class Play:
         *_, self.outcome = orchestrator_generator_wrapper(user_function(copy_model)(self.context))
 
     @staticmethod
-    def _turns(answers: list[Any]) -> Iterator[Any]:
+    def _turns(answers: Sequence[Answer]) -> Iterator[Answer]:
         yield from answers
         while True:
             yield answers[-1]
@@ -104,7 +99,7 @@ class Play:
     def _activity(self, name: str, data: dict[str, Any]) -> Any:
         self.calls.append((name, data))
         answer = next(self._answers[name])
-        return Raising(answer) if isinstance(answer, Exception) else Mock(result=answer)
+        return Raising(answer) if isinstance(answer, Exception) else Mock(result=answer.to_json())
 
     def _timer(self, wake: datetime) -> Mock:
         self.waits.append((wake - self.context.current_utc_datetime).total_seconds())
@@ -132,11 +127,21 @@ class Raising:
         raise self._error
 
 
-def failed(code: str, *, retryable: bool = False, **more: Any) -> dict[str, Any]:
-    return {"ok": False, "code": code, "message": "it failed", "retryable": retryable, **more}
+def failed(code: str) -> Failure:
+    return Failure(code=code, message="it failed", retryable=False)
 
 
-THROTTLED = failed("Throttled", retryable=True, retryAfter=48)
+THROTTLED = Failure.of(Code.THROTTLED, "it failed", retry_after=48)
+
+
+def test_a_start_that_is_found_done_goes_straight_to_verify() -> None:
+    play = Play({"start_copy": [DONE]})
+    assert "check_copy" not in play.names
+    assert play.outcome["status"] == "Succeeded"
+
+
+def test_no_step_is_told_the_authorization_through_the_history() -> None:
+    assert not {name for name in StepDone.model_fields if "authorization" in name or "expires" in name}
 
 
 def test_polls_grow_apart_until_the_service_is_done() -> None:
@@ -149,15 +154,7 @@ def test_polls_grow_apart_until_the_service_is_done() -> None:
     "name", ["inspect_models", "authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"]
 )
 def test_every_step_waits_as_long_as_it_is_told_and_then_tries_again(name: str) -> None:
-    success = {"check_copy": DONE}.get(name)
-    answers = {
-        "inspect_models": INSPECTED,
-        "authorize_copy": AUTHORIZED,
-        "start_copy": STARTED,
-        "verify_copy": VERIFIED,
-        "record_replica": RECORDED,
-    }
-    play = Play({name: [THROTTLED, success or answers[name]]})
+    play = Play({name: [THROTTLED, SIX_STEPS[name]]})
     assert play.outcome["status"] == "Succeeded"
     assert any(48 <= wait <= 48 * 1.1 for wait in play.waits)
     assert play.names.count(name) == 2
@@ -193,7 +190,7 @@ def test_what_cannot_be_helped_ends_the_copy_without_another_authorization() -> 
 
 def test_a_placeholder_that_turns_out_to_be_ready_is_verified_instead_of_discarded() -> None:
     play = Play(
-        {"check_copy": [failed("CopyFailed")], "discard_target": [{"ok": True, "attempt": 1, "readyAfterAll": True}]}
+        {"check_copy": [failed("CopyFailed")], "discard_target": [DONE]}
     )
     assert play.names[-3:] == ["discard_target", "verify_copy", "record_replica"]
     assert play.outcome["status"] == "Succeeded"
@@ -208,8 +205,7 @@ def test_a_copy_that_another_run_took_over_is_left_to_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"])
 def test_a_step_that_finds_a_later_attempt_of_its_own_goes_back_to_the_claim(name: str) -> None:
-    success = {"authorize_copy": AUTHORIZED, "start_copy": STARTED, "check_copy": DONE, "verify_copy": VERIFIED}
-    play = Play({name: [failed("ClaimMoved"), success.get(name, RECORDED)]})
+    play = Play({name: [failed("ClaimMoved"), SIX_STEPS[name]]})
     assert play.names.count("inspect_models") == 2
     assert play.outcome["status"] == "Succeeded"
 
@@ -236,7 +232,7 @@ def test_a_placeholder_that_cannot_be_discarded_stays_named_in_its_claim() -> No
 
 def test_the_deadline_counts_from_the_first_moment_also_in_a_later_history() -> None:
     play = Play(
-        {"inspect_models": [{**INSPECTED, "state": "copying"}], "check_copy": [RUNNING]},
+        {"inspect_models": [INSPECTED.replace(state=ClaimState.COPYING)], "check_copy": [RUNNING]},
         startedAt=(NOW - timedelta(seconds=7190)).isoformat(),
         step="checkCopy",
         polls=77,
@@ -259,7 +255,7 @@ def test_a_long_copy_begins_a_new_history_that_goes_on_where_the_old_one_stopped
 
 
 def test_a_reserved_moment_beyond_the_deadline_is_not_waited_for() -> None:
-    play = Play({"inspect_models": [{**INSPECTED, "notBefore": (NOW + timedelta(hours=3)).isoformat()}]})
+    play = Play({"inspect_models": [INSPECTED.replace(not_before=NOW + timedelta(hours=3))]})
     assert play.outcome["code"] == "DeadlineExceeded"
     assert play.waits == []
     assert "authorize_copy" not in play.names
@@ -267,11 +263,15 @@ def test_a_reserved_moment_beyond_the_deadline_is_not_waited_for() -> None:
 
 
 def test_a_reserved_moment_is_slept_until_before_anything_is_authorized() -> None:
-    play = Play({"inspect_models": [{**INSPECTED, "notBefore": (NOW + timedelta(minutes=3)).isoformat()}]})
+    play = Play({"inspect_models": [INSPECTED.replace(not_before=NOW + timedelta(minutes=3))]})
     assert play.waits[0] == 180
     assert play.names[1] == "authorize_copy"
 
 
 def test_an_envelope_of_a_newer_version_of_the_app_is_understood() -> None:
-    play = Play({"start_copy": [{**STARTED, "fromTomorrow": 1}], "verify_copy": [{**VERIFIED, "more": {}}]})
+    class Newer(StepDone):
+        from_tomorrow: int = 1
+
+    newer = [Newer.parse(done.to_json()) for done in (STARTED, VERIFIED)]
+    play = Play({"start_copy": newer[:1], "verify_copy": newer[1:]})
     assert play.outcome["status"] == "Succeeded"

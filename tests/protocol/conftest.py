@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
@@ -102,7 +102,8 @@ class Interrupted:
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:
-            where = f"{self._service.resource}:{name}"
+            # find_model is a get_model that expects nothing
+            where = f"{self._service.resource}:{name.replace('find_model', 'get_model')}"
             self._interruption(where, "before")
             result = found(*arguments, **named)
             self._interruption(where, "after")

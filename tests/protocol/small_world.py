@@ -17,7 +17,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.configuration import parse_configuration
 from backup.messages import CopyOrder, CopyOutcome, CopyProgress, RunRequest
 from backup.names import fallback_ids

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.states import ReplicaState
 from catalog.claims import ClaimTable, HeldClaim
 from local.inprocess import SOURCE

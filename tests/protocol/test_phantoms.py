@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backup.claims import Claim
+from backup.claim import Claim
 from backup.states import ClaimState, ReplicaState
 from catalog.claims import HeldClaim
 from local.host.store import ActivityJob

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from activities.envelope import Refused
-from activities.sources import SourceModel
 from backup.codes import Code
 from backup.document_models import Component, ModelState
-from backup.messages import ComponentRef, CopyOrder, Failure
+from backup.messages import ComponentRef, CopyOrder
 from backup.states import ReplicaState
-from form_recognizer import ModelNotFound
+from claims.source_model import SourceModel
+from claims.step import Refused
 from wiring.services import Services
 
 
@@ -42,24 +41,17 @@ def _source_id(services: Services, order: CopyOrder, component: Component) -> st
 
 def _is_there(services: Services, order: CopyOrder, source: SourceModel, component: Component, source_id: str) -> bool:
     target = services.model_service(order.target, source.api_version, component.kind)
-    try:
-        found = target.get_model(component.model_id)
-    except ModelNotFound:
+    found = target.find_model(component.model_id)
+    if found is None or found.summary.state is not ModelState.READY:
         return False
-    if found.summary.state is not ModelState.READY:
-        return False
-    original = services.model_service(order.source, source.api_version, component.kind)
-    try:
-        is_same = original.get_model(source_id).digest() == found.digest()
-    except ModelNotFound:
-        raise _refused(
-            order, f'"{order.source}" has lost {component.kind} {component.model_id}', "train it again"
-        ) from None
-    if not is_same:
+    original = services.model_service(order.source, source.api_version, component.kind).find_model(source_id)
+    if original is None:
+        raise _refused(order, f'"{order.source}" has lost {component.kind} {component.model_id}', "train it again")
+    if original.digest() != found.digest():
         holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
         if _is_older_copy(services, order, component):
             holds = f'"{order.target}" holds an older copy of {component.kind} {component.model_id}'
-            raise _refused(order, holds, "a plan's run replaces it, and lets it go a day later")
+            raise _refused(order, holds, "the next run of its plan replaces it, and deletes the older copy a day later")
         raise _refused(order, holds, "move it away")
     return True
 
@@ -73,6 +65,4 @@ def _is_older_copy(services: Services, order: CopyOrder, component: Component) -
 
 
 def _refused(order: CopyOrder, why: str, advice: str) -> Refused:
-    return Refused(
-        Failure.of(Code.COMPONENT_FAILED, f"{why}, which {order.model_id} refers to: {advice}, then ask again")
-    )
+    return Refused(Code.COMPONENT_FAILED, f"{why}, which {order.model_id} refers to: {advice}, then ask again")

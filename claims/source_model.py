@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from activities.envelope import Refused
 from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest_common
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
-from backup.messages import CopyOrder, Failure
+from backup.messages import CopyOrder
 from backup.names import V2_MODEL_ID
-from form_recognizer import ModelNotFound, ModelService, VersionRetired
+from claims.step import Refused
+from form_recognizer import VersionRetired
 from wiring.services import Services
 
 
@@ -39,7 +39,7 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
         asked = newest_common(source_versions, target_versions, generation) or _newest(source_versions, generation)
         tried.append(asked)
         try:
-            details = _read(services.model_service(order.source, asked, order.kind), order)
+            details = services.model_service(order.source, asked, order.kind).find_model(order.model_id)
         except VersionRetired as error:
             # the id may look like one of v2 and be of a later generation, whose version is still there
             retired = error
@@ -50,29 +50,25 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
         version = _version_for(order, own, generation, source_versions, target_versions)
         if version != asked:
             # what a copy keeps is compared in the words of the version that makes the copy
-            details = _read(services.model_service(order.source, version, order.kind), order)
+            details = services.model_service(order.source, version, order.kind).find_model(order.model_id)
             if details is None:
                 continue
         return SourceModel(version, details)
     if retired is not None:
         raise retired
     raise Refused(
-        Failure.of(
-            Code.SOURCE_MODEL_NOT_FOUND,
-            f'resource "{order.source}" shows no {order.kind} {order.model_id} to {" and ".join(tried or source_versions)}; '
-            "one that was built with a later version is shown to that version only",
-        )
+        Code.SOURCE_MODEL_NOT_FOUND,
+        f'resource "{order.source}" shows no {order.kind} {order.model_id} to {" and ".join(tried or source_versions)}; '
+        "one that was built with a later version is shown to that version only",
     )
 
 
 def _require_kind(order: CopyOrder, source_versions: tuple[str, ...]) -> None:
     if not any(can_copy(version, order.kind) for version in source_versions):
         raise Refused(
-            Failure.of(
-                Code.KIND_UNSUPPORTED,
-                f'{order.kind}s are copied by {FIRST_V4} and later, and "{order.source}" speaks '
-                f"{', '.join(source_versions)}: add {FIRST_V4} to its apiVersions",
-            )
+            Code.KIND_UNSUPPORTED,
+            f'{order.kind}s are copied by {FIRST_V4} and later, and "{order.source}" speaks '
+            f"{', '.join(source_versions)}: add {FIRST_V4} to its apiVersions",
         )
 
 
@@ -87,21 +83,17 @@ def _version_for(
     built_with = found_by if own is None else generation_of_model(own)
     if order.kind is Kind.CLASSIFIER and built_with is not Generation.V4:
         raise Refused(
-            Failure.of(
-                Code.KIND_UNSUPPORTED,
-                f"{order.kind} {order.model_id} was built with {own}, and the service copies classifiers of {FIRST_V4} and later: "
-                "train it again with that",
-            )
+            Code.KIND_UNSUPPORTED,
+            f"{order.kind} {order.model_id} was built with {own}, and the service copies classifiers of {FIRST_V4} and later: "
+            "train it again with that",
         )
     version = None if built_with is None else newest_common(source_versions, target_versions, built_with, at_least=own)
     if version is None:
         raise Refused(
-            Failure.of(
-                Code.NO_COMMON_VERSION,
-                f'{order.kind} {order.model_id} was built with {own or found_by}; "{order.source}" speaks '
-                f'{", ".join(source_versions)} and "{order.target}" speaks {", ".join(target_versions)}: '
-                "add a version to both that can copy it",
-            )
+            Code.NO_COMMON_VERSION,
+            f'{order.kind} {order.model_id} was built with {own or found_by}; "{order.source}" speaks '
+            f'{", ".join(source_versions)} and "{order.target}" speaks {", ".join(target_versions)}: '
+            "add a version to both that can copy it",
         )
     return version
 
@@ -121,10 +113,3 @@ def _newest(versions: tuple[str, ...], generation: Generation) -> str:
     newest = newest_common(versions, versions, generation)
     assert newest is not None, "only generations that are configured are asked for"
     return newest
-
-
-def _read(service: ModelService, order: CopyOrder) -> ModelDetails | None:
-    try:
-        return service.get_model(order.model_id)
-    except ModelNotFound:
-        return None

@@ -75,6 +75,8 @@ class Claim(Message):
     operation: str | None = None
     announced_at: datetime | None = None
     """When the effect of the present state was announced."""
+    call_ends_at: datetime | None = None
+    """Until when the announced call can last: before that its answer is not lost, only late."""
     operation_lost_at: datetime | None = None
     """Since when we have no operation to ask about and go by the target's own state."""
     missing_since: datetime | None = None
@@ -87,19 +89,22 @@ class Claim(Message):
     given_up: Failure | None = None
     """Why the present attempt is being discarded: a step that is delivered again answers with it again."""
     outcome_code: str | None = None
-    outcome_message: str | None = None
 
     def is_held_by(self, step: StepInput) -> bool:
         """Tell whether ``step`` may act on this claim: same owner, same attempt, not released."""
         return self.owner == step.owner and self.attempt == step.attempt and self.state is not ClaimState.RELEASED
 
-    def stands_as(self, announced: Claim) -> bool:
+    def same_announcement(self, announced: Claim) -> bool:
         """Tell whether what ``announced`` announced is still announced, by the same owner, and has no outcome yet."""
         mine, theirs = (
             (claim.owner, claim.attempt, claim.state, claim.announced_at, claim.announced_id, claim.target_model_id)
             for claim in (self, announced)
         )
         return mine == theirs
+
+    def is_call_under_way(self, now: datetime) -> bool:
+        """Tell whether the announced call may still be under way, in another delivery of the step."""
+        return self.call_ends_at is not None and now < self.call_ends_at
 
     def is_live(self, now: datetime) -> bool:
         """Tell whether somebody holds this claim at ``now``."""
@@ -117,55 +122,54 @@ class Claim(Message):
         """Return this claim in ``state``, with other fields changed along. Raises ``IllegalMove``."""
         if state not in CLAIM_MOVES[self.state]:
             raise IllegalMove(f"a claim does not go from {self.state} to {state}")
-        return self.model_copy(update={"state": state, **changes})
+        return self.replace(state=state, **changes)
 
     def renewed(self, now: datetime, step: StepInput, wait: float = 0.0) -> Self:
         """Return this claim with a lease that outlives the orchestrator's next wake."""
         until = lease_until(now, max(step.next_wake_seconds, wait))
-        return self.model_copy(update={"lease_until": until, "polls": max(self.polls, step.polls)})
+        return self.replace(lease_until=until, polls=max(self.polls, step.polls))
 
     def next_attempt(self) -> Self:
         """Return this claim under a new attempt, without what belonged to the old one."""
-        return self.model_copy(
-            update={
-                "attempt": self.attempt + 1,
-                "not_before": None,
-                "target_model_id": None,
-                "owned_id": None,
-                "missing_since": None,
-                "announced_id": None,
-                "authorization": None,
-                "authorization_expires": None,
-                "operation": None,
-                "announced_at": None,
-                "operation_lost_at": None,
-                "look_page": None,
-                "verified_at": None,
-                "given_up": None,
-            }
+        return self.replace(
+            attempt=self.attempt + 1,
+            not_before=None,
+            target_model_id=None,
+            owned_id=None,
+            missing_since=None,
+            announced_id=None,
+            authorization=None,
+            authorization_expires=None,
+            operation=None,
+            announced_at=None,
+            call_ends_at=None,
+            operation_lost_at=None,
+            look_page=None,
+            verified_at=None,
+            given_up=None,
         )
 
     def discarding(self, failure: Failure, **changes: Any) -> Self:
         """Return this claim with its attempt given up because of ``failure``, and other fields changed along."""
         return self.move(ClaimState.DISCARDING, given_up=failure, **changes)
 
-    def what_moved_it(self, said: str) -> Failure:
-        """Return the envelope for a step that the claim has gone on without: why its attempt was given up, or ``ClaimMoved``."""
+    def stale_step_failure(self, reason: str) -> Failure:
+        """Return the envelope for a step that comes too late for this claim: why its attempt was given up, or ``ClaimMoved``."""
         if self.state is ClaimState.DISCARDING and self.given_up is not None:
             return self.given_up
-        return Failure.of(Code.CLAIM_MOVED, f"the claim is {self.state}: {said}")
+        return Failure.of(Code.CLAIM_MOVED, f"the claim is {self.state}: {reason}")
 
-    def giving_up(self, now: datetime) -> list[Superseded]:
+    def superseded_with_current(self, now: datetime) -> list[Superseded]:
         """Return the list of superseded ids with the present one added, if it is ours."""
         if self.owned_id is None or self.is_superseded(self.owned_id):
             return self.superseded
         return [*self.superseded, Superseded(target_model_id=self.owned_id, given_up_at=now, digest=self.digest)]
 
-    def keeping(self, now: datetime) -> list[Superseded]:
+    def superseded_never_deleted(self, now: datetime) -> list[Superseded]:
         """Return the list of superseded ids with the present one added as one that is never deleted while it is ready."""
         return [
-            entry.model_copy(update={"digest": ""}) if entry.target_model_id == self.owned_id else entry
-            for entry in self.giving_up(now)
+            entry.replace(digest="") if entry.target_model_id == self.owned_id else entry
+            for entry in self.superseded_with_current(now)
         ]
 
     def is_superseded(self, target_model_id: str | None) -> bool:
@@ -174,31 +178,35 @@ class Claim(Message):
 
     def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
         """Return this lapsed claim under a new owner, who goes on where the old one stopped."""
-        return self.model_copy(
-            update={
-                "owner": owner,
-                "run_id": order.run_id,
-                "row": order.row,
-                "attempt": self.attempt + 1,
-                "lease_until": lease_until(now, 0.0),
-                # whoever asks anew begins anew
-                "given_up": None,
-            }
+        return self.replace(
+            owner=owner,
+            run_id=order.run_id,
+            row=order.row,
+            attempt=self.attempt + 1,
+            lease_until=lease_until(now, 0.0),
+            # the new owner decides anew, and looks at the copy again
+            given_up=None,
+            state=ClaimState.VERIFYING if self.state is ClaimState.VERIFIED else self.state,
         )
 
-    def released(self, code: str | None = None, message: str | None = None) -> Self:
-        """Return this claim given back. The sealed authorization is dropped: nobody needs it any more."""
-        return self.move(
-            ClaimState.RELEASED,
-            authorization=None,
-            given_up=None,
-            outcome_code=code,
-            outcome_message=message,
-        )
+    def without_superseded(self, entry: Superseded) -> Self:
+        """Return this claim without one of the ids that were given up."""
+        left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
+        return self.replace(superseded=left)
+
+    def with_deleting(self, entry: Superseded, *, deleting: bool) -> Self:
+        """Return this claim with the deletion of an id that was given up announced, or withdrawn."""
+        marked = entry.replace(deleting=deleting)
+        entries = [marked if other.target_model_id == entry.target_model_id else other for other in self.superseded]
+        return self.replace(superseded=entries)
+
+    def released(self, code: str | None = None) -> Self:
+        """Return this claim given back, with the code of a failure. The sealed authorization is dropped."""
+        return self.move(ClaimState.RELEASED, authorization=None, given_up=None, outcome_code=code)
 
     def parked(self, now: datetime) -> Self:
-        """Return this claim with its lease ended: whoever asks next takes it over and goes on."""
-        return self.model_copy(update={"lease_until": now - timedelta(seconds=1)})
+        """Return this claim with its lease ended: the next owner takes it over at once."""
+        return self.replace(lease_until=now - timedelta(seconds=1))
 
 
 def new_claim(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.claims import Claim, IllegalMove, new_claim
+from backup.claim import Claim, IllegalMove, new_claim
 from backup.codes import Code
 from backup.document_models import Kind
 from backup.messages import CopyOrder, StepInput

@@ -1,0 +1,41 @@
+"""Read a replica whole and compare it with what was verified (``deepCheck``)."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from activities.envelope import activity
+from backup.codes import Code
+from backup.document_models import ModelState
+from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.names import CHECK_REPLICA
+from backup.states import ReplicaState
+from claims.step import Refused, is_cancelled, step_fields
+from wiring.events import Event, emit
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+
+@activity(blueprint, CHECK_REPLICA, StepInput)
+def check_replica(services: Services, step: StepInput) -> Message:
+    """Compare a replica with what was verified. ``StepInput`` in, ``ReplicaDone`` out, or ``Drifted``."""
+    replicas = services.catalogue.replicas
+    stored = replicas.subject_of(step.order)
+    if stored is None or stored.replica.state is not ReplicaState.READY:
+        return ReplicaDone(changed=False)
+    if is_cancelled(services, step.order):
+        raise Refused(Code.CANCELLED, "the run was cancelled before this replica was read")
+    replica = stored.replica
+    found = services.model_service(replica.target, replica.api_version, replica.kind).find_model(
+        replica.target_model_id
+    )
+    if found is not None and found.summary.state is ModelState.READY and found.digest() == replica.digest:
+        return ReplicaDone(changed=False)
+    replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
+    detail = "is missing" if found is None else "differs from what was verified"
+    follows = "the next run copies it again" if replica.orphaned_at is None else "its source model is missing as well"
+    emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=detail, **step_fields(step))
+    return Failure.of(
+        Code.DRIFTED, f'{replica.kind} {replica.target_model_id} in "{replica.target}" {detail}; {follows}'
+    )

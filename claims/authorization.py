@@ -1,0 +1,115 @@
+"""One authorization: announced, asked for once, and its outcome written. Whatever goes wrong in between leaves a trace."""
+
+from __future__ import annotations
+
+from backup.claim import Claim
+from backup.codes import Code
+from backup.document_models import CopyAuthorization
+from backup.messages import CopyOrder, Failure
+from backup.states import ClaimState
+from catalog.store import CatalogueUnavailable
+from claims.deletions import remove_orphan
+from claims.lost_answers import suspect_lost_id
+from claims.step import Refused, StepContext, find_claim
+from form_recognizer import CopyTarget, GiveUp, ModelExists, RetryAfter, ServiceError, UntrustedAddress
+from wiring.events import Event
+
+
+def sealing_purpose(order: CopyOrder, target_model_id: str) -> str:
+    """Return what an authorization is sealed for: it opens for this copy only."""
+    return f"{order.source}|{order.target}|{order.kind}|{order.model_id}|{target_model_id}"
+
+
+def authorize(work: StepContext, wanted: CopyTarget) -> None:
+    """Ask the target once, and write the authorization into the claim.
+
+    Raises ``ModelExists`` with the claim back in ``claimed`` and the id among its taken ones, other errors of the service, and
+    ``Refused`` where the claim has moved on meanwhile.
+    """
+    work.renew(
+        work.claim.move(
+            ClaimState.AUTHORIZING,
+            announced_at=work.now(),
+            call_ends_at=work.announce_until(),
+            announced_id=wanted.model_id,
+        )
+    )
+    authorization = _ask(work, wanted)
+    target_model_id = authorization.target_model_id
+    try:
+        _keep(work, authorization)
+    except Refused:
+        if not _is_named_by_claim(work, target_model_id):
+            remove_orphan(work, target_model_id)
+        raise
+    except CatalogueUnavailable:
+        # an id that we chose is announced in the claim; one that the service chose is written nowhere
+        if work.target().generation.shows_placeholders:
+            remove_orphan(work, target_model_id)
+        raise
+    work.emit(Event.AUTHORIZED, targetModel=target_model_id)
+
+
+def _ask(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
+    try:
+        return work.target().authorize_copy(wanted)
+    except ModelExists:
+        taken = [wanted.model_id] if wanted.model_id is not None else []
+        work.settle(lambda claim: _withdrawn(claim).replace(taken_ids=[*claim.taken_ids, *taken]))
+        raise
+    except ServiceError as error:
+        if error.target_model_id is not None:
+            raise _unusable(work, error, error.target_model_id) from None
+        if isinstance(error, RetryAfter | GiveUp) and not isinstance(error, UntrustedAddress):
+            # a refusal proves that no placeholder was made
+            work.settle(_withdrawn)
+        else:
+            work.note_call_ended()
+        raise
+
+
+def _withdrawn(claim: Claim) -> Claim:
+    """Return the claim after an announced authorization that made nothing."""
+    return claim.move(ClaimState.CLAIMED, announced_at=None, call_ends_at=None, announced_id=None)
+
+
+def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
+    """Return the refusal for an answer that names a placeholder and cannot be used, with the placeholder to be discarded."""
+    code = Code(error.code) if isinstance(error, GiveUp) else Code.AUTHORIZATION_UNUSABLE
+    failure = Failure.of(code, error.message, request_id=error.request_id)
+    work.settle(
+        lambda claim: claim.discarding(
+            failure, target_model_id=target_model_id, owned_id=target_model_id, announced_id=None
+        )
+    )
+    return Refused.with_failure(failure)
+
+
+def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
+    target_model_id = authorization.target_model_id
+    sealed = work.services.sealer.seal(authorization.document, sealing_purpose(work.order, target_model_id))
+    suspect_lost_id(work, unless=target_model_id)
+    work.settle(
+        lambda claim: claim.move(
+            ClaimState.AUTHORIZED,
+            target_model_id=target_model_id,
+            owned_id=target_model_id,
+            authorization=sealed,
+            authorization_expires=authorization.expires,
+            announced_at=None,
+            call_ends_at=None,
+            announced_id=None,
+            lost_id=None,
+        ).renewed(work.now(), work.step)
+    )
+    # another copy that lost an answer may have recorded this placeholder as a suspect before the claim named it
+    work.services.catalogue.suspects.forget(work.order.target, target_model_id, work.order.kind)
+
+
+def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
+    found = find_claim(work.services, work.order)
+    return found is not None and target_model_id in {
+        found.claim.target_model_id,
+        found.claim.announced_id,
+        found.claim.lost_id,
+    }

@@ -1,0 +1,188 @@
+"""The context of one step: the services, the step's input, and the claim that it acts under.
+
+A step acts only for the owner and attempt that hold the claim, and every change of the claim is a compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from backup.claim import Claim
+from backup.codes import Code
+from backup.messages import CopyOrder, Failure, StepDone, StepInput
+from backup.states import CopyStatus
+from catalog.claims import HeldClaim
+from catalog.store import RowChanged
+from form_recognizer import ModelService, ServiceError
+from wiring.events import Event, emit
+from wiring.services import Services
+
+RETRY_SECONDS = 2.0
+"""When to call a step again whose claim is being changed by another delivery of the same step."""
+
+
+class Refused(Exception):
+    """The step must not act, or cannot: ``failure`` is its envelope."""
+
+    def __init__(self, code: Code, message: str, *, retry_after: float | None = None) -> None:
+        """Refuse with ``code``; ``retry_after`` is in seconds."""
+        super().__init__(code)
+        self.failure = Failure.of(code, message, retry_after=retry_after)
+
+    @classmethod
+    def with_failure(cls, failure: Failure) -> Refused:
+        """Refuse with an envelope that exists already."""
+        refused = cls(Code(failure.code), failure.message)
+        refused.failure = failure
+        return refused
+
+
+@dataclass
+class StepContext:
+    """One step at work under its claim. ``held`` is the claim as it was read or written last."""
+
+    services: Services
+    step: StepInput
+    held: HeldClaim
+
+    @classmethod
+    def open(cls, services: Services, step: StepInput) -> Self:
+        """Read the claim of ``step``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) where another owner or attempt holds it."""
+        held = find_claim(services, step.order)
+        if held is None:
+            raise Refused(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
+        if not held.claim.is_held_by(step):
+            raise Refused.with_failure(held.claim.refusal(step))
+        return cls(services, step, held)
+
+    @property
+    def claim(self) -> Claim:
+        """The claim."""
+        return self.held.claim
+
+    @property
+    def order(self) -> CopyOrder:
+        """The row of the run that this copy is for."""
+        return self.step.order
+
+    @property
+    def target_model_id(self) -> str:
+        """The id of the copy in the target, in a state in which there is one."""
+        assert self.claim.target_model_id is not None, f"a claim that is {self.claim.state} has a target id"
+        return self.claim.target_model_id
+
+    def now(self) -> datetime:
+        """Return the present moment (UTC)."""
+        return self.services.now()
+
+    def source(self) -> ModelService:
+        """Return the source's service, through the version that the copy is made with."""
+        return self.services.model_service(self.order.source, self.claim.source_api_version, self.order.kind)
+
+    def target(self) -> ModelService:
+        """Return the target's service, through the version that the copy is made with."""
+        return self.services.model_service(self.order.target, self.claim.source_api_version, self.order.kind)
+
+    def save(self, claim: Claim) -> None:
+        """Write ``claim`` if it is unchanged since it was read. Raises ``Refused`` otherwise."""
+        try:
+            self.held = self.services.catalogue.claims.save(self.held, claim)
+        except RowChanged:
+            raise Refused.with_failure(concurrent_change(self.services, self.step)) from None
+
+    def renew(self, claim: Claim, seconds: float = 0.0) -> None:
+        """Write ``claim`` with a lease that outlives the orchestrator's next wake, or ``seconds`` from now if that is later."""
+        self.save(claim.renewed(self.now(), self.step, seconds))
+
+    def settle(self, outcome: Callable[[Claim], Claim]) -> None:
+        """Write the outcome of an announced call, also where another delivery of this step renewed the lease meanwhile.
+
+        While the announcement stands, its outcome is the truth. Raises ``Refused`` where the claim has moved on without it.
+        """
+        announced = self.claim
+        while True:
+            try:
+                self.held = self.services.catalogue.claims.save(self.held, outcome(self.claim))
+            except RowChanged:
+                found = find_claim(self.services, self.order)
+                if found is None or not found.claim.same_announcement(announced):
+                    raise Refused.with_failure(concurrent_change(self.services, self.step)) from None
+                self.held = found
+            else:
+                return
+
+    def note_call_ended(self) -> None:
+        """Write that the announced call has ended without an answer: whoever looks next need not wait for it."""
+        self.settle(lambda claim: claim.replace(call_ends_at=self.now()))
+
+    def announce_until(self) -> datetime:
+        """Return until when a call that is announced now can last."""
+        return self.now() + self.services.longest_call()
+
+    def done(self, **facts: Any) -> StepDone:
+        """Return the envelope of a step that succeeded: the claim's state says what comes next."""
+        claim = self.claim
+        return StepDone(attempt=claim.attempt, state=claim.state, target_model_id=claim.target_model_id, **facts)
+
+    def emit(self, event: Event, **facts: Any) -> None:
+        """Write an event with the fields that say whose copy it is about."""
+        emit(event, **facts, **step_fields(self.step))
+
+    def is_cancelled(self) -> bool:
+        """Tell whether the run was asked to stop."""
+        return is_cancelled(self.services, self.order)
+
+
+def find_claim(services: Services, order: CopyOrder) -> HeldClaim | None:
+    """Return the claim on the copy of ``order``, whoever holds it."""
+    return services.catalogue.claims.get(order.target, order.kind, order.source, order.model_id)
+
+
+def concurrent_change(services: Services, step: StepInput) -> Failure:
+    """Return the envelope for a step whose claim was changed after it was read.
+
+    Where another delivery for the same owner changed it, the step is called again and judges the claim from its beginning: it may find
+    that its work is done.
+    """
+    found = find_claim(services, step.order)
+    if found is None:
+        return Failure.of(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
+    if found.claim.owner == step.owner:
+        return Failure.of(Code.LOOKING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
+    return found.claim.refusal(step)
+
+
+def is_cancelled(services: Services, order: CopyOrder) -> bool:
+    """Tell whether the run of ``order`` was asked to stop."""
+    record = services.catalogue.runs.find(order.run_id)
+    return record is not None and record.cancel_requested
+
+
+def has_ended(services: Services, order: CopyOrder) -> bool:
+    """Tell whether the run has a final outcome for ``order``: a step that comes later is a phantom."""
+    row = services.catalogue.runs.row(order.run_id, order.row)
+    return row is not None and row.status not in {CopyStatus.PENDING, CopyStatus.RUNNING}
+
+
+def failure_of(error: ServiceError, code: Code | None = None) -> Failure:
+    """Return the envelope for a failed call to the service, under its own code or under ``code``."""
+    return Failure.of(
+        code or Code(error.code), error.message, retry_after=error.retry_after, request_id=error.request_id
+    )
+
+
+def step_fields(step: StepInput) -> dict[str, Any]:
+    """Return the fields by which an event is found: run, route, model, orchestration, attempt."""
+    order = step.order
+    return {
+        "run": order.run_id,
+        "source": order.source,
+        "target": order.target,
+        "kind": order.kind,
+        "model": order.model_id,
+        "instance": step.owner,
+        "attempt": step.attempt,
+    }
