@@ -15,6 +15,8 @@ export PORT SIM_PORT LIMITS DOWN
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
+# Where `make next` installs the next major version of the Durable SDK.
+NEXT ?= .venv/next
 # Two stages, so that a first `make run` need not wait for linters and test clients.
 DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
@@ -26,7 +28,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard function_app.py activities backup bench catalog claims form_recognizer http_start local orchestrator tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format bench schema clean environment deployed emulator without-node python
+.PHONY: help run serve test next lint format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -40,6 +42,15 @@ serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM
 
 test: environment emulator ## Run the tests
 	@$(WITHOUT_NODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4
+
+next: ## Test with the newest azure-functions-durable, pre-releases too, in .venv/next (PYTHON=python3.13; docs/decisions/0006)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null || { \
+	  echo "azure-functions-durable 2 needs Python 3.13 or later. Name one: make next PYTHON=python3.13" >&2; \
+	  exit 1; }
+	@$(MAKE) --no-print-directory environment VENV=$(NEXT)
+	@$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'azure-functions-durable>=2.0.0rc3'
+	@$(NEXT)/bin/python -m pip list --disable-pip-version-check 2>/dev/null | grep -E '^(azure-functions|durabletask)'
+	@$(NEXT)/bin/python -m pytest -rfE tests/test_worker.py tests/orchestrator tests/http_start
 
 lint: environment ## Check style, formatting, types and imports
 	@$(BIN)/ruff check .

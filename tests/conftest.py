@@ -9,6 +9,22 @@ import pytest
 
 from local.azurite import Azurite, AzuriteMissing
 from local.flaky_proxy import FlakyProxy
+from local.host import sdk
+
+
+@pytest.fixture(scope="session")
+def protocol_1() -> None:
+    """Skips what runs orchestrations on the embedded host where the installed SDK speaks another protocol (``make next``)."""
+    reason = sdk.refusal()
+    if reason is not None:
+        pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once what was left out because of the SDK's version."""
+    reason = sdk.refusal()
+    if reason is not None:
+        terminalreporter.write_line(f"Tests that run orchestrations on the embedded host were skipped: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import azure.durable_functions as df
 import pytest
 
 from backup import names
@@ -89,8 +90,9 @@ def functions_by_trigger() -> dict[str, set[str]]:
     spec.loader.exec_module(module)
     found: dict[str, set[str]] = {}
     for function in module.app.get_functions():
-        trigger = function.get_trigger().type
-        found.setdefault(trigger, set()).add(function.get_function_name())
+        name = function.get_function_name()
+        if not name.startswith("BuiltIn__"):  # 2.x of the SDK adds functions of its own
+            found.setdefault(function.get_trigger().type, set()).add(name)
     return found
 
 
@@ -129,6 +131,27 @@ def test_every_name_that_is_shared_belongs_to_a_function() -> None:
     }
     functions = functions_by_trigger()
     assert shared == functions["activityTrigger"] | functions["orchestrationTrigger"]
+
+
+def inside_the_sdk(path: Path) -> Iterator[str]:
+    """Names that a file imports from ``azure.durable_functions`` and that the SDK does not promise to keep."""
+    sdk = "azure.durable_functions"
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == sdk:
+            names += [f"{sdk}.{alias.name}" for alias in node.names if alias.name not in df.__all__]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    yield from (name for name in names if name.startswith(f"{sdk}.") and name != f"{sdk}.testing")
+
+
+def test_one_module_imports_from_inside_the_sdk() -> None:
+    """2.x moved every module of 1.x: what is not public is used behind ``local/host/sdk.py`` (decision 0006)."""
+    files = {path for room in (*PACKAGES, "bench", "tests") for path in sources([room])}
+    found = {str(path.relative_to(ROOT)): name for path in files for name in inside_the_sdk(path)}
+    assert set(found) == {"local/host/sdk.py"}, found
 
 
 def test_the_import_rules_know_every_room() -> None:

@@ -65,7 +65,7 @@ class Host:
         keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are gone otherwise, as on Azure.
 
     Raises:
-        AppLoadError, ConfigurationError, StateInUseError: by the constructor; nothing has started then.
+        AppLoadError, ConfigurationError, NotSupportedError, StateInUseError: by the constructor; nothing has started then.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Host:
     ) -> None:
         self.clock = SystemClock() if clock is None else clock
         self.settings = HostSettings.load(Path("host.json") if host_json is None else host_json)
+        protocol = DurableProtocolV1()
         self.index = load_app(app)
         kill_points = KillPoints(os.environ.get(KILL_VARIABLE, "") if kill is None else kill)
         self._server: Server | None = None
@@ -91,7 +92,7 @@ class Host:
             self.index,
             self._store,
             self.clock,
-            DurableProtocolV1(),
+            protocol,
             max_activities=max_activities or self.settings.max_activities,
             versions=self.settings.versions,
             kill_points=kill_points,

@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from azure.durable_functions.models.utils import http_utils
+from local.host import sdk
 
 T = TypeVar("T")
 
@@ -44,4 +44,4 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
 def _close_sdk_session() -> None:
     """Close the session that the SDK never closes: aiohttp would complain on standard error as the process ends."""
     with contextlib.suppress(Exception):
-        submit(http_utils._close_session()).result(timeout=1)
+        submit(sdk.close_session()).result(timeout=1)

@@ -3,6 +3,7 @@
 The SDK's orchestrator handle takes the trigger's JSON (history included) and returns, or raises, the state's JSON. This is the only module
 that knows the shape of either; the engine deals in :class:`Action`, :class:`Decision` and history events. Shapes and numbers are those of
 the extension (``OrchestrationTriggerAttributeBindingProvider``, ``OutOfProcOrchestrationShim``) and of the SDK (``OrchestratorState``).
+Where the SDK keeps what is needed of it, :mod:`local.host.sdk` knows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Protocol
 
-from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
+from local.host import sdk
 
 Event = dict[str, Any]
 """One history event, with the keys of the wire."""
@@ -167,7 +168,8 @@ class DurableProtocolV1:
     _tail: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        """Write the part of the trigger that never changes."""
+        """Write the part of the trigger that never changes. Raises ``NotSupportedError`` where the SDK is not 1.x."""
+        sdk.require_protocol_1()
         # "Millseconds" is how the extension spells it.
         tail = (
             f',"isReplaying":false,"upperSchemaVersion":1,"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"{self.long_timer_interval}"'
@@ -269,12 +271,12 @@ def played(text: str) -> str:
 
 def encode_payload(value: object) -> str:
     """Serialize a value as the SDK does for inputs and results; raises ``TypeError`` when it is not JSON-able."""
-    return str(df_dumps(value))
+    return sdk.dumps(value)
 
 
 def decode_payload(text: str) -> Any:
     """Read what :func:`encode_payload` wrote, as the worker does for an activity's input."""
-    return df_loads(text)
+    return sdk.loads(text)
 
 
 def client_input(value: object) -> str | None:

@@ -79,7 +79,7 @@ MakeStage = Callable[..., HttpStage]
 
 
 @pytest.fixture
-def make_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeStage]:
+def make_stage(tmp_path: Path, protocol_1: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeStage]:
     """Opens stages; they close with the test."""
     for name in ("LOCAL_HOST_FUNCTION_KEY", "LOCAL_HOST_SYSTEM_KEY"):
         monkeypatch.delenv(name, raising=False)

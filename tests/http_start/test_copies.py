@@ -18,14 +18,14 @@ SECOND = seeds.model_uuid("Shop receipts")
 
 
 @pytest.fixture(scope="module")
-def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def refusing(tmp_path_factory: pytest.TempPathFactory, protocol_1: None) -> Iterator[Stage]:
     """One stage for all the requests that start nothing."""
     with Stage(tmp_path_factory.mktemp("refusing")) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module")
-def only_v2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def only_v2(tmp_path_factory: pytest.TempPathFactory, protocol_1: None) -> Iterator[Stage]:
     """A stage whose resources speak v2 only, in which every model id is a UUID."""
     with Stage(tmp_path_factory.mktemp("v2"), versions=["v2.1"]) as stage:
         yield stage

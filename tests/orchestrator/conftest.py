@@ -88,7 +88,7 @@ MakeStage = Callable[..., Driven]
 
 
 @pytest.fixture
-def make_stage(tmp_path: Path) -> Iterator[MakeStage]:
+def make_stage(tmp_path: Path, protocol_1: None) -> Iterator[MakeStage]:
     """Opens stages; they close with the test. ``kind`` is the class of the stage."""
     with ExitStack() as stages:
 

@@ -23,6 +23,8 @@ from backup.states import Step
 from local.host.replay import ReplayMismatchError, load_history, replay
 from local.record_histories import STORIES, record
 
+pytestmark = pytest.mark.usefixtures("protocol_1")
+
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 ORCHESTRATORS = {
     "copy_batch": orchestrator.copy_batch.copy_batch,
