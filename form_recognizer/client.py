@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TypedDict
 
-from backup.document_models import CopyAuthorization, Generation, Kind
+from backup.document_models import CopyAuthorization, Generation, Kind, ModelDetails
 from backup.json_types import JsonObject
 from form_recognizer.addresses import MODEL_ID, OPERATION_ID, last_segment, path_segment
 from form_recognizer.answers import Answer
-from form_recognizer.errors import BadRequest, OperationUnknown, UntrustedAddress
+from form_recognizer.errors import BadRequest, ModelNotFound, OperationUnknown, UntrustedAddress
 from form_recognizer.failures import Attempt, failure_of
 from form_recognizer.transport import Call, ResourceConnection
 
@@ -17,7 +18,7 @@ from form_recognizer.transport import Call, ResourceConnection
 DEGRADE_HEADER = "x-ms-forms-copy-degrade"
 
 
-class ServiceClient:
+class ServiceClient(ABC):
     """One resource, through one API version, for one kind. ``base`` is the first segment of the API's path."""
 
     base: str = "/formrecognizer"
@@ -51,6 +52,17 @@ class ServiceClient:
     def kind(self) -> Kind:
         """What this client reads and copies."""
         return self._kind
+
+    @abstractmethod
+    def get_model(self, model_id: str) -> ModelDetails:
+        """Return one model, whole. Raises ``ModelNotFound``."""
+
+    def find_model(self, model_id: str) -> ModelDetails | None:
+        """Return one model, whole, or ``None`` where the service answers that there is none."""
+        try:
+            return self.get_model(model_id)
+        except ModelNotFound:
+            return None
 
     def _send(
         self,

@@ -72,6 +72,9 @@ class ModelService(Protocol):
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model, whole. Raises ``ModelNotFound``."""
 
+    def find_model(self, model_id: str) -> ModelDetails | None:
+        """Return one model, whole, or ``None`` where the service answers that there is none."""
+
     def delete_model(self, model_id: str) -> None:
         """Delete one model. Raises ``ModelNotFound`` where there is none."""
 
