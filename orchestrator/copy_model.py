@@ -49,16 +49,21 @@ def copy_model(context: df.DurableOrchestrationContext) -> Steps:
     """Bring one model over one route. ``CopyProgress`` (or a bare ``CopyOrder`` under ``order``) in, ``CopyOutcome`` out."""
     copy = Copy(context, CopyProgress.parse(context.get_input()))
     try:
-        while copy.outcome is None:
-            try:
-                yield from six_steps(copy)
-            except StepFailed as failed:
-                yield from recover(copy, failed.failure)
+        yield from until_ended(copy)
     except BeginAnew:
         context.continue_as_new(copy.progress.to_json())
         return None
     copy.show()
     return copy.outcome.to_json()
+
+
+def until_ended(copy: Copy) -> Steps:
+    """Take the steps, and recover from those that fail, until the copy has an outcome."""
+    while copy.outcome is None:
+        try:
+            yield from six_steps(copy)
+        except StepFailed as failed:
+            yield from recover(copy, failed.failure)
 
 
 def six_steps(copy: Copy) -> Steps:

@@ -12,7 +12,7 @@ from backup.claim import Claim, IllegalMove, new_claim
 from backup.codes import Code
 from backup.document_models import Kind
 from backup.messages import CopyOrder, StepInput
-from backup.states import CLAIM_MOVES, RESUME_AT, ClaimState
+from backup.states import CLAIM_MOVES, RESUME_AT, ClaimState, Step
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ORDER = CopyOrder(
@@ -28,7 +28,7 @@ ORDER = CopyOrder(
 
 
 def claim(state: ClaimState = ClaimState.CLAIMED) -> Claim:
-    return new_claim(ORDER, "invoices", "owner-1", NOW, None).model_copy(update={"state": state})
+    return new_claim(ORDER, "invoices", "owner-1", NOW, None).replace(state=state)
 
 
 def step(owner: str = "owner-1", attempt: int = 1, **more: float) -> StepInput:
@@ -52,8 +52,9 @@ def test_what_the_service_was_told_is_never_forgotten_by_a_move_to_released() ->
     )
 
 
-def test_every_state_but_released_can_be_resumed_and_reaches_released() -> None:
-    assert set(RESUME_AT) == set(ClaimState) - {ClaimState.RELEASED}
+def test_every_state_can_be_resumed_and_reaches_released() -> None:
+    assert set(RESUME_AT) == set(ClaimState)
+    assert [state for state, step in RESUME_AT.items() if step is Step.DONE] == [ClaimState.RELEASED]
     for state in ClaimState:
         reached, frontier = {state}, {state}
         while frontier:
@@ -111,9 +112,9 @@ def test_a_parked_claim_may_be_taken_over_at_once() -> None:
 
 
 def test_taking_over_raises_the_fence_and_keeps_what_is_under_way() -> None:
-    copying = claim(ClaimState.COPYING).model_copy(update={"target_model_id": "t-1", "operation": "op-1"})
+    copying = claim(ClaimState.COPYING).replace(target_model_id="t-1", operation="op-1")
     later = NOW + timedelta(hours=1)
-    taken = copying.taken_over(ORDER.model_copy(update={"run_id": "run-2", "row": 0}), "owner-2", later)
+    taken = copying.taken_over(ORDER.replace(run_id="run-2", row=0), "owner-2", later)
     assert (taken.owner, taken.run_id, taken.row, taken.attempt) == ("owner-2", "run-2", 0, 2)
     assert (taken.state, taken.target_model_id, taken.operation) == (ClaimState.COPYING, "t-1", "op-1")
     assert taken.is_live(later)
@@ -121,8 +122,8 @@ def test_taking_over_raises_the_fence_and_keeps_what_is_under_way() -> None:
 
 
 def test_a_new_attempt_forgets_the_placeholder_and_nothing_else() -> None:
-    used = claim(ClaimState.DISCARDING).model_copy(
-        update={"target_model_id": "t-1", "authorization": "sealed", "operation": "op-1", "digest": "d", "polls": 5}
+    used = claim(ClaimState.DISCARDING).replace(
+        target_model_id="t-1", authorization="sealed", operation="op-1", digest="d", polls=5
     )
     fresh = used.next_attempt()
     assert (fresh.attempt, fresh.target_model_id, fresh.authorization, fresh.operation) == (2, None, None, None)
@@ -130,35 +131,33 @@ def test_a_new_attempt_forgets_the_placeholder_and_nothing_else() -> None:
 
 
 def test_a_released_claim_keeps_no_authorization() -> None:
-    used = claim(ClaimState.VERIFYING).model_copy(update={"authorization": "sealed"})
-    released = used.released("Failed", "why")
+    used = claim(ClaimState.VERIFYING).replace(authorization="sealed")
+    released = used.released("Failed")
     assert released.authorization is None
-    assert (released.outcome_code, released.outcome_message) == ("Failed", "why")
+    assert released.outcome_code == "Failed"
 
 
 def test_an_id_is_given_up_once_however_often_it_is_said() -> None:
-    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "owned_id": "t-1"})
-    once = used.model_copy(update={"superseded": used.giving_up(NOW)})
-    assert [entry.target_model_id for entry in once.giving_up(NOW + timedelta(hours=1))] == ["t-1"]
-    assert claim().giving_up(NOW) == []
+    used = claim(ClaimState.POSTING).replace(target_model_id="t-1", owned_id="t-1")
+    once = used.replace(superseded=used.superseded_with_current(NOW))
+    assert [entry.target_model_id for entry in once.superseded_with_current(NOW + timedelta(hours=1))] == ["t-1"]
+    assert claim().superseded_with_current(NOW) == []
 
 
 def test_an_id_that_is_not_ours_is_never_listed_for_sweeping() -> None:
-    adopted = claim(ClaimState.VERIFYING).model_copy(update={"target_model_id": "t-1", "owned_id": None})
-    assert adopted.giving_up(NOW) == []
-    assert adopted.keeping(NOW) == []
+    adopted = claim(ClaimState.VERIFYING).replace(target_model_id="t-1", owned_id=None)
+    assert adopted.superseded_with_current(NOW) == []
+    assert adopted.superseded_never_deleted(NOW) == []
 
 
 def test_a_copy_that_a_person_should_see_is_remembered_without_what_would_let_it_be_swept() -> None:
-    wrong = claim(ClaimState.VERIFYING).model_copy(
-        update={"target_model_id": "t-1", "owned_id": "t-1", "digest": "what was expected"}
-    )
-    assert [(entry.target_model_id, entry.digest) for entry in wrong.keeping(NOW)] == [("t-1", "")]
+    wrong = claim(ClaimState.VERIFYING).replace(target_model_id="t-1", owned_id="t-1", digest="what was expected")
+    assert [(entry.target_model_id, entry.digest) for entry in wrong.superseded_never_deleted(NOW)] == [("t-1", "")]
 
 
 def test_a_claim_after_a_released_one_goes_on_counting_and_remembers_what_was_given_up() -> None:
-    used = claim(ClaimState.POSTING).model_copy(update={"target_model_id": "t-1", "owned_id": "t-1", "attempt": 4})
-    previous = used.model_copy(update={"superseded": used.giving_up(NOW), "state": ClaimState.RELEASED})
+    used = claim(ClaimState.POSTING).replace(target_model_id="t-1", owned_id="t-1", attempt=4)
+    previous = used.replace(superseded=used.superseded_with_current(NOW), state=ClaimState.RELEASED)
     fresh = new_claim(ORDER, "invoices", "owner-9", NOW, previous, digest="d")
     assert (fresh.attempt, fresh.digest, fresh.target_model_id) == (5, "d", None)
     assert [entry.target_model_id for entry in fresh.superseded] == ["t-1"]

@@ -87,7 +87,7 @@ class Bench:
             self.simulator.resource(name).set_durations((0.1, 0.1))
         document = {
             "resources": resources,
-            "copies": {"ambiguityWindowSeconds": 1, "patienceSeconds": 20},
+            "copies": {"ambiguityWindowSeconds": 1, "callTimeoutSeconds": 3, "patienceSeconds": 20},
             "plans": {PLAN: {"source": SOURCE, "targets": [TARGET], "deepCheck": "off"}},
         }
         path = self._folder / "backup.json"

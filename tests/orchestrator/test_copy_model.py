@@ -189,9 +189,7 @@ def test_what_cannot_be_helped_ends_the_copy_without_another_authorization() -> 
 
 
 def test_a_placeholder_that_turns_out_to_be_ready_is_verified_instead_of_discarded() -> None:
-    play = Play(
-        {"check_copy": [failed("CopyFailed")], "discard_target": [DONE]}
-    )
+    play = Play({"check_copy": [failed("CopyFailed")], "discard_target": [DONE]})
     assert play.names[-3:] == ["discard_target", "verify_copy", "record_replica"]
     assert play.outcome["status"] == "Succeeded"
 

@@ -108,7 +108,7 @@ class KilledHost:
         }
         for name in REGIONS:
             self.resource(name).set_durations((0.1, 0.1))
-        copies = {"ambiguityWindowSeconds": 1, "patienceSeconds": 20}
+        copies = {"ambiguityWindowSeconds": 1, "callTimeoutSeconds": 3, "patienceSeconds": 20}
         (self._folder / "backup.json").write_text(json.dumps({"resources": resources, "copies": copies}))
         return self
 

@@ -29,7 +29,8 @@ from local.host.invoke import call_activity
 from local.inprocess import REGIONS, SOURCE, resource_id, setting
 from local.simulator import ResourceSpec, Simulator, StoredModel
 from orchestrator.attempts import BeginAnew
-from orchestrator.copy_model import Copy
+from orchestrator.copy_model import until_ended
+from orchestrator.copy_state import Copy
 from wiring.sealing import Sealer
 from wiring.services import use
 
@@ -338,17 +339,17 @@ class Owner:
         self._context.current_utc_datetime = self._world.clock.now()
         context: Any = self._context
         self._copy = Copy(context, progress)
-        self._steps = self._copy.run()
+        self._steps = until_ended(self._copy)
         self._go_on(None)
 
     def _go_on(self, result: Any) -> None:
         self._context.current_utc_datetime = self._world.clock.now()
         try:
             self.waits_for = self._steps.send(result)
-        except StopIteration as ended:
+        except StopIteration:
             self.waits_for = None
-            self.outcome = ended.value
-            self._runs.take(self._order.run_id, 0, 1, ended.value, self._world.clock.now())
+            self.outcome = self._copy.outcome
+            self._runs.take(self._order.run_id, 0, 1, self.outcome, self._world.clock.now())
         except BeginAnew:
             self._begin(self._copy.progress)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backup.states import CLAIM_MOVES, ClaimState
 
-PAGE = Path(__file__).parents[2] / "docs" / "decisions" / "0002-claims.md"
+PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
 
 def test_the_diagram_shows_every_legal_move_of_a_claim_and_no_other() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from activities.reclaiming import DEAD_AFTER
+from claims.chosen_ids import STALE_AFTER
 from backup.messages import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from local.host import ManualClock
@@ -82,7 +82,7 @@ def assert_had_back(stage: ProtocolStage, model_id: str) -> None:
 def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
     outcome = needed(stage, model_id)
     assert (outcome["status"], outcome["code"]) == ("Failed", "IdBlocked"), outcome
-    assert f"it can be had back {minutes} minutes from now or later" in outcome["message"]
+    assert f"the app retries in {minutes} minutes" in outcome["message"]
     assert suspects(stage) == [model_id]
 
 
@@ -110,7 +110,7 @@ def test_a_copy_with_time_enough_waits_until_the_id_can_be_had_back(stage: Proto
     stage.there.clear_requests()
     outcome = needed(stage, blocked, deadline=2 * HOUR)
     assert (outcome["status"], outcome.get("targetModelId")) == ("Succeeded", blocked), outcome
-    assert stage.clock.now() - began >= DEAD_AFTER - timedelta(minutes=1)
+    assert stage.clock.now() - began >= STALE_AFTER - timedelta(minutes=1)
     assert stage.deleted_ids() == [blocked]
     assert suspects(stage) == []
     assert stage.asked("authorizeCopy") == 2, "once to find it blocked, and once when it was free"
