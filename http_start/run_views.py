@@ -9,22 +9,10 @@ from typing import Any
 from backup.messages import RunRequest
 from backup.moments import written
 from backup.records import RunRecord, RunRow
-from backup.states import ClaimState, CopyStatus, Step
+from backup.states import RESUME_AT, CopyStatus, Step
 from wiring.services import Services
 
 FIRST_COPIES = 100
-
-STEP_OF_CLAIM = {
-    ClaimState.CLAIMED: Step.INSPECT,
-    ClaimState.AUTHORIZING: Step.AUTHORIZE,
-    ClaimState.AUTHORIZED: Step.AUTHORIZE,
-    ClaimState.POSTING: Step.START_COPY,
-    ClaimState.COPYING: Step.CHECK_COPY,
-    ClaimState.VERIFYING: Step.VERIFY,
-    ClaimState.DISCARDING: Step.DISCARD,
-    ClaimState.RELEASED: Step.RECORD,
-}
-"""What a copy under way is doing, given the state of its claim."""
 
 
 def copy_view(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
@@ -72,9 +60,8 @@ def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
     claim = held.claim
-    verified = claim.state is ClaimState.VERIFYING and claim.verified_at is not None
     return {
-        "step": Step.RECORD if verified else STEP_OF_CLAIM[claim.state],
+        "step": RESUME_AT[claim.state],
         "polls": claim.polls,
         "targetModelId": claim.target_model_id,
         "apiVersion": claim.source_api_version,

@@ -1,8 +1,12 @@
-"""The app with a bug planted in it: authorizations are stored as they come, not sealed. The search for secrets must find that."""
+"""The app with two bugs planted in it: authorizations are stored as they come, not sealed, and a step's answer carries the stored one
+into the durable history. The search for secrets must find both.
+"""
 
 import json
 from typing import Any
 
+from backup.messages import StepDone
+from claims.step import StepContext
 from function_app import app as app
 from wiring.sealing import Sealer
 
@@ -17,3 +21,23 @@ def _opened(self: Sealer, sealed: str, purpose: str) -> Any:
 
 setattr(Sealer, "seal", _unsealed)  # noqa: B010  this is the bug
 setattr(Sealer, "open", _opened)  # noqa: B010  this is the bug
+
+
+class _Telling(StepDone):
+    """An answer with a field too many."""
+
+    authorization: str | None = None
+
+
+def _done(self: StepContext, **facts: Any) -> StepDone:
+    claim = self.claim
+    return _Telling(
+        attempt=claim.attempt,
+        state=claim.state,
+        target_model_id=claim.target_model_id,
+        authorization=claim.authorization,
+        **facts,
+    )
+
+
+setattr(StepContext, "done", _done)  # noqa: B010  this is the bug

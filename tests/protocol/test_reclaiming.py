@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from claims.chosen_ids import STALE_AFTER
 from backup.messages import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
+from claims.chosen_ids import STALE_AFTER
 from local.host import ManualClock
 from local.inprocess import SOURCE
 
