@@ -20,7 +20,7 @@ NEXT ?= .venv/next
 # Two stages, so that a first `make run` need not wait for linters and test clients.
 DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
-# The emulator of Table Storage that tests of the catalogue run against.
+# The emulator of Table Storage that tests of the catalog run against.
 AZURITE := node_modules/.ready
 # Without Node.js the tests that need it are skipped, and reported as such.
 WITHOUT_NODE := $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),,WITHOUT_AZURITE=1)

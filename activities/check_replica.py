@@ -20,7 +20,7 @@ blueprint = df.Blueprint()
 @activity(blueprint, CHECK_REPLICA, StepInput)
 def check_replica(services: Services, step: StepInput) -> Message:
     """Compare a replica with what was verified. ``StepInput`` in, ``ReplicaDone`` out, or ``Drifted``."""
-    replicas = services.catalogue.replicas
+    replicas = services.catalog.replicas
     stored = replicas.subject_of(step.order)
     if stored is None or stored.replica.state is not ReplicaState.READY:
         return ReplicaDone(changed=False)

@@ -25,7 +25,7 @@ def clear_suspect(services: Services, step: StepInput) -> Message:
     """Delete one suspect, if it still is what it was. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
     assert order.subject_id is not None, "a row that clears something names it"
-    suspects = services.catalogue.suspects
+    suspects = services.catalog.suspects
     stored = suspects.get(order.target, order.subject_id, Kind.MODEL)
     hours = services.configuration.copies.delete_suspects_after_hours
     if stored is None or not stored.suspect.is_due(hours, services.now()):
@@ -33,7 +33,7 @@ def clear_suspect(services: Services, step: StepInput) -> Message:
     if is_cancelled(services, order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this was deleted")
     suspect = stored.suspect
-    is_ours = suspect.model_id in services.catalogue.claims.ids_in(order.target)
+    is_ours = suspect.model_id in services.catalog.claims.ids_in(order.target)
     deleted = not is_ours and delete_lost_v2_placeholder(services, step, suspect)
     suspects.forget(order.target, suspect.model_id)
     return ReplicaDone(changed=deleted)

@@ -20,7 +20,7 @@ blueprint = df.Blueprint()
 def delete_replica(services: Services, step: StepInput) -> Message:
     """Delete a replica, unless it changed or a copy of its model is under way. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
-    stored = services.catalogue.replicas.subject_of(order)
+    stored = services.catalog.replicas.subject_of(order)
     if stored is None or stored.replica.state is ReplicaState.MISSING or has_ended(services, order):
         return ReplicaDone(changed=False)
     if order.subject_fingerprint not in {None, stored.replica.fingerprint}:

@@ -72,7 +72,7 @@ def _begin_again(work: StepContext) -> None:
     claim = work.claim
     if claim.target_model_id is not None and claim.is_superseded(claim.target_model_id):
         # v3 and later; ids of v2 are never asked for
-        work.services.catalogue.target_ids.burn(claim.target, claim.kind, claim.target_model_id)
+        work.services.catalog.target_ids.burn(claim.target, claim.kind, claim.target_model_id)
     work.renew(_claimed(claim.next_attempt()))
 
 

@@ -12,7 +12,7 @@ import azure.durable_functions as df
 
 from backup.codes import Code
 from backup.messages import Failure, Message, StepInput
-from catalog.store import CatalogueUnavailable, RowChanged
+from catalog.store import CatalogUnavailable, RowChanged
 from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError
 from wiring.events import Event, emit
@@ -33,10 +33,10 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
         result = failure_of(error)
     except RowChanged:
         result = Failure.of(
-            Code.LOOKING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
+            Code.RECONCILING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
         )
-    except CatalogueUnavailable as error:
-        result = Failure.of(Code.CATALOGUE_UNAVAILABLE, str(error))
+    except CatalogUnavailable as error:
+        result = Failure.of(Code.CATALOG_UNAVAILABLE, str(error))
     except SealingKeyUnknown as error:
         result = Failure.of(Code.SEALING_KEY_UNKNOWN, str(error))
     except (ConfigurationInvalid, LookupError) as error:

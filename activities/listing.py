@@ -1,4 +1,4 @@
-"""Reading a resource's lists of models into the catalogue, page by page: lists are too large for an orchestration's history."""
+"""Reading a resource's lists of models into the catalog, page by page: lists are too large for an orchestration's history."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, LIST_PAGE, PageInput)
 def list_page(services: Services, page: PageInput) -> Message:
-    """Read one page of a list into the catalogue. ``PageInput`` in, ``PageRead`` out."""
+    """Read one page of a list into the catalog. ``PageInput`` in, ``PageRead`` out."""
     listing = page.listing
     service = services.model_service(listing.resource, listing.api_version, listing.kind)
     listed = service.list_models(page.page)
     wanted = [summary_to_json(model) for model in listed.models if _belongs_here(listing, model)]
-    services.catalogue.runs.write_chunks(page.run_id, f"{list_name(listing)}{page.number:06d}", wanted)
+    services.catalog.runs.write_chunks(page.run_id, f"{list_name(listing)}{page.number:06d}", wanted)
     return PageRead(
         count=page.count + len(wanted),
         next_page=listed.next_page,
@@ -51,7 +51,7 @@ def _next_moment(services: Services, listing: ListingRef) -> datetime | None:
     if rate is None:
         return None
     operation_class = f"list-{generation_of(listing.api_version)}"
-    return services.catalogue.slots.reserve(listing.resource, operation_class, 1 / (rate * SLOT_SHARE), services.now())
+    return services.catalog.slots.reserve(listing.resource, operation_class, 1 / (rate * SLOT_SHARE), services.now())
 
 
 def lists_of(name: str, resource: Resource, policy: Plan, *, is_source: bool) -> Iterator[ListingRef]:
@@ -73,5 +73,5 @@ def list_name(listing: ListingRef) -> str:
 
 def listed_models(services: Services, run_id: str, listing: ListingRef) -> Iterator[ModelSummary]:
     """Give the models of a list that was read."""
-    for entry in services.catalogue.runs.read_chunks(run_id, list_name(listing)):
+    for entry in services.catalog.runs.read_chunks(run_id, list_name(listing)):
         yield summary_from_json(entry)

@@ -1,4 +1,4 @@
-"""The beginning and the plan of a backup run: claim the plan, decide from lists and catalogue, write the rows. No service calls."""
+"""The beginning and the plan of a backup run: claim the plan, decide from lists and catalog, write the rows. No service calls."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def claim_plan(services: Services, request: BackupRequest) -> Message:
     """Take the plan for one run and say which lists it reads. ``BackupRequest`` in, ``PlanClaimed`` out."""
     now = services.now()
     policy = policy_of(services.configuration, request.plan)
-    services.catalogue.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
+    services.catalog.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
     if not request.dry_run:
-        holder = services.catalogue.plans.claim(request.plan, request.run_id, now, request.steal_from)
+        holder = services.catalog.plans.claim(request.plan, request.run_id, now, request.steal_from)
         if holder != request.run_id:
             return Failure.of(Code.PLAN_RUNNING, f'run {holder} of plan "{request.plan}" is under way')
     emit(Event.RUN_STARTED, run=request.run_id, plan=request.plan, source=policy.source, dryRun=request.dry_run)
@@ -70,12 +70,12 @@ def claim_plan(services: Services, request: BackupRequest) -> Message:
 @activity(blueprint, MAKE_PLAN, PlanInputs)
 def make_plan_of_run(services: Services, inputs: PlanInputs) -> Message:
     """Decide what the run does, and write its rows. ``PlanInputs`` in, ``PlanMade`` out."""
-    request, runs = inputs.request, services.catalogue.runs
+    request, runs = inputs.request, services.catalog.runs
     record = runs.find(request.run_id)
     if record is not None and record.total is not None:
         return _made(record)
     policy = policy_of(services.configuration, request.plan)
-    known = list(services.catalogue.replicas.of_source(policy.source))
+    known = list(services.catalog.replicas.of_source(policy.source))
     given = _plan_input(services, inputs, policy, known)
     try:
         result = make_plan(given)
@@ -101,7 +101,7 @@ def make_plan_of_run(services: Services, inputs: PlanInputs) -> Message:
         done=len(rows) - workable,
         plan_hash=plan_hash,
         counts=result.counts(),
-        findings=len(result.findings),
+        finding_count=len(result.findings),
         deadline_seconds=(policy.deadline_minutes or copies.deadline_minutes) * 60,
         patience_seconds=copies.patience_seconds,
         message=None if suspects else _nothing_to_do(result),
@@ -148,14 +148,14 @@ def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: lis
 
 
 def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> None:
-    """Write into the catalogue what the lists showed about replicas. Losing a race to a copy under way is fine: it knows better."""
+    """Write into the catalog what the lists showed about replicas. Losing a race to a copy under way is fine: it knows better."""
     rows = {
         (one.replica.kind, one.replica.model_id, one.replica.target, one.replica.target_model_id): one for one in known
     }
     for replica in result.marks:
         one = rows[replica.kind, replica.model_id, replica.target, replica.target_model_id]
         try:
-            services.catalogue.replicas.put(replica, one)
+            services.catalog.replicas.put(replica, one)
         except RowChanged:
             continue
 
@@ -257,6 +257,6 @@ def _report(request: BackupRequest, result: PlanResult) -> None:
 @activity(blueprint, FAIL_RUN, RunFailure)
 def fail_run(services: Services, failure: RunFailure) -> Message:
     """End a run before anything was copied. ``RunFailure`` in, ``RunClosed`` out."""
-    record = services.catalogue.runs.fail(failure.run_id, failure.code, failure.message, services.now())
+    record = services.catalog.runs.fail(failure.run_id, failure.code, failure.message, services.now())
     emit(Event.RUN_ENDED, run=failure.run_id, plan=failure.plan, status=record.status, code=failure.code)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

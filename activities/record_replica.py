@@ -31,16 +31,18 @@ def record_replica(services: Services, step: StepInput) -> Message:
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
     # The row is read before the fence is checked again: whoever changes it after that makes this write fail.
-    stored = services.catalogue.replicas.get(
+    stored = services.catalog.replicas.get(
         order.mapped_source, order.kind, order.mapped_model_id, order.target, work.target_model_id
     )
     work = StepContext.open(services, step)
     replica = _replica(work.claim, order)
     if stored is None or stored.replica != replica:
         try:
-            services.catalogue.replicas.put(replica, stored)
+            services.catalog.replicas.put(replica, stored)
         except (RowExists, RowChanged):
-            raise Refused(Code.LOOKING, "another delivery of this step is at work", retry_after=RETRY_SECONDS) from None
+            raise Refused(
+                Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS
+            ) from None
     _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())
@@ -91,7 +93,7 @@ def _replica(claim: Claim, order: CopyOrder) -> Replica:
 
 def _retire_others(services: Services, replica: Replica) -> None:
     """Let older replicas of this model in this target retire. They are deleted later: applications cache the lookup."""
-    replicas = services.catalogue.replicas
+    replicas = services.catalog.replicas
     for stored in replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
         other = stored.replica
         is_other = other.target_model_id != replica.target_model_id and other.state is ReplicaState.READY

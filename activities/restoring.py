@@ -27,14 +27,14 @@ ModelKey = tuple[Kind, str]
 @activity(blueprint, PLAN_RESTORE, RestoreRequest)
 def plan_restore(services: Services, request: RestoreRequest) -> Message:
     """Choose replicas and write the run's rows. ``RestoreRequest`` in, ``RestorePlanned`` out."""
-    now, runs, copies = services.now(), services.catalogue.runs, services.configuration.copies
+    now, runs, copies = services.now(), services.catalog.runs, services.configuration.copies
     runs.announce(request.run_id, "restore", now, dry_run=request.dry_run)
     chosen = _chosen(services, request)
     missing = sorted(set(request.models or ()) - {replica.model_id for replica in chosen})
     if missing:
         return Failure.of(
             Code.MODEL_NOT_FOUND,
-            f'the catalogue knows no usable replica of {", ".join(missing[:10])} from "{request.source}" outside "{request.target}"',
+            f'the catalog knows no usable replica of {", ".join(missing[:10])} from "{request.source}" outside "{request.target}"',
         )
     decisions = [_decision(request, replica) for replica in chosen]
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in decisions])
@@ -54,7 +54,7 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
 
 def _nothing(request: RestoreRequest) -> str:
     kinds = f"{request.kind}s" if request.kind else "models"
-    return f'nothing to restore: the catalogue knows no usable copies of {kinds} of "{request.source}" outside "{request.target}"'
+    return f'nothing to restore: the catalog knows no usable copies of {kinds} of "{request.source}" outside "{request.target}"'
 
 
 def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
@@ -62,7 +62,7 @@ def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
     best: dict[ModelKey, Replica] = {}
     usable: dict[ModelKey, list[Replica]] = {}
     wanted = None if request.models is None else set(request.models)
-    for known in services.catalogue.replicas.of_source(request.source):
+    for known in services.catalog.replicas.of_source(request.source):
         replica = known.replica
         if replica.state is not ReplicaState.READY or replica.target == request.target:
             continue

@@ -22,7 +22,7 @@ READS_PER_ROW = 5
 @activity(blueprint, OPEN_RUN, RunRequest)
 def open_run(services: Services, request: RunRequest) -> Message:
     """Write the run's rows. ``RunRequest`` in, ``RunOpened`` out."""
-    record = services.catalogue.runs.open(request, services.now())
+    record = services.catalog.runs.open(request, services.now())
     emit(Event.RUN_STARTED, run=request.run_id, source=request.source, total=record.total)
     return RunOpened(total=record.total or 0)
 
@@ -30,7 +30,7 @@ def open_run(services: Services, request: RunRequest) -> Message:
 @activity(blueprint, TAKE_ROW, LaneInput)
 def take_row(services: Services, lane: LaneInput) -> Message:
     """Write how the lane's last row ended, and take the next one; close the run after its last. ``LaneInput`` in, ``TakenRow`` out."""
-    runs = services.catalogue.runs
+    runs = services.catalog.runs
     order = runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
     if order is not None:
         return TakenRow(order=order, not_before=_turn(services, order))
@@ -49,7 +49,7 @@ def _turn(services: Services, order: CopyOrder) -> datetime | None:
         per_second = resource.rate_limits.get_per_second if resource else None
         if per_second is not None:
             interval = READS_PER_ROW / (per_second * SLOT_SHARE)
-            turn = services.catalogue.slots.reserve(name, "get", interval, turn)
+            turn = services.catalog.slots.reserve(name, "get", interval, turn)
     return turn if turn > now else None
 
 
@@ -60,7 +60,7 @@ def close_run(services: Services, run: RunRef) -> Message:
 
 
 def _closed(services: Services, run_id: str) -> RunClosed:
-    record = services.catalogue.runs.close(run_id, services.now())
+    record = services.catalog.runs.close(run_id, services.now())
     # also where it was closed before: the event of that call may have been lost with it
     emit(Event.RUN_ENDED, run=run_id, status=record.status, total=record.total)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0)

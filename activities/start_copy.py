@@ -14,7 +14,7 @@ from backup.states import ClaimState
 from claims.authorization import sealing_purpose
 from claims.lost_answers import find_lost_start
 from claims.step import Refused, StepContext, failure_of
-from form_recognizer import GiveUp, Look, ModelNotFound, OperationUnknown, RetryAfter
+from form_recognizer import ModelNotFound, OperationUnknown, OutcomeUnknown, Permanent, RetryAfter
 from wiring.events import Event
 from wiring.services import Services
 
@@ -69,15 +69,15 @@ def _post(work: StepContext, authorization: CopyAuthorization) -> Message:
         raise
     except OperationUnknown as error:
         work.emit(Event.UNTRUSTED_ADDRESS, message=error.message)
-    except GiveUp as error:
+    except Permanent as error:
         # the source had the model when it was inspected: it was deleted since
         failure = failure_of(error, Code.SOURCE_MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else None)
         work.settle(lambda claim: claim.discarding(failure))
         return failure
-    except Look as error:
+    except OutcomeUnknown as error:
         # it may have started: the next call finds the announcement and reconciles
         work.note_call_ended()
-        return Failure.of(Code.LOOKING, error.message, retry_after=2.0, request_id=error.request_id)
+        return Failure.of(Code.RECONCILING, error.message, retry_after=2.0, request_id=error.request_id)
     return _started(work, operation)
 
 

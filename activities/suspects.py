@@ -27,12 +27,12 @@ def suspects_to_clear(
     hours = services.configuration.copies.delete_suspects_after_hours
     versions = services.configuration.resource(target).api_versions
     speaks_v2 = newest_common(versions, versions, Generation.V2) is not None
-    for suspect in services.catalogue.suspects.of_target(target):
+    for suspect in services.catalog.suspects.of_target(target):
         if suspect.seen_at >= listed_since or suspect.kind not in kinds or (suspect.is_visible and not speaks_v2):
             continue
         listed = listing.models.get((suspect.kind, suspect.model_id))
         is_one = (listed is not None and listed.state is ModelState.CREATING) if suspect.is_visible else listed is None
         if not is_one:
-            services.catalogue.suspects.forget(target, suspect.model_id, suspect.kind)
+            services.catalog.suspects.forget(target, suspect.model_id, suspect.kind)
         elif suspect.is_due(hours, services.now()):
             yield suspect

@@ -81,9 +81,9 @@ class Code(StrEnum):
     CLAIM_LOST = "ClaimLost"
     CLAIM_MOVED = "ClaimMoved"
     CHILD_LOST = "ChildLost"
-    LOOKING = "Looking"
+    RECONCILING = "Reconciling"
     ID_BLOCKED = "IdBlocked"
-    CATALOGUE_UNAVAILABLE = "CatalogueUnavailable"
+    CATALOG_UNAVAILABLE = "CatalogUnavailable"
     CONFIGURATION_INVALID = "ConfigurationInvalid"
     SEALING_KEY_UNKNOWN = "SealingKeyUnknown"
     STEP_CRASHED = "StepCrashed"
@@ -229,7 +229,7 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.SOURCE_LIST_EMPTY: Meaning(
         Remedy.END,
-        "the source lists no models, and the catalogue knows copies of its models",
+        "the source lists no models, and the catalog knows copies of its models",
         "check that the resource and its key are the right ones",
     ),
     Code.PLAN_CHANGED: Meaning(
@@ -289,9 +289,11 @@ MEANINGS: dict[Code, Meaning] = {
         "nothing: ninety minutes after it was first in the way it is had back, if it is of no use to anybody; where the deadline comes "
         "before, by the next run",
     ),
-    Code.LOOKING: Meaning(Remedy.WAIT, "an answer was lost, and we are finding out what became of the call", "nothing"),
-    Code.CATALOGUE_UNAVAILABLE: Meaning(
-        Remedy.WAIT, "the catalogue cannot be read or written", "check the app setting CATALOG and the storage account"
+    Code.RECONCILING: Meaning(
+        Remedy.WAIT, "an answer was lost, and we are finding out what became of the call", "nothing"
+    ),
+    Code.CATALOG_UNAVAILABLE: Meaning(
+        Remedy.WAIT, "the catalog cannot be read or written", "check the app setting CATALOG and the storage account"
     ),
     Code.CONFIGURATION_INVALID: Meaning(
         Remedy.WAIT, "the configuration cannot be used", "correct what the message names; copies under way wait for it"

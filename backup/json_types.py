@@ -1,4 +1,4 @@
-"""The types of plain JSON data, as it crosses the durable boundary, the HTTP boundary and the catalogue."""
+"""The types of plain JSON data, as it crosses the durable boundary, the HTTP boundary and the catalog."""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ class PageInput(Message):
 
 
 class PageRead(Message):
-    """A page is in the catalogue."""
+    """A page is in the catalog."""
 
     ok: bool = True
     count: int
@@ -331,7 +331,7 @@ class PlanInputs(Message):
 
 
 class PlanMade(Message):
-    """The plan's decisions and rows are in the catalogue."""
+    """The plan's decisions and rows are in the catalog."""
 
     ok: bool = True
     total: int
@@ -340,7 +340,7 @@ class PlanMade(Message):
 
 
 class RestorePlanned(Message):
-    """The rows of a restore are in the catalogue."""
+    """The rows of a restore are in the catalog."""
 
     ok: bool = True
     total: int

@@ -47,7 +47,7 @@ def backoff(tries: int) -> float:
     return float(min(FIRST_WAIT_SECONDS * WAIT_GROWTH ** min(tries - 1, 20), LONGEST_WAIT_SECONDS))
 
 
-def spread(seconds: float, who: str, tries: int) -> float:
+def jitter(seconds: float, who: str, tries: int) -> float:
     """Stretch a wait by up to a tenth, differently for each ``who``: copies that were throttled together do not return together.
 
     Deterministic, because orchestrators replay it.
@@ -77,21 +77,21 @@ def next_wait(step: Step, failure: Failure, *, tries: int, waited: float, patien
         limit = ACCESS_TRIES if step in {Step.START_COPY, Step.DISCARD} else 1
         if tries >= limit:
             return None
-        return spread(max(30.0, failure.retry_after or 0.0), who, tries)
+        return jitter(max(30.0, failure.retry_after or 0.0), who, tries)
     if failure.code == Code.STEP_CRASHED and tries >= CRASH_TRIES:
         return None
     if failure.code == Code.SEALING_KEY_UNKNOWN and waited >= SEALING_KEY_PATIENCE_SECONDS:
         return None
     told = failure.retry_after
-    open_ended = {Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.SEALING_KEY_UNKNOWN, Code.LOOKING}
+    open_ended = {Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.SEALING_KEY_UNKNOWN, Code.RECONCILING}
     if not under_way and failure.code not in open_ended and waited >= patience:
         return None
     wait = backoff(tries)
     if told is not None:
         # Our own steps know when to look again. What the service says wins over our own pace as well, but a service that says "1" for
         # an hour is not asked each second.
-        wait = max(told, 0.0) if tries <= 5 or failure.code == Code.LOOKING else max(told, wait)
-    return spread(min(wait, LONGEST_TOLD_WAIT_SECONDS), who, tries)
+        wait = max(told, 0.0) if tries <= 5 or failure.code == Code.RECONCILING else max(told, wait)
+    return jitter(min(wait, LONGEST_TOLD_WAIT_SECONDS), who, tries)
 
 
 def lease_until(now: datetime, next_wake_seconds: float) -> datetime:

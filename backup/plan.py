@@ -37,7 +37,7 @@ ROTATION = 30
 
 
 class SourceListEmpty(ValueError):
-    """The source lists nothing, and the catalogue knows replicas of it: a mistake or an outage, never a reason to act."""
+    """The source lists nothing, and the catalog knows replicas of it: a mistake or an outage, never a reason to act."""
 
 
 def make_plan(given: PlanInput) -> PlanResult:
@@ -48,7 +48,7 @@ def make_plan(given: PlanInput) -> PlanResult:
     considered = _Considered(given)
     if not given.source.models and any(replica.state is ReplicaState.READY for replica in given.replicas):
         raise SourceListEmpty(
-            f'"{given.policy.source}" lists no models, and the catalogue knows copies of its models: nothing is done. '
+            f'"{given.policy.source}" lists no models, and the catalog knows copies of its models: nothing is done. '
             "Check that the resource and its key are the right ones"
         )
     decisions: list[Decision] = []

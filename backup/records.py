@@ -1,4 +1,4 @@
-"""What the catalogue remembers: replicas, runs and their rows, suspects."""
+"""What the catalog remembers: replicas, runs and their rows, suspects."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class RunRecord(Message):
     plan_hash: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     """Decisions by action."""
-    findings: int = 0
+    finding_count: int = 0
     code: str | None = None
     message: str | None = None
 

@@ -35,7 +35,7 @@ def recovery(step: Step, failure: Failure) -> Recovery:
         return Recovery.END
     if step is Step.AUTHORIZE and failure.code == Code.ID_BLOCKED:
         return Recovery.WAIT_FOR_ID
-    if step is Step.START_COPY and failure.code == Code.LOOKING:
+    if step is Step.START_COPY and failure.code == Code.RECONCILING:
         return Recovery.PARK
     if step in UNDER_WAY and (failure.retryable or failure.code in KEPT):
         return Recovery.PARK

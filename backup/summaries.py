@@ -1,4 +1,4 @@
-"""A model's line in a list as JSON, for the catalogue."""
+"""A model's line in a list as JSON, for the catalog."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _fill(stage: Stage, models: int) -> None:
                 verified_at=now - timedelta(hours=5),
                 run_id="bench",
             )
-            stage.services.catalogue.replicas.put(known, None)
+            stage.services.catalog.replicas.put(known, None)
 
 
 def _expect(stage: Stage, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Claims in the catalogue: every change is a compare-and-swap."""
+"""Claims in the catalog: every change is a compare-and-swap."""
 
 from __future__ import annotations
 

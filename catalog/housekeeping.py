@@ -1,4 +1,4 @@
-"""Tidying the catalogue: runs that ended long ago, and claims that were given back long ago."""
+"""Tidying the catalog: runs that ended long ago, and claims that were given back long ago."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from backup.claim import Claim
 from backup.states import ClaimState
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.runs import INDEX_PARTITION, RunTable
 from catalog.store import Row, RowChanged, RowExists, Store, Table
 
@@ -43,7 +43,7 @@ class Housekeeping:
             else:
                 self._store.replace(row, data)
 
-        until_it_holds(attempt, RowExists)
+        retry_on_conflict(attempt, RowExists)
 
     def delete_runs_before(self, moment: datetime) -> int:
         """Delete runs that ended before ``moment``, up to 200 of them and up to 2,000 rows; return how many runs."""

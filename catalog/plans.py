@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.runs import RunTable
 from catalog.store import RowExists, Store, Table
 
@@ -39,7 +39,7 @@ class PlanTable:
             self._store.replace(row, data)
             return run_id
 
-        return until_it_holds(attempt, RowExists)
+        return retry_on_conflict(attempt, RowExists)
 
     def holder(self, plan: str, now: datetime) -> str | None:
         """Return the run that holds the plan, or ``None``."""

@@ -1,4 +1,4 @@
-"""Replicas in the catalogue: which copy stands for which model."""
+"""Replicas in the catalog: which copy stands for which model."""
 
 from __future__ import annotations
 

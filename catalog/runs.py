@@ -1,4 +1,4 @@
-"""Runs in the catalogue: a record a run, a row a copy, taken by lanes one after the other."""
+"""Runs in the catalog: a record a run, a row a copy, taken by lanes one after the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backup.codes import Code
 from backup.messages import CopyOrder, CopyOutcome, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.store import LONGEST_DATA, Row, RowChanged, RowExists, Store, Table
 
 RUN_KEY = "run"
@@ -91,7 +91,7 @@ class RunTable:
             self._write(found, opened)
             return opened
 
-        record = until_it_holds(attempt, RowExists)
+        record = retry_on_conflict(attempt, RowExists)
         self._index(record)
         return record
 
@@ -108,7 +108,7 @@ class RunTable:
             self._write(found, record)
             return record
 
-        record = until_it_holds(attempt, RowExists)
+        record = retry_on_conflict(attempt, RowExists)
         self._index(record)
         return record
 
@@ -124,7 +124,7 @@ class RunTable:
             self._write(found, record)
             return record
 
-        record = until_it_holds(attempt, RowExists)
+        record = retry_on_conflict(attempt, RowExists)
         self._index(record)
         return record
 
@@ -193,7 +193,7 @@ class RunTable:
             self._write(found, record.model_copy(update=update))
             return free
 
-        index = until_it_holds(attempt)
+        index = retry_on_conflict(attempt)
         if index is None:
             return None
         row = self._mark_running(run_id, index, now)
@@ -215,7 +215,7 @@ class RunTable:
             self._write(found, record)
             return record
 
-        return until_it_holds(attempt, RowExists)
+        return retry_on_conflict(attempt, RowExists)
 
     def close(self, run_id: str, now: datetime) -> RunRecord:
         """Write how a run ended. Rows that nobody finished are ``ChildLost``. Repeating it changes nothing."""
@@ -252,7 +252,7 @@ class RunTable:
             self._write(found, record)
             return record
 
-        return until_it_holds(attempt)
+        return retry_on_conflict(attempt)
 
     def _read(self, run_id: str) -> tuple[Row, RunRecord]:
         row = self._store.get(Table.RUNS, run_id, RUN_KEY)
@@ -294,7 +294,7 @@ class RunTable:
             self._store.replace(found, row.to_json())
             return row
 
-        return until_it_holds(attempt)
+        return retry_on_conflict(attempt)
 
 
 def _row_key(index: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.store import RowExists, Store, Table
 
 
@@ -28,4 +28,4 @@ class SlotTable:
                 self._store.replace(row, data)
             return free
 
-        return until_it_holds(attempt, RowExists)
+        return retry_on_conflict(attempt, RowExists)

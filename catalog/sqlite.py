@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from catalog.store import LONGEST_DATA, CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
+from catalog.store import LONGEST_DATA, CatalogUnavailable, Page, Row, RowChanged, RowExists, Table
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
@@ -135,7 +135,7 @@ class SqliteStore:
                 self._local.connection = connection
             yield connection
         except sqlite3.Error as error:
-            raise CatalogueUnavailable(f"the catalogue file {self._path.name} cannot be used: {error}") from error
+            raise CatalogUnavailable(f"the catalog file {self._path.name} cannot be used: {error}") from error
 
 
 def _text(data: Mapping[str, Any]) -> str:

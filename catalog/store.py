@@ -1,4 +1,4 @@
-"""Rows with compare-and-swap: the whole of what the catalogue asks of a database.
+"""Rows with compare-and-swap: the whole of what the catalog asks of a database.
 
 Modelled on what Azure Table Storage can do: a row has a partition and a key, is read or changed by both, carries an entity tag
 that every change replaces, and can be listed in the order of partition and key. Nothing else is used.
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 
 class Table(StrEnum):
-    """The tables of the catalogue. The names are legal table names of Azure Table Storage."""
+    """The tables of the catalog. The names are legal table names of Azure Table Storage."""
 
     CLAIMS = "claims"
     TARGET_IDS = "targetids"
@@ -30,7 +30,7 @@ LONGEST_DATA = 30_000
 """Characters of JSON that a row may hold: what Azure Table Storage takes in a property, and a little less."""
 
 
-class CatalogueUnavailable(Exception):
+class CatalogUnavailable(Exception):
     """The database cannot be reached, or does not answer in time. Nothing was changed, as far as anyone can tell."""
 
 
@@ -62,7 +62,7 @@ class Page:
 
 
 class Store(Protocol):
-    """A database of rows. Every method may raise ``CatalogueUnavailable``; every method is safe to call from any thread.
+    """A database of rows. Every method may raise ``CatalogUnavailable``; every method is safe to call from any thread.
 
     ``data`` is a JSON object of at most 30,000 characters.
     """

@@ -1,4 +1,4 @@
-"""Suspects in the catalogue: placeholders in a target that may be ours."""
+"""Suspects in the catalog: placeholders in a target that may be ours."""
 
 from __future__ import annotations
 

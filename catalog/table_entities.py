@@ -1,4 +1,4 @@
-"""How the catalogue's rows, batches and questions look to Azure Table Storage."""
+"""How the catalog's rows, batches and questions look to Azure Table Storage."""
 
 from __future__ import annotations
 

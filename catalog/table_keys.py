@@ -1,4 +1,4 @@
-"""Partition and row keys for Azure Table Storage, which takes fewer characters in them than the catalogue's keys may hold."""
+"""Partition and row keys for Azure Table Storage, which takes fewer characters in them than the catalog's keys may hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the catalogue talks to Azure Table Storage: how long it waits, how often it tries, and what it says when that fails."""
+"""How the catalog talks to Azure Table Storage: how long it waits, how often it tries, and what it says when that fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from azure.core.pipeline.policies import ContentDecodePolicy, SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient
 
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -116,18 +116,18 @@ class TableService:
             return TableClient.from_connection_string(self._connection, name, **options)
         return TableClient(self._endpoint, name, credential=self._identity, **options)
 
-    def senseless(self) -> CatalogueUnavailable:
+    def malformed(self) -> CatalogUnavailable:
         """Return the error for an answer that is not the service's."""
-        return CatalogueUnavailable(f"the catalogue at {self.host} cannot be used: its answer makes no sense")
+        return CatalogUnavailable(f"the catalog at {self.host} cannot be used: its answer makes no sense")
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Raise ``CatalogueUnavailable`` instead of whatever the client library raises. The message holds no secrets."""
+        """Raise ``CatalogUnavailable`` instead of whatever the client library raises. The message holds no secrets."""
         try:
             yield
         except AzureError as error:
             # The library's own text is not passed on: it repeats addresses, which may carry a signature.
-            raise CatalogueUnavailable(f"the catalogue at {self.host} cannot be used: {_reason(error)}") from None
+            raise CatalogUnavailable(f"the catalog at {self.host} cannot be used: {_reason(error)}") from None
 
 
 def error_code(error: HttpResponseError) -> str:

@@ -10,7 +10,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.data.tables import TableClient, TableErrorCode, TableTransactionError, UpdateMode
 
-from catalog.store import CatalogueUnavailable, Page, Row, RowChanged, RowExists, Table
+from catalog.store import CatalogUnavailable, Page, Row, RowChanged, RowExists, Table
 from catalog.table_entities import Entity, batches, entity_of, pieces, question
 from catalog.table_keys import KeyTooLong, escape, unescape
 from catalog.table_service import NONSENSE, RETRIED_METHODS, TableService, Tries, error_code
@@ -145,7 +145,7 @@ class TableStore:
         except ResourceNotFoundError:
             return None
         except NONSENSE:
-            raise self._service.senseless() from None
+            raise self._service.malformed() from None
 
     def _create(self, table: Table, entity: Entity, tries: Tries) -> str:
         client = self._tables[table]
@@ -207,7 +207,7 @@ class TableStore:
         try:
             return {entity["RowKey"] for entity in found}
         except NONSENSE:
-            raise self._service.senseless() from None
+            raise self._service.malformed() from None
 
     def _query(self, table: Table, conditions: str, values: dict[str, str], count: int) -> list[Any]:
         """Return up to ``count`` entities; the service may hand out fewer at a time, even none, and say where to go on."""
@@ -224,19 +224,19 @@ class TableStore:
                     return []
                 raise
             except NONSENSE:
-                raise self._service.senseless() from None
+                raise self._service.malformed() from None
             token = pages.continuation_token
             if token is None or len(entities) >= count:
                 return entities
 
     def _row(self, table: Table, entity: Mapping[str, Any]) -> Row:
         if "PartitionKey" not in entity or "RowKey" not in entity:
-            raise self._service.senseless()
+            raise self._service.malformed()
         partition, key = unescape(entity["PartitionKey"]), unescape(entity["RowKey"])
         try:
             data = json.loads("".join(pieces(entity)))
         except ValueError:
-            raise CatalogueUnavailable(
+            raise CatalogUnavailable(
                 f"row {key} of {table} in {self._service.host} was not written by this app"
             ) from None
         return Row(table, partition, key, data, self._etag(entity))
@@ -247,7 +247,7 @@ class TableStore:
     def _tag(self, answer: Mapping[str, Any]) -> str:
         tag = answer.get("etag")
         if not isinstance(tag, str):
-            raise self._service.senseless()
+            raise self._service.malformed()
         return tag
 
 

@@ -1,9 +1,9 @@
-"""Target ids in the catalogue: which copy of ours uses which id in which target, and which ids are burned."""
+"""Target ids in the catalog: which copy of ours uses which id in which target, and which ids are burned."""
 
 from __future__ import annotations
 
 from backup.document_models import Kind
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.store import RowExists, Store, Table
 
 
@@ -38,4 +38,4 @@ class TargetIdTable:
             if row is not None and not row.data["burned"]:
                 self._store.replace(row, {**row.data, "burned": True})
 
-        until_it_holds(attempt)
+        retry_on_conflict(attempt)

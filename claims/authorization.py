@@ -7,11 +7,11 @@ from backup.codes import Code
 from backup.document_models import CopyAuthorization
 from backup.messages import CopyOrder, Failure
 from backup.states import ClaimState
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 from claims.deletions import remove_orphan
 from claims.lost_answers import suspect_lost_id
 from claims.step import Refused, StepContext, find_claim
-from form_recognizer import CopyTarget, GiveUp, ModelExists, RetryAfter, ServiceError, UntrustedAddress
+from form_recognizer import CopyTarget, ModelExists, Permanent, RetryAfter, ServiceError, UntrustedAddress
 from wiring.events import Event
 
 
@@ -42,7 +42,7 @@ def authorize(work: StepContext, wanted: CopyTarget) -> None:
         if not _is_named_by_claim(work, target_model_id):
             remove_orphan(work, target_model_id)
         raise
-    except CatalogueUnavailable:
+    except CatalogUnavailable:
         # an id that we chose is announced in the claim; one that the service chose is written nowhere
         if work.target().generation.shows_placeholders:
             remove_orphan(work, target_model_id)
@@ -60,7 +60,7 @@ def _ask(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
     except ServiceError as error:
         if error.target_model_id is not None:
             raise _unusable(work, error, error.target_model_id) from None
-        if isinstance(error, RetryAfter | GiveUp) and not isinstance(error, UntrustedAddress):
+        if isinstance(error, RetryAfter | Permanent) and not isinstance(error, UntrustedAddress):
             # a refusal proves that no placeholder was made
             work.settle(_withdrawn)
         else:
@@ -75,7 +75,7 @@ def _withdrawn(claim: Claim) -> Claim:
 
 def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
     """Return the refusal for an answer that names a placeholder and cannot be used, with the placeholder to be discarded."""
-    code = Code(error.code) if isinstance(error, GiveUp) else Code.AUTHORIZATION_UNUSABLE
+    code = Code(error.code) if isinstance(error, Permanent) else Code.AUTHORIZATION_UNUSABLE
     failure = Failure.of(code, error.message, request_id=error.request_id)
     work.settle(
         lambda claim: claim.discarding(
@@ -103,7 +103,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
         ).renewed(work.now(), work.step)
     )
     # another copy that lost an answer may have recorded this placeholder as a suspect before the claim named it
-    work.services.catalogue.suspects.forget(work.order.target, target_model_id, work.order.kind)
+    work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
 
 
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:

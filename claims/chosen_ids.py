@@ -67,7 +67,7 @@ def authorize_under_chosen_id(work: StepContext) -> None:
 def _occupied(work: StepContext) -> set[str]:
     """Return the ids under which the target holds older copies of this model according to the catalog: no need to ask."""
     order = work.order
-    replicas = work.services.catalogue.replicas.of_model(
+    replicas = work.services.catalog.replicas.of_model(
         order.mapped_source, order.kind, order.mapped_model_id, order.target
     )
     in_place = {ReplicaState.READY, ReplicaState.RETIRING, ReplicaState.DELETING}
@@ -76,7 +76,7 @@ def _occupied(work: StepContext) -> set[str]:
 
 def _reserve(work: StepContext, target_model_id: str) -> bool:
     order = work.order
-    return work.services.catalogue.target_ids.reserve(
+    return work.services.catalog.target_ids.reserve(
         order.target,
         order.kind,
         target_model_id,
@@ -114,7 +114,7 @@ def _authorize_under(work: StepContext, target_model_id: str) -> bool:
 
 def _forget_lost_id(work: StepContext, target_model_id: str) -> None:
     """Drop ``target_model_id`` as a lost id: a visible model is no placeholder of ours."""
-    work.services.catalogue.suspects.forget(work.order.target, target_model_id, work.order.kind)
+    work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
     if work.claim.lost_id == target_model_id:
         work.save(work.claim.replace(lost_id=None))
 
@@ -135,7 +135,7 @@ def _reread(work: StepContext) -> None:
     if found is None or not found.claim.is_held_by(work.step):
         raise Refused(Code.CLAIM_MOVED, "the claim was moved on by another delivery of this step")
     if found.claim.state is not ClaimState.CLAIMED:
-        raise Refused(Code.LOOKING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
+        raise Refused(Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
     work.held = found
 
 
@@ -180,7 +180,7 @@ def _note_blocked(work: StepContext, target_model_id: str) -> KnownSuspect | Non
     stored = _find_suspect(work, target_model_id)
     if stored is None or stored.suspect.blocked_since is not None:
         return stored
-    return work.services.catalogue.suspects.change(stored, stored.suspect.replace(blocked_since=work.now()))
+    return work.services.catalog.suspects.change(stored, stored.suspect.replace(blocked_since=work.now()))
 
 
 def _still_blocked(work: StepContext, target_model_id: str) -> Refused:
@@ -188,12 +188,12 @@ def _still_blocked(work: StepContext, target_model_id: str) -> Refused:
     stored = _find_suspect(work, target_model_id)
     if stored is not None:
         again = stored.suspect.replace(blocked_since=work.now(), deleting=False)
-        work.services.catalogue.suspects.change(stored, again)
+        work.services.catalog.suspects.change(stored, again)
     return _blocked(work, target_model_id, STALE_AFTER)
 
 
 def _find_suspect(work: StepContext, target_model_id: str) -> KnownSuspect | None:
-    return work.services.catalogue.suspects.get(work.order.target, target_model_id, work.order.kind)
+    return work.services.catalog.suspects.get(work.order.target, target_model_id, work.order.kind)
 
 
 def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refused:
@@ -204,7 +204,7 @@ def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refuse
     found = find_claim(work.services, order)
     if found is not None and found.claim.is_held_by(work.step):
         with suppress(RowChanged):
-            work.services.catalogue.claims.save(found, found.claim.parked(work.now()))
+            work.services.catalog.claims.save(found, found.claim.parked(work.now()))
     minutes = math.ceil(left.total_seconds() / 60)
     return Refused(
         Code.ID_BLOCKED,

@@ -92,7 +92,7 @@ def remove_orphan(work: StepContext, target_model_id: str) -> None:
         emit(Event.SUSPECT_FOUND, target=target.resource, targetModel=target_model_id, code=error.code)
         return
     emit(Event.DISCARDED, target=target.resource, targetModel=target_model_id)
-    work.services.catalogue.suspects.forget(work.order.target, target_model_id, work.order.kind)
+    work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
 
 
 # 1 and 2. ids that were given up
@@ -162,7 +162,7 @@ def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -
     """Delete a replica, if it still is what was verified. Announced first: the lookup must not name it while it is being deleted."""
     replica = stored.replica
     service = services.model_service(replica.target, replica.api_version, replica.kind)
-    replicas = services.catalogue.replicas
+    replicas = services.catalog.replicas
     stored = replicas.put(replica.replace(state=ReplicaState.DELETING), stored)
     found = service.find_model(replica.target_model_id)
     if found is not None and found.digest() != replica.digest:
@@ -182,7 +182,7 @@ def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -
 
 def delete_stale_placeholder(work: StepContext, stored: KnownSuspect) -> bool:
     """Delete a stale placeholder that blocks an id (v3 and later); return false where another delivery is doing that."""
-    suspects, suspect = work.services.catalogue.suspects, stored.suspect
+    suspects, suspect = work.services.catalog.suspects, stored.suspect
     try:
         announced = suspects.change(stored, suspect.replace(deleting=True))
     except RowChanged:

@@ -105,7 +105,7 @@ def _original(services: Services, order: CopyOrder, model: SourceModel) -> str |
 def _verified_replica(services: Services, order: CopyOrder, model: SourceModel) -> str | None:
     """Return the id of a recorded replica with this very content that the target still holds, under an id that was asked for."""
     digest = model.details.digest()
-    replicas = services.catalogue.replicas
+    replicas = services.catalog.replicas
     for stored in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
         replica = stored.replica
         if replica.state is not ReplicaState.READY or replica.digest != digest or not _has_wanted_id(order, replica):

@@ -43,7 +43,7 @@ def find_lost_placeholder(work: StepContext) -> None:
     """
     claim = work.claim
     if claim.is_call_under_way(work.now()):
-        raise Refused(Code.LOOKING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
+        raise Refused(Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
     if work.target().generation.shows_placeholders:
         _search_list(work)
     suspect_lost_id(work, unless=claim.announced_id)
@@ -73,19 +73,19 @@ def add_suspect(work: StepContext, target_model_id: str) -> None:
         source_model_id=order.model_id,
         api_version=work.claim.source_api_version,
     )
-    if work.services.catalogue.suspects.add(suspect):
+    if work.services.catalog.suspects.add(suspect):
         work.emit(Event.SUSPECT_FOUND, targetModel=target_model_id)
 
 
 def _search_list(work: StepContext) -> None:
-    """Record suspects from the target's list of models, some pages a call. Raises ``Refused`` (``Looking``) until all are read."""
+    """Record suspects from the target's list of models, some pages a call. Raises ``Refused`` (``Reconciling``) until all are read."""
     announced = work.claim.announced_at or work.now()
     page = work.claim.look_page
     for _ in range(PAGES_PER_CALL):
         listed = work.target().list_models(page)
         candidates = [model for model in listed.models if _may_be_ours(model, announced)]
         if candidates:
-            ours = work.services.catalogue.claims.ids_in(work.order.target)
+            ours = work.services.catalog.claims.ids_in(work.order.target)
             for model in candidates:
                 if model.model_id not in ours:
                     add_suspect(work, model.model_id)
@@ -93,7 +93,7 @@ def _search_list(work: StepContext) -> None:
         if page is None:
             return
     work.renew(work.claim.replace(look_page=page))
-    raise Refused(Code.LOOKING, "searching the target's list of models for a lost placeholder", retry_after=1.0)
+    raise Refused(Code.RECONCILING, "searching the target's list of models for a lost placeholder", retry_after=1.0)
 
 
 def _may_be_ours(model: ModelSummary, announced: datetime) -> bool:
@@ -136,7 +136,7 @@ def find_lost_start(work: StepContext) -> Message:
         wait = min(max(FIRST_LOOK_SECONDS, (now - since).total_seconds() / 4), LONGEST_LOOK_SECONDS)
         work.renew(claim, wait)
         return Failure.of(
-            Code.LOOKING, "the answer to the start was lost; checking whether the copy started", retry_after=wait
+            Code.RECONCILING, "the answer to the start was lost; checking whether the copy started", retry_after=wait
         )
     return _not_started(work, f"no copy appeared within {window.total_seconds():.0f} seconds")
 

@@ -89,7 +89,7 @@ class StepContext:
     def save(self, claim: Claim) -> None:
         """Write ``claim`` if it is unchanged since it was read. Raises ``Refused`` otherwise."""
         try:
-            self.held = self.services.catalogue.claims.save(self.held, claim)
+            self.held = self.services.catalog.claims.save(self.held, claim)
         except RowChanged:
             raise Refused.with_failure(concurrent_change(self.services, self.step)) from None
 
@@ -105,7 +105,7 @@ class StepContext:
         announced = self.claim
         while True:
             try:
-                self.held = self.services.catalogue.claims.save(self.held, outcome(self.claim))
+                self.held = self.services.catalog.claims.save(self.held, outcome(self.claim))
             except RowChanged:
                 found = find_claim(self.services, self.order)
                 if found is None or not found.claim.same_announcement(announced):
@@ -138,7 +138,7 @@ class StepContext:
 
 def find_claim(services: Services, order: CopyOrder) -> HeldClaim | None:
     """Return the claim on the copy of ``order``, whoever holds it."""
-    return services.catalogue.claims.get(order.target, order.kind, order.source, order.model_id)
+    return services.catalog.claims.get(order.target, order.kind, order.source, order.model_id)
 
 
 def concurrent_change(services: Services, step: StepInput) -> Failure:
@@ -151,19 +151,19 @@ def concurrent_change(services: Services, step: StepInput) -> Failure:
     if found is None:
         return Failure.of(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
     if found.claim.owner == step.owner:
-        return Failure.of(Code.LOOKING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
+        return Failure.of(Code.RECONCILING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
     return found.claim.refusal(step)
 
 
 def is_cancelled(services: Services, order: CopyOrder) -> bool:
     """Tell whether the run of ``order`` was asked to stop."""
-    record = services.catalogue.runs.find(order.run_id)
+    record = services.catalog.runs.find(order.run_id)
     return record is not None and record.cancel_requested
 
 
 def has_ended(services: Services, order: CopyOrder) -> bool:
     """Tell whether the run has a final outcome for ``order``: a step that comes later is a phantom."""
-    row = services.catalogue.runs.row(order.run_id, order.row)
+    row = services.catalog.runs.row(order.run_id, order.row)
     return row is not None and row.status not in {CopyStatus.PENDING, CopyStatus.RUNNING}
 
 

@@ -65,7 +65,7 @@ def with_slot(services: Services, step: StepInput, held: HeldClaim) -> Inspected
         claim = claim.replace(not_before=_reserve(services, claim, now))
     wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
     try:
-        services.catalogue.claims.save(held, claim.renewed(now, step, wait))
+        services.catalog.claims.save(held, claim.renewed(now, step, wait))
     except RowChanged:
         raise Refused.with_failure(concurrent_change(services, step)) from None
     # a copy that was cancelled while it waited gives its claim back at once
@@ -84,14 +84,14 @@ def _in_progress(claim: Claim, step: StepInput) -> Failure:
     """Return the envelope for a copy that another orchestration is making. One of the same run is waited for: it may be a component."""
     message = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
     if claim.run_id == step.order.run_id:
-        return Failure.of(Code.LOOKING, message, retry_after=COMPONENT_RETRY_SECONDS)
+        return Failure.of(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
     return Failure.of(Code.COPY_IN_PROGRESS, message)
 
 
 def _write_claim(services: Services, step: StepInput, found: HeldClaim | None, claim: Claim) -> HeldClaim:
     """Write ``claim`` over what was found. Raises ``Refused`` where another owner was first."""
     try:
-        return services.catalogue.claims.save(found, claim) if found else services.catalogue.claims.insert(claim)
+        return services.catalog.claims.save(found, claim) if found else services.catalog.claims.insert(claim)
     except (RowExists, RowChanged):
         other = find_claim(services, step.order)
         if other is not None and other.claim.owner != step.owner and other.claim.is_live(services.now()):
@@ -105,11 +105,11 @@ def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
         per_minute = services.configuration.resource(claim.source).rate_limits.v2_copies_per_minute
         if per_minute is None:
             return now
-        return services.catalogue.slots.reserve(claim.source, "v2Copy", 60 / (per_minute * SLOT_SHARE), now)
+        return services.catalog.slots.reserve(claim.source, "v2Copy", 60 / (per_minute * SLOT_SHARE), now)
     moment = now
     for resource in (claim.source, claim.target):
         per_second = services.configuration.resource(resource).rate_limits.manage_per_second
         if per_second is not None:
             # the target's is searched from the source's on: two copies that reserve at once must not get the same moment
-            moment = services.catalogue.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), moment)
+            moment = services.catalog.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), moment)
     return moment

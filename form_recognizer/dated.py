@@ -26,10 +26,10 @@ from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import (
     BadRequest,
     CopyRefused,
-    Look,
     ModelExists,
     ModelNotFound,
     OperationNotFound,
+    OutcomeUnknown,
     UntrustedAddress,
 )
 from form_recognizer.failures import Attempt
@@ -134,7 +134,7 @@ class DatedService(ServiceClient):
         answer = self._send("POST", address, attempt, expect=(200, 201), body=request)
         try:
             return self._authorization(answer, model_id)
-        except (Look, UntrustedAddress) as error:
+        except (OutcomeUnknown, UntrustedAddress) as error:
             error.target_model_id = model_id
             raise
 

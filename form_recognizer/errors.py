@@ -8,7 +8,7 @@
     │   ├── ServiceBusy           503 with Retry-After
     │   ├── Unreachable           no connection: name not found, refused, TLS failed, timed out while connecting
     │   └── AccessDenied          401, 403: key, identity or network rules refuse us; a person may be mending it
-    ├── GiveUp                repeating cannot help; nothing more will happen on its own
+    ├── Permanent                repeating cannot help; nothing more will happen on its own
     │   ├── BadRequest            400 and every other 4xx without a leaf of its own
     │   ├── ModelNotFound         404 for a model
     │   ├── OperationNotFound     404 for an operation: it ended too long ago, or never was
@@ -19,7 +19,7 @@
     │   ├── VersionRetired        410
     │   ├── CopyRefused           409 on copy, or 500 with code 1999: the service will not copy with this authorization
     │   └── UntrustedAddress      an address in the answer leads to another host: it is not followed
-    └── Look                  the call may have had its effect: look before repeating (a read: just repeat)
+    └── OutcomeUnknown                  the call may have had its effect: look before repeating (a read: just repeat)
         ├── NoAnswer              timed out or cut off after the request was on its way; 408
         ├── ServerError           500, 502, 503 without Retry-After, 504
         ├── UnreadableAnswer      not JSON, not the promised shape, cut short, or larger than the bound
@@ -79,11 +79,11 @@ class RetryAfter(ServiceError):
     retryable = True
 
 
-class GiveUp(ServiceError):
+class Permanent(ServiceError):
     """Repeating the call cannot help."""
 
 
-class Look(ServiceError):
+class OutcomeUnknown(ServiceError):
     """The call may have had its effect: look before repeating it. A read may simply be repeated."""
 
 
@@ -105,57 +105,57 @@ class AccessDenied(RetryAfter):
     """401 or 403, or there is no usable key or token to send: a person may be mending it."""
 
 
-class BadRequest(GiveUp):
+class BadRequest(Permanent):
     """400 and every other 4xx without a leaf of its own, a redirect, or an id that no model can have."""
 
 
-class ModelNotFound(GiveUp):
+class ModelNotFound(Permanent):
     """404 for a model."""
 
 
-class OperationNotFound(GiveUp):
+class OperationNotFound(Permanent):
     """404 for an operation: it ended too long ago, or never was."""
 
 
-class ModelNotReady(GiveUp):
+class ModelNotReady(Permanent):
     """400 ModelNotReady: the model is a placeholder that no copy has filled."""
 
 
-class ModelExists(GiveUp):
+class ModelExists(Permanent):
     """409 on authorize (v3 and later): the id is taken, by a model or by a placeholder."""
 
 
-class ModelLimitReached(GiveUp):
+class ModelLimitReached(Permanent):
     """400 DocumentModelLimit: the resource holds as many models as it may."""
 
 
-class VersionUnsupported(GiveUp):
+class VersionUnsupported(Permanent):
     """400 NotSupportedApiVersion: the model is of another generation; or the kind does not exist in this version."""
 
 
-class VersionRetired(GiveUp):
+class VersionRetired(Permanent):
     """410: the service has retired this API version."""
 
 
-class CopyRefused(GiveUp):
+class CopyRefused(Permanent):
     """409 on copy, or 500 with code 1999: the service will not copy with this authorization."""
 
 
-class UntrustedAddress(GiveUp):
+class UntrustedAddress(Permanent):
     """An address in the answer leads to another host, or out of the API: it is not followed."""
 
 
-class NoAnswer(Look):
+class NoAnswer(OutcomeUnknown):
     """Timed out or cut off after the request was on its way (also 408, where a gateway says so)."""
 
 
-class ServerError(Look):
+class ServerError(OutcomeUnknown):
     """500, 502, 503 without Retry-After, 504, and every other 5xx."""
 
 
-class UnreadableAnswer(Look):
+class UnreadableAnswer(OutcomeUnknown):
     """Not JSON, not the promised shape, cut short, or larger than the bound."""
 
 
-class OperationUnknown(Look):
+class OperationUnknown(OutcomeUnknown):
     """202 for a copy, without an operation that we can ask about: the copy was accepted."""

@@ -9,13 +9,13 @@ from form_recognizer.errors import (
     AccessDenied,
     BadRequest,
     CopyRefused,
-    GiveUp,
     ModelExists,
     ModelLimitReached,
     ModelNotFound,
     ModelNotReady,
     NoAnswer,
     OperationNotFound,
+    Permanent,
     ServerError,
     ServiceBusy,
     ServiceError,
@@ -35,12 +35,12 @@ class Attempt:
     """
 
     what: str
-    missing: type[GiveUp] = BadRequest
-    conflict: type[GiveUp] = BadRequest
+    missing: type[Permanent] = BadRequest
+    conflict: type[Permanent] = BadRequest
     starts_copy: bool = False
 
 
-_BY_SERVICE_CODE: dict[str, tuple[type[GiveUp], str]] = {
+_BY_SERVICE_CODE: dict[str, tuple[type[Permanent], str]] = {
     "ModelNotReady": (ModelNotReady, "it is a placeholder, or still being built"),
     "DocumentModelLimit": (ModelLimitReached, "the resource is full: delete models there, or have its limit raised"),
     "NotSupportedApiVersion": (

@@ -90,8 +90,8 @@ class ModelService(Protocol):
         """Start copying ``model_id`` of this (source) resource; return the operation's id.
 
         ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call
-        that fails with a ``Look`` error may have started the copy all the same: it must not be repeated blindly.
-        ``OperationUnknown`` (a ``Look``) means that the copy was accepted and the answer did not name an operation that
+        that fails with a ``OutcomeUnknown`` error may have started the copy all the same: it must not be repeated blindly.
+        ``OperationUnknown`` (a ``OutcomeUnknown``) means that the copy was accepted and the answer did not name an operation that
         can be trusted.
         """
 

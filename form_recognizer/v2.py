@@ -23,7 +23,7 @@ from backup.json_types import Json
 from form_recognizer.addresses import last_segment, with_query
 from form_recognizer.answers import Answer, Fault
 from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
-from form_recognizer.errors import CopyRefused, Look, ModelNotFound, OperationNotFound, UntrustedAddress
+from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound, OutcomeUnknown, UntrustedAddress
 from form_recognizer.failures import Attempt
 from form_recognizer.fields import Fields
 from form_recognizer.service import CopyTarget, ModelPage
@@ -102,7 +102,7 @@ class V2Service(ServiceClient):
                 raise body.wrong("modelId", "is not a UUID")
             body.text("accessToken")
             return CopyAuthorization(model_id, body.ticks("expirationDateTimeTicks"), body.value)
-        except Look as error:
+        except OutcomeUnknown as error:
             error.target_model_id = named or _model_id_in(answer)
             raise
 
@@ -197,6 +197,6 @@ def _model_id_in(answer: Answer) -> str | None:
     """Return the placeholder's id from the body, as far as there is one."""
     try:
         model_id = answer.json_object().get("modelId")
-    except Look:
+    except OutcomeUnknown:
         return None
     return _uuid_or_none(model_id) if isinstance(model_id, str) else None

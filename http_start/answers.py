@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 from http_start.problems import Problem
 from wiring.services import ConfigurationInvalid
 
@@ -43,8 +43,8 @@ def with_problems(endpoint: Endpoint) -> Endpoint:
             return problem.response()
         except ConfigurationInvalid as error:
             return Problem(503, "ConfigurationInvalid", str(error), headers={"Retry-After": "60"}).response()
-        except CatalogueUnavailable as error:
-            return Problem(503, "CatalogueUnavailable", str(error), headers={"Retry-After": "10"}).response()
+        except CatalogUnavailable as error:
+            return Problem(503, "CatalogUnavailable", str(error), headers={"Retry-After": "10"}).response()
 
     return answered
 

@@ -62,7 +62,7 @@ async def dead_holder(
     known: Services, client: df.DurableOrchestrationClient, plan: str, req: func.HttpRequest
 ) -> str | None:
     """Return the run that holds the plan and is dead, or ``None``. Raises ``Problem`` (409) where it is alive."""
-    holder = await asyncio.to_thread(known.catalogue.plans.holder, plan, known.now())
+    holder = await asyncio.to_thread(known.catalog.plans.holder, plan, known.now())
     if holder is None or await is_dead(client, holder):
         return holder
     address = run_address(req, holder)

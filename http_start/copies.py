@@ -38,7 +38,7 @@ def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.H
     now, runs = known.now(), []
     for target in request.targets:
         for model_id in request.models:
-            held = known.catalogue.claims.get(target, request.kind, request.source, model_id)
+            held = known.catalog.claims.get(target, request.kind, request.source, model_id)
             if held is None or not held.claim.is_live(now):
                 return
             runs.append(held.claim.run_id)

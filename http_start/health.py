@@ -18,7 +18,7 @@ blueprint = df.Blueprint()
 @blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @with_problems
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding passes it by this name
-    """Return 200 where configuration and catalogue are usable, with the last known reachability of each resource; else 503."""
+    """Return 200 where configuration and catalog are usable, with the last known reachability of each resource; else 503."""
     known = await asyncio.to_thread(services)
     seen = await asyncio.to_thread(known.reachability)
     resources: dict[str, Any] = {
@@ -30,5 +30,5 @@ async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG00
         for name, resource in known.configuration.resources.items()
     }
     return json_response(
-        {"status": "ok", "configuration": {"status": "ok"}, "catalogue": {"status": "ok"}, "resources": resources}
+        {"status": "ok", "configuration": {"status": "ok"}, "catalog": {"status": "ok"}, "resources": resources}
     )

@@ -1,4 +1,4 @@
-"""``/api/models`` and ``/api/replicas``: where models can be used, from the catalogue alone, so also while their region is down."""
+"""``/api/models`` and ``/api/replicas``: where models can be used, from the catalog alone, so also while their region is down."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _find(known: Services, source: str, kind: Kind, model_id: str) -> tuple[str,
     # v2 writes its ids, which are UUIDs, in lower case
     spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
     for one in dict.fromkeys(spellings):
-        replicas = [each.replica for each in known.catalogue.replicas.of_model(source, kind, one)]
+        replicas = [each.replica for each in known.catalog.replicas.of_model(source, kind, one)]
         found = places(source, kind, one, replicas, known.configuration.resources, known.reachability(), known.now())
         if found:
             return one, found
@@ -108,12 +108,12 @@ def _why_unknown(known: Services, source: str, kind: Kind, model_id: str) -> str
 
 def _is_source(known: Services, name: str) -> bool:
     """Tell whether ``name`` is configured, or was and has left replicas of its models."""
-    return name in known.configuration.resources or next(known.catalogue.replicas.of_source(name), None) is not None
+    return name in known.configuration.resources or next(known.catalog.replicas.of_source(name), None) is not None
 
 
 def _is_target(known: Services, name: str) -> bool:
     """Tell whether ``name`` is configured, or was and holds replicas."""
-    return name in known.configuration.resources or any(one.target == name for one in known.catalogue.replicas.all())
+    return name in known.configuration.resources or any(one.target == name for one in known.catalog.replicas.all())
 
 
 def _no_resource(known: Services, name: str) -> str:
@@ -132,7 +132,7 @@ def _resource(
 
 def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     source = _resource(known, req, "source", _is_source)
-    table, seen, now = known.catalogue.replicas, known.reachability(), known.now()
+    table, seen, now = known.catalog.replicas, known.reachability(), known.now()
     replicas: Iterator[Replica] = table.all() if source is None else (one.replica for one in table.of_source(source))
     models = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, lambda one: (one.source, one.kind, one.model_id)):
@@ -149,7 +149,7 @@ def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     target = _resource(known, req, "target", _is_target)
     limit = whole_number(req, "limit", PAGE, MOST_ROWS) or PAGE
     now = known.now()
-    found, after = known.catalogue.replicas.page(_position(req), limit, source)
+    found, after = known.catalog.replicas.page(_position(req), limit, source)
     rows = [
         {**_row(one), "ageSeconds": max(0, round((now - one.verified_at).total_seconds()))}
         for one in found

@@ -56,7 +56,7 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
 
 
 def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
-    held = services.catalogue.claims.get(row.target, row.kind, row.source, row.model_id)
+    held = services.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
     if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
     claim = held.claim
@@ -86,7 +86,7 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
             dryRun=record.dry_run,
             planHash=record.plan_hash,
             counts=record.counts,
-            findings=record.findings,
+            findingCount=record.finding_count,
         )
     if record.code is not None:
         summary["code"] = record.code
@@ -97,11 +97,11 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
 
 def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
     """Return a run with its first 100 copies, and of a plan's run the first 100 decisions."""
-    runs = services.catalogue.runs
+    runs = services.catalog.runs
     view = run_summary(record)
     if record.kind != "copies":
         view["decisions"] = list(itertools.islice(runs.read_chunks(record.run_id, "decision-"), FIRST_COPIES))
-        view["foundOut"] = list(itertools.islice(runs.read_chunks(record.run_id, "finding-"), FIRST_COPIES))
+        view["findings"] = list(itertools.islice(runs.read_chunks(record.run_id, "finding-"), FIRST_COPIES))
     view["copies"] = [copy_view(services, record.run_id, row) for row in runs.rows(record.run_id, limit=FIRST_COPIES)]
     return view
 

@@ -65,7 +65,7 @@ async def get_runs(req: func.HttpRequest) -> func.HttpResponse:
     after = req.params.get("after")
     if after is not None and INDEX_KEY.fullmatch(after) is None:
         raise wrong_parameter("after", "this is what nextLink holds: follow nextLink")
-    records, following = await asyncio.to_thread(known.catalogue.runs.newest, after, RUNS_PAGE)
+    records, following = await asyncio.to_thread(known.catalog.runs.newest, after, RUNS_PAGE)
     page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
     if following is not None:
         page["nextLink"] = f"{base_address(req)}/runs?after={following}"
@@ -81,11 +81,11 @@ async def get_run_decisions(req: func.HttpRequest) -> func.HttpResponse:
     run_id = _run_id(req)
     check_parameters(req, "first")
     first = whole_number(req, "first", 0, MOST_ROWS)
-    if await asyncio.to_thread(known.catalogue.runs.find, run_id) is None:
+    if await asyncio.to_thread(known.catalog.runs.find, run_id) is None:
         raise Problem(404, "UnknownRun", f"there is no run {run_id} that has decided anything")
 
     def read() -> list[Any]:
-        decisions = known.catalogue.runs.read_chunks(run_id, "decision-")
+        decisions = known.catalog.runs.read_chunks(run_id, "decision-")
         return list(itertools.islice(decisions, first, first + PAGE + 1))
 
     decisions = await asyncio.to_thread(read)
@@ -105,13 +105,13 @@ async def get_run_copies(req: func.HttpRequest, client: df.DurableOrchestrationC
     run_id = _run_id(req)
     check_parameters(req, "first")
     first = whole_number(req, "first", 0, MOST_ROWS)
-    record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+    record = await asyncio.to_thread(known.catalog.runs.find, run_id)
     if record is None or record.total is None:
         copies = (await _view(known, client, run_id))["copies"][first : first + PAGE]
         return json_response({"copies": copies})
 
     def read() -> list[dict[str, Any]]:
-        rows = itertools.islice(known.catalogue.runs.rows(run_id, first, PAGE), PAGE)
+        rows = itertools.islice(known.catalog.runs.rows(run_id, first, PAGE), PAGE)
         return [copy_view(known, run_id, row) for row in rows]
 
     page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
@@ -129,7 +129,7 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
     known = await asyncio.to_thread(services)
     run_id = _run_id(req)
     await _view(known, client, run_id)
-    record = await asyncio.to_thread(known.catalogue.runs.cancel, run_id, known.now())
+    record = await asyncio.to_thread(known.catalog.runs.cancel, run_id, known.now())
     address = run_address(req, run_id)
     body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": address}
     if record.ended_at is not None:
@@ -149,7 +149,7 @@ def _run_id(req: func.HttpRequest) -> str:
 
 async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
     """Return the run as it stands: its record, and what the platform knows of its orchestration while that goes on."""
-    record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+    record = await asyncio.to_thread(known.catalog.runs.find, run_id)
     if record is not None and record.ended_at is not None:
         return await asyncio.to_thread(run_view, known, record)
     status = await runtime_status(client, run_id)
@@ -170,7 +170,7 @@ async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: 
         view = await asyncio.to_thread(run_view, known, record)
     if status.runtime_status in ENDED:
         # It may have ended between our two looks; otherwise somebody terminated it, or it failed before it could write so.
-        record = await asyncio.to_thread(known.catalogue.runs.find, run_id)
+        record = await asyncio.to_thread(known.catalog.runs.find, run_id)
         if record is not None and record.ended_at is not None:
             return await asyncio.to_thread(run_view, known, record)
         _mark_abandoned(view, status.runtime_status, status.last_updated_time)

@@ -15,7 +15,7 @@ from typing import Any, Self
 from cryptography.fernet import Fernet
 
 from backup.configuration import parse_configuration
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
 from local.host import Clock, Host, ManualClock
@@ -43,14 +43,14 @@ class Stage:
     """One source, two targets, and the app between them.
 
     Args:
-        folder: where the host's and the catalogue's files go.
+        folder: where the host's and the catalog's files go.
         models: what the source holds.
         clock: a manual one unless told otherwise; the simulator and the app go by it, too.
         versions: the API versions that every resource is configured for.
         rate_limits: the ``rateLimits`` of every resource in the configuration; by default nothing is paced.
         copies: the ``copies`` part of the configuration.
         copy_seconds: how long the service takes for a copy, from and to.
-        store: makes the catalogue's database; SQLite in ``folder`` by default.
+        store: makes the catalog's database; SQLite in ``folder`` by default.
         plans: the ``plans`` part of the configuration; none by default.
         seed: of what the service draws at random.
     """
@@ -90,7 +90,7 @@ class Stage:
         self._copies = dict(copies or {})
         self._plans = dict(plans or {})
         self._copy_seconds = copy_seconds
-        self._make_store = store or (lambda: SqliteStore(folder / "catalogue.sqlite"))
+        self._make_store = store or (lambda: SqliteStore(folder / "catalog.sqlite"))
         self._host_json = host_json
         self.host: Host
         self.services: Services
@@ -104,7 +104,7 @@ class Stage:
             self.resource(SOURCE).put_model(model)
         self.services = Services(
             parse_configuration(json.dumps(self.configuration()), "backup.json"),
-            Catalogue(self._make_store()),
+            Catalog(self._make_store()),
             Sealer(self.sealing_keys),
             now=self.clock.now,
             environment={setting(name): key for name, key in self.keys.items()},

@@ -153,7 +153,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "copyStarted": ("start copy", "{source} accepted the copy"),
     "copyChecked": ("check copy", "#{polls}: {state}"),
     "copyVerified": ("verify", "{targetModel} on {target} equals its source"),
-    "replicaRecorded": ("record", "the catalogue knows the replica"),
+    "replicaRecorded": ("record", "the catalog knows the replica"),
     "targetDiscarded": ("discard", "the placeholder {targetModel} is removed from {target}"),
     "stepFailed": ("failed", "{step}: {code}: {message}"),
 }

@@ -20,7 +20,7 @@ WAITS_PER_HISTORY = 50
 """After so many waits an orchestration begins a new history: replaying costs grow with the square of its length."""
 
 
-class BeginAnew(Exception):
+class HistoryFull(Exception):
     """The history has grown long: carry the progress over into a new one."""
 
 
@@ -31,10 +31,10 @@ class Waits:
         """Begin at none."""
         self._count = 0
 
-    def one_more(self) -> None:
-        """Count one. Raises ``BeginAnew`` when the history is long enough."""
+    def count(self) -> None:
+        """Count one. Raises ``HistoryFull`` when the history is long enough."""
         if self._count >= WAITS_PER_HISTORY:
-            raise BeginAnew
+            raise HistoryFull
         self._count += 1
 
 
@@ -86,7 +86,7 @@ def attempt(
         wait = next_wait(step, failure, tries=tries, waited=waited, patience=patience, who=context.instance_id)
         if wait is None or (deadline is not None and now + timedelta(seconds=wait) >= deadline):
             return envelope
-        waits.one_more()
+        waits.count()
         wake = now + timedelta(seconds=wait)
         if waiting is not None:
             waiting(failure, wake)

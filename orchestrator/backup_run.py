@@ -16,7 +16,7 @@ from backup.messages import (
     RunFailure,
 )
 from backup.names import BACKUP_RUN, CLAIM_PLAN, FAIL_RUN, LIST_RESOURCE, MAKE_PLAN
-from orchestrator.attempts import BeginAnew, Steps, Waits
+from orchestrator.attempts import HistoryFull, Steps, Waits
 from orchestrator.working_off import persist, work_off
 
 blueprint = df.Blueprint()
@@ -29,7 +29,7 @@ def backup_run(context: df.DurableOrchestrationContext) -> Steps:
     request = BackupRequest.parse(context.get_input())
     try:
         closed = yield from _run(context, request, Waits())
-    except BeginAnew:
+    except HistoryFull:
         # every step finds what it did before and leaves it as it is
         context.continue_as_new(request.to_json())
         return None

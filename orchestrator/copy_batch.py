@@ -6,7 +6,7 @@ import azure.durable_functions as df
 
 from backup.messages import RunOpened, RunRequest
 from backup.names import COPY_BATCH, OPEN_RUN
-from orchestrator.attempts import BeginAnew, Steps, Waits
+from orchestrator.attempts import HistoryFull, Steps, Waits
 from orchestrator.working_off import persist, work_off
 
 blueprint = df.Blueprint()
@@ -24,7 +24,7 @@ def copy_batch(context: df.DurableOrchestrationContext) -> Steps:
             return envelope
         opened = RunOpened.parse(envelope)
         closed = yield from work_off(context, request.run_id, opened.total, request.concurrency, waits)
-    except BeginAnew:
+    except HistoryFull:
         # opening again changes nothing, and lanes go on where the rows say
         context.continue_as_new(request.to_json())
         return None

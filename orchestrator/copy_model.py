@@ -30,7 +30,7 @@ from backup.names import (
 from backup.pacing import poll_delay
 from backup.recovery import Recovery, recovery
 from backup.states import RESUME_AT, ClaimState, CopyStatus, Step
-from orchestrator.attempts import BeginAnew, Steps
+from orchestrator.attempts import HistoryFull, Steps
 from orchestrator.components import copy_components
 from orchestrator.copy_state import LONGEST_WAIT_SECONDS, Copy, StepFailed
 
@@ -50,7 +50,7 @@ def copy_model(context: df.DurableOrchestrationContext) -> Steps:
     copy = Copy(context, CopyProgress.parse(context.get_input()))
     try:
         yield from until_ended(copy)
-    except BeginAnew:
+    except HistoryFull:
         context.continue_as_new(copy.progress.to_json())
         return None
     copy.show()

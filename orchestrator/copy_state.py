@@ -87,9 +87,9 @@ class Copy:
         return call(self.context, activity, self._input(kind, **extra))
 
     def sleep_until(self, wake: datetime, *, counted: bool = True, **shown: Any) -> Steps:
-        """Wait on a durable timer, and say so in the custom status. Raises ``BeginAnew`` when the history is long."""
+        """Wait on a durable timer, and say so in the custom status. Raises ``HistoryFull`` when the history is long."""
         if counted:
-            self._waits.one_more()
+            self._waits.count()
         if shown:
             self.show(**shown)
         yield self.context.create_timer(wake)

@@ -8,7 +8,7 @@ from backup.codes import Code
 from backup.messages import CopyOrder, CopyOutcome, CopyProgress, LaneEnded, LaneInput, RowAction, StepInput, TakenRow
 from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
-from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
+from orchestrator.attempts import HistoryFull, Steps, Waits, attempt
 from orchestrator.copy_state import STATUS_OF_CODE
 from orchestrator.working_off import persist
 
@@ -44,7 +44,7 @@ def lane(context: df.DurableOrchestrationContext) -> Steps:
             else:
                 outcome = yield from _tended(context, taken.order, waits)
             state = state.model_copy(update={"sequence": state.sequence + 1, "finished": outcome})
-    except BeginAnew:
+    except HistoryFull:
         # taking under the same number gives the same row again
         pass
     context.continue_as_new(state.to_json())

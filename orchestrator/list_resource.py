@@ -1,4 +1,4 @@
-"""One list of one resource, read page by page into the catalogue, at the pace that the resource allows."""
+"""One list of one resource, read page by page into the catalog, at the pace that the resource allows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import azure.durable_functions as df
 from backup.messages import PageInput, PageRead
 from backup.names import LIST_PAGE, LIST_RESOURCE
 from backup.states import Step
-from orchestrator.attempts import BeginAnew, Steps, Waits, attempt
+from orchestrator.attempts import HistoryFull, Steps, Waits, attempt
 
 blueprint = df.Blueprint()
 
@@ -39,9 +39,9 @@ def list_resource(context: df.DurableOrchestrationContext) -> Steps:
             page = page.model_copy(update={"number": page.number + 1, "page": read.next_page, "count": read.count})
             context.set_custom_status({"resource": page.listing.resource, "pages": page.number, "models": page.count})
             if read.not_before is not None and read.not_before > context.current_utc_datetime:
-                waits.one_more()
+                waits.count()
                 yield context.create_timer(read.not_before)
-    except BeginAnew:
+    except HistoryFull:
         # a page that is read again is kept once
         pass
     context.continue_as_new(page.to_json())

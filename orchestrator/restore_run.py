@@ -1,4 +1,4 @@
-"""Bring models back from replicas: decide from the catalogue alone, then work the rows off like any other run."""
+"""Bring models back from replicas: decide from the catalog alone, then work the rows off like any other run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import azure.durable_functions as df
 
 from backup.messages import Failure, RestorePlanned, RestoreRequest, RunFailure
 from backup.names import FAIL_RUN, PLAN_RESTORE, RESTORE_RUN
-from orchestrator.attempts import BeginAnew, Steps, Waits
+from orchestrator.attempts import HistoryFull, Steps, Waits
 from orchestrator.working_off import persist, work_off
 
 blueprint = df.Blueprint()
@@ -26,7 +26,7 @@ def restore_run(context: df.DurableOrchestrationContext) -> Steps:
             return (yield from persist(context, FAIL_RUN, failed, waits))
         planned = RestorePlanned.parse(envelope)
         closed = yield from work_off(context, request.run_id, planned.total, planned.concurrency, waits)
-    except BeginAnew:
+    except HistoryFull:
         context.continue_as_new(request.to_json())
         return None
     return closed

@@ -10,7 +10,7 @@ from backup.states import Step
 from orchestrator.attempts import Steps, Waits, attempt
 
 BOOKKEEPING_PATIENCE_SECONDS = 24 * 3600.0
-"""How long a run waits for a catalogue that does not answer: rows that are not taken are not lost."""
+"""How long a run waits for a catalog that does not answer: rows that are not taken are not lost."""
 
 
 def work_off(context: df.DurableOrchestrationContext, run_id: str, rows: int, concurrency: int, waits: Waits) -> Steps:
@@ -36,7 +36,7 @@ def work_off(context: df.DurableOrchestrationContext, run_id: str, rows: int, co
 
 
 def persist(context: df.DurableOrchestrationContext, name: str, message: Message, waits: Waits) -> Steps:
-    """Call a bookkeeping activity until the catalogue answers; return its envelope."""
+    """Call a bookkeeping activity until the catalog answers; return its envelope."""
     return attempt(
         context,
         name,

@@ -255,7 +255,7 @@ def test_every_function_can_be_invoked_once(invoked: dict[str, Any]) -> None:
         name: answer["actions"][0][0]["functionName"] for name, answer in returned.items() if name in ORCHESTRATORS
     }
     assert first == ORCHESTRATORS
-    # an HTTP function answers with a status; neither the runtime nor the catalogue knows of a run yet
+    # an HTTP function answers with a status; neither the runtime nor the catalog knows of a run yet
     statuses = {name: returned[name]["status"] for name, value in INPUTS.items() if "method" in value}
     unknown = {name for name, status in statuses.items() if status == 404}
     assert unknown == {"get_run", "get_run_copies", "get_run_decisions", "cancel_run", "get_model"}

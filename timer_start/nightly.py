@@ -13,7 +13,7 @@ import azure.functions as func
 
 from backup.messages import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 from wiring.events import Event, emit
 from wiring.services import ConfigurationInvalid, Services, services
 
@@ -47,7 +47,7 @@ async def start_nightly_backups(timer: func.TimerRequest, client: df.DurableOrch
     for plan in known.configuration.plans:
         try:
             await _start(known, client, plan, moment, past_due=timer.past_due)
-        except CatalogueUnavailable:
+        except CatalogUnavailable:
             _logger.exception("plan %s cannot start", plan)
 
 
@@ -73,7 +73,7 @@ async def _start(
     if await client.get_status(run_id):
         emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason="it was started already")
         return
-    holder = await asyncio.to_thread(known.catalogue.plans.holder, plan, known.now())
+    holder = await asyncio.to_thread(known.catalog.plans.holder, plan, known.now())
     if holder is not None:
         status = await client.get_status(holder)
         if not (status and status.runtime_status in DEAD):

@@ -1,4 +1,4 @@
-"""Purging what is old: finished orchestrations from the task hub, finished runs and released claims from the catalogue."""
+"""Purging what is old: finished orchestrations from the task hub, finished runs and released claims from the catalog."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ TERMINAL = [
 @blueprint.timer_trigger(arg_name="timer", schedule="%PURGE_SCHEDULE%", run_on_startup=False, use_monitor=True)
 @blueprint.durable_client_input(client_name="client")
 async def purge_old_history(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:  # noqa: ARG001 - the binding's name
-    """Purge orchestrations that ended more than ``HISTORY_DAYS`` ago, window by window, then what the catalogue keeps of old runs."""
+    """Purge orchestrations that ended more than ``HISTORY_DAYS`` ago, window by window, then what the catalog keeps of old runs."""
     known = await asyncio.to_thread(services)
     until = known.now() - timedelta(days=known.history_days())
-    since = await asyncio.to_thread(known.catalogue.housekeeping.purged_until) or until - FIRST_LOOK_BACK
+    since = await asyncio.to_thread(known.catalog.housekeeping.purged_until) or until - FIRST_LOOK_BACK
     deleted = 0
     for start, end in windows(since, until):
         result = await client.purge_instance_history_by(start, end, TERMINAL)
         deleted += result.instances_deleted
-        await asyncio.to_thread(known.catalogue.housekeeping.note_purged_until, end)
+        await asyncio.to_thread(known.catalog.housekeeping.note_purged_until, end)
     runs, claims = await asyncio.to_thread(_tidy, known, until)
     emit(Event.PURGED, orchestrations=deleted, runs=runs, claims=claims, until=until)
 
@@ -56,6 +56,6 @@ def windows(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]
 
 
 def _tidy(known: Services, until: datetime) -> tuple[int, int]:
-    housekeeping = known.catalogue.housekeeping
+    housekeeping = known.catalog.housekeeping
     targets = list(known.configuration.resources)
     return housekeeping.delete_runs_before(until), housekeeping.delete_released_claims(targets, known.now())

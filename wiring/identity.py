@@ -1,4 +1,4 @@
-"""The function app's managed identity, which signs in to resources and to the catalogue where no key does."""
+"""The function app's managed identity, which signs in to resources and to the catalog where no key does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our last call to each resource came to: noted with every call, written to the catalogue when it changes."""
+"""What our last call to each resource came to: noted with every call, written to the catalog when it changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from backup.lookup import REACHABLE
 from catalog.reachability import REFRESH, ReachabilityTable
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
 from form_recognizer.transport import Call
@@ -20,7 +20,7 @@ FRESH_FOR = timedelta(seconds=5)
 
 
 class Reachability:
-    """The state of each resource, remembered in this process and shared through the catalogue."""
+    """The state of each resource, remembered in this process and shared through the catalog."""
 
     def __init__(self, table: ReachabilityTable) -> None:
         """Share states through ``table``."""
@@ -30,7 +30,7 @@ class Reachability:
         self._read: tuple[datetime, dict[str, dict[str, str]]] | None = None
 
     def note(self, resource: str, state: str, now: datetime) -> None:
-        """Remember what a call came to. A catalogue that does not answer is no reason for a call to fail."""
+        """Remember what a call came to. A catalog that does not answer is no reason for a call to fail."""
         with self._lock:
             last = self._noted.get(resource)
             if last is not None and last[0] == state and now - last[1] < REFRESH:
@@ -39,12 +39,12 @@ class Reachability:
             self._read = None
         try:
             self._table.note(resource, state, now)
-        except CatalogueUnavailable:
+        except CatalogUnavailable:
             with self._lock:
                 self._noted.pop(resource, None)
 
     def all(self, now: datetime) -> dict[str, dict[str, str]]:
-        """Return the states by resource, read from the catalogue at most every five seconds."""
+        """Return the states by resource, read from the catalog at most every five seconds."""
         with self._lock:
             if self._read is not None and abs(now - self._read[0]) < FRESH_FOR:
                 return self._read[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
 from backup.document_models import Kind
 from backup.moments import written
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
 from form_recognizer import (
@@ -50,7 +50,7 @@ class Services:
     """What the app works with. Build it with :func:`services`; tests hand in their own with :func:`use`."""
 
     configuration: Configuration
-    catalogue: Catalogue
+    catalog: Catalog
     sealer: Sealer
     now: Callable[[], datetime] = utc_now
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -60,8 +60,8 @@ class Services:
     _seen: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put the memory of what was reachable over the catalogue."""
-        self._seen = Reachability(self.catalogue.reachability)
+        """Put the memory of what was reachable over the catalog."""
+        self._seen = Reachability(self.catalog.reachability)
 
     def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
         """Return the service of ``resource`` through ``api_version``; all of one resource share one pool of connections.
@@ -164,7 +164,7 @@ def build(environment: Mapping[str, str]) -> Services:
         said.insert(0, str(error))
     if said:
         raise ConfigurationInvalid("\n".join(said))
-    return Services(configuration, Catalogue(open_store(environment)), sealer, environment=environment)
+    return Services(configuration, Catalog(open_store(environment)), sealer, environment=environment)
 
 
 def open_store(environment: Mapping[str, str]) -> Store:

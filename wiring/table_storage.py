@@ -1,4 +1,4 @@
-"""The catalogue's storage account, from app settings: ``CATALOG=table:…`` says which one, and how to sign in to it."""
+"""The catalog's storage account, from app settings: ``CATALOG=table:…`` says which one, and how to sign in to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TableSettingInvalid(ValueError):
 
 
 def open_table_store(place: str, environment: Mapping[str, str]) -> TableStore:
-    """Open the catalogue in Table Storage at ``place``: an account's address, or the name of a setting that holds its connection.
+    """Open the catalog in Table Storage at ``place``: an account's address, or the name of a setting that holds its connection.
 
     An address (``https://…table.core.windows.net``) is signed in to with the app's managed identity. A setting may hold a
     connection string, or, as the Functions host has it, be split into ``NAME__accountName`` or ``NAME__tableServiceUri`` for a
@@ -79,9 +79,7 @@ def _with_connection_string(connection: str, setting: str) -> TableService:
         raise TableSettingInvalid(wrong) from None
     parts = urlsplit(client.url)
     if parts.scheme != "https" and not _on_loopback(parts.hostname):
-        raise TableSettingInvalid(
-            f"app setting {setting} names an http address; only https keeps the catalogue private"
-        )
+        raise TableSettingInvalid(f"app setting {setting} names an http address; only https keeps the catalog private")
     return TableService(connection)
 
 

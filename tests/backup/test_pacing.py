@@ -18,10 +18,10 @@ from backup.pacing import (
     LONGEST_WAIT_SECONDS,
     SEALING_KEY_PATIENCE_SECONDS,
     backoff,
+    jitter,
     lease_until,
     next_wait,
     poll_delay,
-    spread,
 )
 from backup.states import Step
 
@@ -57,11 +57,11 @@ def test_waits_double_up_to_a_minute(tries: int, seconds: float) -> None:
 
 @given(st.floats(0, 1e6), st.text(max_size=40), st.integers(1, 1000))
 def test_a_wait_is_only_ever_stretched_and_by_a_tenth_at_most(seconds: float, who: str, tries: int) -> None:
-    assert seconds <= spread(seconds, who, tries) <= seconds * 1.1000001
+    assert seconds <= jitter(seconds, who, tries) <= seconds * 1.1000001
 
 
 def test_copies_throttled_together_do_not_return_together() -> None:
-    assert len({spread(60.0, f"copy-{number}", 1) for number in range(50)}) > 25
+    assert len({jitter(60.0, f"copy-{number}", 1) for number in range(50)}) > 25
 
 
 @given(st.sampled_from(list(Step)), st.sampled_from(WAITING), st.floats(0, 3600), st.integers(1, 5))
@@ -106,7 +106,7 @@ def test_what_the_service_is_busy_with_is_not_given_up_for_lack_of_patience(step
     assert wait(step, code, tries=500, waited=10 * PATIENCE) is not None
 
 
-@pytest.mark.parametrize("code", [Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.LOOKING])
+@pytest.mark.parametrize("code", [Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.RECONCILING])
 def test_throttling_and_our_own_troubles_do_not_use_up_the_patience(code: Code) -> None:
     assert wait(Step.AUTHORIZE, code, tries=50, waited=10 * PATIENCE, told=5.0) is not None
 

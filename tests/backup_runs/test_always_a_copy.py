@@ -53,7 +53,7 @@ class Witness:
 
     def look(self) -> None:
         services = self._stage.services
-        known = [one.replica for one in services.catalogue.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        known = [one.replica for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         found = places(SOURCE, Kind.MODEL, MODEL, known, services.configuration.resources, {}, services.now())
         self.looks += 1
         for resource in self._resources:
@@ -68,7 +68,7 @@ class Witness:
 
 
 def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nights, WatchedStore]:
-    store = WatchedStore(tmp_path / "catalogue.sqlite")
+    store = WatchedStore(tmp_path / "catalog.sqlite")
 
     def same() -> Store:
         return store

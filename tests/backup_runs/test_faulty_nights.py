@@ -29,12 +29,12 @@ def at_every_call(stage: Nights, probability: float) -> None:
 
 
 def is_known(stage: Nights, target: str, model: StoredModel) -> bool:
-    """Tell whether the catalogue knows whose a model of a target is: a replica's, a claim's, or a suspect's."""
-    catalogue = stage.services.catalogue
-    replicas = {(one.target, str(one.kind), one.target_model_id) for one in catalogue.replicas.all()}
-    named = {(one.target, one.model_id) for one in catalogue.suspects.of_target(target)}
+    """Tell whether the catalog knows whose a model of a target is: a replica's, a claim's, or a suspect's."""
+    catalog = stage.services.catalog
+    replicas = {(one.target, str(one.kind), one.target_model_id) for one in catalog.replicas.all()}
+    named = {(one.target, one.model_id) for one in catalog.suspects.of_target(target)}
     for source_model in seeds.night():
-        held = catalogue.claims.get(target, Kind(source_model.kind), SOURCE, source_model.model_id)
+        held = catalog.claims.get(target, Kind(source_model.kind), SOURCE, source_model.model_id)
         if held is not None:
             claim = held.claim
             ids = {claim.target_model_id, claim.announced_id, claim.lost_id}
@@ -47,7 +47,7 @@ def check_nothing_unknown_or_doubled(stage: Nights) -> None:
     """Nothing is there that nobody knows, and nothing twice. A copy that retires is there for a day beside its successor."""
     retiring = {
         (one.target, one.kind, one.target_model_id)
-        for one in stage.services.catalogue.replicas.all()
+        for one in stage.services.catalog.replicas.all()
         if one.state is ReplicaState.RETIRING
     }
     for target in TARGETS:
@@ -89,8 +89,8 @@ def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(mak
     stage.days_pass(1)
     run = stage.backup()
     assert (run["counts"]["copy"], run["counts"]["replace"], run["counts"]["skip"]) == (0, 0, 45)
-    ready = [one for one in stage.services.catalogue.replicas.all() if one.state is ReplicaState.READY]
+    ready = [one for one in stage.services.catalog.replicas.all() if one.state is ReplicaState.READY]
     assert len(ready) == 45
     for one in ready:
-        held = stage.services.catalogue.claims.get(one.target, one.kind, SOURCE, one.model_id)
+        held = stage.services.catalog.claims.get(one.target, one.kind, SOURCE, one.model_id)
         assert held is None or held.claim.state is ClaimState.RELEASED

@@ -1,6 +1,6 @@
 """SIGKILL at twenty moments of replacing a model and deleting the copy that was replaced, in real processes.
 
-At each death the catalogue names something that works, and each new host says so over HTTP as soon as it is up.
+At each death the catalog names something that works, and each new host says so over HTTP as soon as it is up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backup.configuration import parse_configuration
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.states import ReplicaState
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from local.child import ChildError
 from local.forked import ForkedChild
@@ -94,7 +94,7 @@ class Bench:
         path.write_text(json.dumps(document))
         self.settings = {
             "BACKUP_CONFIG": str(path),
-            "CATALOG": f"sqlite:{self._folder / 'catalogue.sqlite'}",
+            "CATALOG": f"sqlite:{self._folder / 'catalog.sqlite'}",
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "BACKUP_SCHEDULE": "0 0 2 1 1 *",
             "PURGE_SCHEDULE": "0 0 2 1 1 *",
@@ -103,7 +103,7 @@ class Bench:
             **{setting(name): f"{name}-key" for name in REGIONS},
         }
         self.configuration = parse_configuration(json.dumps(document), "backup.json")
-        self.catalogue = Catalogue(SqliteStore(self._folder / "catalogue.sqlite"))
+        self.catalog = Catalog(SqliteStore(self._folder / "catalog.sqlite"))
         return self
 
     def __exit__(
@@ -138,13 +138,13 @@ class Bench:
     def wait_for_first_copies(self) -> None:
         """Wait for the first run: until it has ended there is no copy that could be named."""
         deadline = time.monotonic() + 30
-        while not (found := self.catalogue.runs.newest(None, 1)[0]) or found[0].ended_at is None:
+        while not (found := self.catalog.runs.newest(None, 1)[0]) or found[0].ended_at is None:
             assert time.monotonic() < deadline, "the first run does not end"
             time.sleep(0.05)
         assert found[0].status == "Succeeded"
 
     def wait_for_death(self) -> None:
-        """Wait until the host was killed, and see that the catalogue names what works."""
+        """Wait until the host was killed, and see that the catalog names what works."""
         host = self._host
         assert host is not None
         deadline = time.monotonic() + 30
@@ -152,7 +152,7 @@ class Bench:
             assert time.monotonic() < deadline, "the host was to be killed, and lives"
             time.sleep(0.02)
         assert host.exit_code == -signal.SIGKILL
-        replicas = [one.replica for one in self.catalogue.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        replicas = [one.replica for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         now = datetime.now(UTC)
         self.check(places(SOURCE, Kind.MODEL, MODEL, replicas, self.configuration.resources, {}, now))
 
@@ -177,7 +177,7 @@ class Bench:
             if model is None:
                 (row,) = [
                     one.replica
-                    for one in self.catalogue.replicas.of_model(SOURCE, Kind.MODEL, MODEL, place["resource"])
+                    for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL, place["resource"])
                     if one.replica.target_model_id == place["modelId"]
                 ]
                 assert row.state in {ReplicaState.DELETING, ReplicaState.MISSING}, place
@@ -190,11 +190,11 @@ class Bench:
 
 def let_a_day_pass(bench: Bench) -> None:
     """Make the replaced copy as old as it must be to go."""
-    for known in bench.catalogue.replicas.of_model(SOURCE, Kind.MODEL, MODEL):
+    for known in bench.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL):
         retired_at = known.replica.retired_at
         if retired_at is not None:
             long_ago = known.replica.model_copy(update={"retired_at": retired_at - timedelta(hours=25)})
-            bench.catalogue.replicas.put(long_ago, known)
+            bench.catalog.replicas.put(long_ago, known)
 
 
 def go_through(bench: Bench, moments: list[str]) -> dict[str, Any]:

@@ -266,7 +266,7 @@ def test_a_classifier_that_is_asked_for_as_a_model_is_told_how_to_ask(stage: Nig
     copied = replica(TARGET, target_model_id="sorter").model_copy(
         update={"source": SOURCE, "model_id": "sorter", "kind": Kind.CLASSIFIER}
     )
-    stage.services.catalogue.replicas.put(copied, None)
+    stage.services.catalog.replicas.put(copied, None)
     answer = stage.http("GET", f"/api/models/{SOURCE}/sorter")
     assert answer.status == 404
     assert "ask with ?kind=classifier" in answer.body["detail"]
@@ -334,7 +334,7 @@ def test_the_matrix_comes_in_pages_and_can_be_narrowed(stage: Nights) -> None:
 def test_each_of_five_thousand_models_is_answered_while_the_source_is_down(make_stage: MakeNights) -> None:
     stage = make_stage([])
     stage.source.down()
-    table = stage.services.catalogue.replicas
+    table = stage.services.catalog.replicas
     models = [f"model-{number:04}" for number in range(5000)]
     for number, model_id in enumerate(models):
         target = (TARGET, SECOND_TARGET)[number % 2]

@@ -10,7 +10,7 @@ import pytest
 from backup.document_models import Kind
 from backup.records import RunRecord
 from backup.states import ReplicaState
-from catalog.store import CatalogueUnavailable
+from catalog.store import CatalogUnavailable
 from local.host.store import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
@@ -208,7 +208,7 @@ def test_a_replica_deleted_by_hand_is_found_missing_and_healed(stage: Nights) ->
     assert [(row["target"], row["modelId"], row["status"]) for row in run["copies"]] == [
         (TARGET, "invoices", "Succeeded")
     ]
-    assert [(one["finding"], one["target"], one["modelId"]) for one in run["foundOut"]] == [
+    assert [(one["finding"], one["target"], one["modelId"]) for one in run["findings"]] == [
         ("missing", TARGET, "invoices")
     ]
     assert stage.held()["invoices"] == "ready"
@@ -235,11 +235,11 @@ def test_late_and_expiring_models_are_reported(make_stage: MakeNights) -> None:
     stage = make_stage([model], plan={"rpoHours": 24, "expiryWarningDays": 700})
     stage.days_pass((model.trained - stage.clock.now()).days + 2)
     late = stage.backup()
-    assert {one["finding"] for one in late["foundOut"]} == {"rpoBreached"}
+    assert {one["finding"] for one in late["findings"]} == {"rpoBreached"}
     stage.days_pass(100)
     soon = stage.backup()
-    assert {one["finding"] for one in soon["foundOut"]} == {"expiresSoon"}
-    assert soon["findings"] == 2
+    assert {one["finding"] for one in soon["findings"]} == {"expiresSoon"}
+    assert soon["findingCount"] == 2
 
 
 def test_a_target_that_is_down_blocks_its_own_rows_only(make_stage: MakeNights) -> None:
@@ -260,12 +260,12 @@ def test_a_target_that_is_down_blocks_its_own_rows_only(make_stage: MakeNights) 
 def test_a_source_that_is_down_ends_the_run_and_changes_nothing(make_stage: MakeNights) -> None:
     stage = make_stage(copies={"patienceSeconds": 30})
     stage.backup()
-    before = [one.replica for one in stage.services.catalogue.replicas.of_source(SOURCE)]
+    before = [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)]
     stage.source.down()
     run = stage.backup()
     assert (run["status"], run["code"]) == ("Failed", "SourceListFailed")
     assert SOURCE in run["message"]
-    assert [one.replica for one in stage.services.catalogue.replicas.of_source(SOURCE)] == before
+    assert [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)] == before
     for model in ALL:
         places = stage.look_up(model)
         assert [place["resource"] for place in places][-1] == SOURCE
@@ -306,7 +306,7 @@ def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(ma
 
     def recorded(job: ActivityJob) -> None:
         if job.name == "delete_replica":
-            stage.services.catalogue.runs.cancel(run_id, stage.clock.now())
+            stage.services.catalog.runs.cancel(run_id, stage.clock.now())
 
     stage.host._engine.on_recorded.append(recorded)
     stage.host.run_until_idle()
@@ -317,13 +317,13 @@ def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(ma
 def test_the_end_of_a_run_is_told_also_where_the_answer_to_writing_it_was_lost(
     stage: Nights, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runs = stage.services.catalogue.runs
+    runs = stage.services.catalog.runs
     close = runs.close
 
     def written_and_lost(run_id: str, now: datetime) -> RunRecord:
         monkeypatch.setattr(runs, "close", close)
         close(run_id, now)
-        raise CatalogueUnavailable("no answer")
+        raise CatalogUnavailable("no answer")
 
     monkeypatch.setattr(runs, "close", written_and_lost)
     with caplog.at_level("INFO"):

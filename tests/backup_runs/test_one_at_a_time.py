@@ -24,17 +24,17 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(stage: Nights) -> None
     assert (run["status"], run["dryRun"], run["copies"]) == ("Succeeded", True, [])
     assert {one[2] for one in reasons(run)} == {"new"}
     assert stage.operations() == {"listModels", "listClassifiers"}
-    assert list(stage.services.catalogue.replicas.all()) == []
-    assert stage.services.catalogue.plans.holder(PLAN, stage.clock.now()) is None
+    assert list(stage.services.catalog.replicas.all()) == []
+    assert stage.services.catalog.plans.holder(PLAN, stage.clock.now()) is None
 
 
 def test_a_dry_run_changes_no_replica(stage: Nights) -> None:
     stage.backup()
     stage.target.remove_model("invoices")
-    before = list(stage.services.catalogue.replicas.all())
+    before = list(stage.services.catalog.replicas.all())
     run = stage.backup(dryRun=True)
     assert (TARGET, "invoices", "missing") in reasons(run)
-    assert list(stage.services.catalogue.replicas.all()) == before
+    assert list(stage.services.catalog.replicas.all()) == before
 
 
 def test_a_dry_run_may_be_made_while_a_run_is_under_way(stage: Nights) -> None:

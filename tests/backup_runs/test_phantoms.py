@@ -76,8 +76,7 @@ def some_nights(stage: Nights) -> list[Any]:
 
 def what_is_left(stage: Nights) -> list[Any]:
     replicas = [
-        (one.target, one.model_id, one.target_model_id, str(one.state))
-        for one in stage.services.catalogue.replicas.all()
+        (one.target, one.model_id, one.target_model_id, str(one.state)) for one in stage.services.catalog.replicas.all()
     ]
     return [sorted(replicas), {name: stage.held(name) for name in REGIONS}]
 

@@ -130,7 +130,7 @@ def test_all_of_a_composed_source_comes_back_at_once(make_stage: MakeNights) -> 
     lose(stage)
     run = restore(stage)
     assert (run["status"], run["progress"]["total"]) == ("Succeeded", 5)
-    strays = [one for one in stage.services.catalogue.replicas.all() if one.source != SOURCE]
+    strays = [one for one in stage.services.catalog.replicas.all() if one.source != SOURCE]
     assert strays == []
 
 
@@ -215,7 +215,7 @@ def test_a_restore_that_finds_nothing_says_so(stage: Nights) -> None:
     assert (run["status"], run["progress"]["total"]) == ("Succeeded", 0)
     assert (
         run["message"]
-        == f'nothing to restore: the catalogue knows no usable copies of classifiers of "{SOURCE}" outside "{SOURCE}"'
+        == f'nothing to restore: the catalog knows no usable copies of classifiers of "{SOURCE}" outside "{SOURCE}"'
     )
 
 
@@ -283,7 +283,7 @@ def test_of_two_copies_in_one_place_the_newest_is_restored(stage: Nights) -> Non
     stage.days_pass(1)
     stage.retrain("invoices")
     stage.backup()
-    replicas = stage.services.catalogue.replicas
+    replicas = stage.services.catalog.replicas
     for known in replicas.of_source(SOURCE):
         if known.replica.state is ReplicaState.RETIRING:
             ready = {"state": ReplicaState.READY, "retired_at": None}

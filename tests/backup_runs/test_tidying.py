@@ -36,7 +36,7 @@ def purge(stage: Nights) -> None:
 
 
 def claim_of(stage: Nights, model_id: str, target: str = TARGET) -> Claim | None:
-    held = stage.services.catalogue.claims.get(target, Kind.MODEL, SOURCE, model_id)
+    held = stage.services.catalog.claims.get(target, Kind.MODEL, SOURCE, model_id)
     return held.claim if held else None
 
 
@@ -44,7 +44,7 @@ def test_history_and_records_of_old_runs_go_and_replicas_stay(stage: Nights, cap
     old = stage.backup()["runId"]
     stage.days_pass(29)
     recent = stage.backup()["runId"]
-    replicas = list(stage.services.catalogue.replicas.all())
+    replicas = list(stage.services.catalog.replicas.all())
     stage.days_pass(2)
     with caplog.at_level("INFO"):
         purge(stage)
@@ -55,7 +55,7 @@ def test_history_and_records_of_old_runs_go_and_replicas_stay(stage: Nights, cap
     assert old not in listed
     left = [one for one in stage.host.instances() if one.created < stage.clock.now() - timedelta(days=30)]
     assert left == []
-    assert list(stage.services.catalogue.replicas.all()) == replicas
+    assert list(stage.services.catalog.replicas.all()) == replicas
     event = events(caplog.messages, "historyPurged")[-1]
     assert event["orchestrations"] >= 10
     assert event["runs"] >= 1
@@ -102,7 +102,7 @@ def test_claims_that_were_given_back_go_after_a_week(stage: Nights) -> None:
 
 def test_claims_that_somebody_holds_or_that_remember_a_placeholder_stay(stage: Nights) -> None:
     stage.backup()
-    claims = stage.services.catalogue.claims
+    claims = stage.services.catalog.claims
     remembering = claims.get(TARGET, Kind.MODEL, SOURCE, "invoices")
     held = claims.get(TARGET, Kind.MODEL, SOURCE, "claims")
     assert remembering is not None
@@ -119,11 +119,11 @@ def test_claims_that_somebody_holds_or_that_remember_a_placeholder_stay(stage: N
 def test_history_is_purged_in_small_windows_and_where_the_last_call_stopped(stage: Nights) -> None:
     stage.days_pass(60)
     purge(stage)
-    until = stage.services.catalogue.housekeeping.purged_until()
+    until = stage.services.catalog.housekeeping.purged_until()
     assert until == stage.clock.now() - timedelta(days=30)
     stage.days_pass(1)
     purge(stage)
-    assert stage.services.catalogue.housekeeping.purged_until() == until + timedelta(days=1)
+    assert stage.services.catalog.housekeeping.purged_until() == until + timedelta(days=1)
 
 
 def test_windows_follow_each_other_and_are_bounded() -> None:

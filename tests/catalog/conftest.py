@@ -1,4 +1,4 @@
-"""Every database that the catalogue can be kept in, each as a fresh store and as a recipe that another process can follow."""
+"""Every database that the catalog can be kept in, each as a fresh store and as a recipe that another process can follow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OpenStore = Callable[[], Store]
 
 def sqlite_store(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
     """A file in ``folder``."""
-    return partial(SqliteStore, folder / "catalogue.sqlite")
+    return partial(SqliteStore, folder / "catalog.sqlite")
 
 
 def table_storage(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
@@ -67,6 +67,6 @@ def tables(azurite: Azurite, prefix: str) -> TableStore:
 
 @pytest.fixture
 def proxied(proxy: FlakyProxy, prefix: str, tables: TableStore) -> TableStore:
-    """The same catalogue as ``tables``, over that line. Its table of claims is there already."""
+    """The same catalog as ``tables``, over that line. Its table of claims is there already."""
     tables.insert(Table.CLAIMS, "elsewhere", "k", {})
     return TableStore(TableService(connection_string(proxy.port)), prefix)

@@ -9,7 +9,7 @@ import pytest
 from backup.document_models import Kind
 from backup.records import RunRow
 from catalog import housekeeping
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.store import Store, Table
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -22,20 +22,20 @@ def rows(count: int) -> list[RunRow]:
     ]
 
 
-def ended_run(catalogue: Catalogue, run_id: str, started: datetime, count: int = 3) -> None:
-    catalogue.runs.open_rows(run_id, rows(count), started)
-    catalogue.runs.close(run_id, started + timedelta(minutes=5))
+def ended_run(catalog: Catalog, run_id: str, started: datetime, count: int = 3) -> None:
+    catalog.runs.open_rows(run_id, rows(count), started)
+    catalog.runs.close(run_id, started + timedelta(minutes=5))
 
 
 def test_entries_of_any_length_are_kept_in_order(store: Store) -> None:
-    runs = Catalogue(store).runs
+    runs = Catalog(store).runs
     entries = [{"text": "x" * length, "number": number} for number, length in enumerate([10, 20_000, 15_000, 5] * 20)]
     runs.write_chunks("run-1", "decision", entries)
     assert list(runs.read_chunks("run-1", "decision-")) == entries
 
 
 def test_writing_a_list_again_keeps_it_once(store: Store) -> None:
-    runs = Catalogue(store).runs
+    runs = Catalog(store).runs
     for _ in range(2):
         runs.write_chunks("run-1", "decision", [{"number": number} for number in range(500)])
     assert len(list(runs.read_chunks("run-1", "decision-"))) == 500
@@ -47,24 +47,24 @@ def test_a_row_that_azure_would_refuse_is_refused_everywhere(store: Store) -> No
 
 
 def test_old_runs_go_and_newer_and_running_ones_stay(store: Store) -> None:
-    catalogue = Catalogue(store)
-    ended_run(catalogue, "old", NOW - timedelta(days=40))
-    ended_run(catalogue, "new", NOW - timedelta(days=3))
-    catalogue.runs.open_rows("stuck", rows(2), NOW - timedelta(days=50))
-    assert catalogue.housekeeping.delete_runs_before(NOW - timedelta(days=30)) == 1
-    assert catalogue.runs.find("old") is None
-    assert list(catalogue.runs.rows("old")) == []
-    assert {record.run_id for record in catalogue.runs.newest(None, 10)[0]} == {"new", "stuck"}
+    catalog = Catalog(store)
+    ended_run(catalog, "old", NOW - timedelta(days=40))
+    ended_run(catalog, "new", NOW - timedelta(days=3))
+    catalog.runs.open_rows("stuck", rows(2), NOW - timedelta(days=50))
+    assert catalog.housekeeping.delete_runs_before(NOW - timedelta(days=30)) == 1
+    assert catalog.runs.find("old") is None
+    assert list(catalog.runs.rows("old")) == []
+    assert {record.run_id for record in catalog.runs.newest(None, 10)[0]} == {"new", "stuck"}
 
 
 def test_a_run_too_large_for_one_call_is_finished_by_the_next(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "ROWS_PER_CALL", 10)
-    catalogue = Catalogue(store)
-    ended_run(catalogue, "large", NOW - timedelta(days=40), count=25)
+    catalog = Catalog(store)
+    ended_run(catalog, "large", NOW - timedelta(days=40), count=25)
     calls = 0
-    while catalogue.housekeeping.delete_runs_before(NOW - timedelta(days=30)) == 0:
+    while catalog.housekeeping.delete_runs_before(NOW - timedelta(days=30)) == 0:
         calls += 1
         assert calls < 5
     assert calls >= 2
-    assert catalogue.runs.newest(None, 10)[0] == []
+    assert catalog.runs.newest(None, 10)[0] == []
     assert store.scan(Table.RUNS, partition="large").rows == ()

@@ -1,4 +1,4 @@
-"""What the catalogue asks of a database: one contract, run on every implementation."""
+"""What the catalog asks of a database: one contract, run on every implementation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.contention import until_it_holds
+from catalog.contention import retry_on_conflict
 from catalog.sqlite import SqliteStore
-from catalog.store import CatalogueUnavailable, Row, RowChanged, RowExists, Store, Table
+from catalog.store import CatalogUnavailable, Row, RowChanged, RowExists, Store, Table
 
 CLAIMS = Table.CLAIMS
 SPAWN = multiprocessing.get_context("spawn")
@@ -200,7 +200,7 @@ def count_up(open_store: Callable[[], Store], times: int) -> None:
         store.replace(row, {"n": row.data["n"] + 1})
 
     for _ in range(times):
-        until_it_holds(add_one)
+        retry_on_conflict(add_one)
 
 
 def run_all(workers: list[threading.Thread] | list[BaseProcess]) -> None:
@@ -257,14 +257,14 @@ def test_a_change_that_never_holds_ends_with_an_error_instead_of_looping() -> No
     def beaten() -> None:
         raise RowChanged("somebody was faster")
 
-    with pytest.raises(CatalogueUnavailable):
-        until_it_holds(beaten)
+    with pytest.raises(CatalogUnavailable):
+        retry_on_conflict(beaten)
 
 
 def test_a_database_that_cannot_be_opened_is_unavailable_and_not_a_crash(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
+    path = tmp_path / "catalog.sqlite"
     path.write_text("this is no database, and long enough to be noticed as none " * 20)
-    with pytest.raises(CatalogueUnavailable, match=r"catalogue\.sqlite"):
+    with pytest.raises(CatalogUnavailable, match=r"catalog\.sqlite"):
         SqliteStore(path)
 
 

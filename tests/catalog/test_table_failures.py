@@ -10,7 +10,7 @@ from azure.core.credentials import AccessToken
 from azure.identity import CredentialUnavailableError
 
 from catalog import table_service
-from catalog.store import CatalogueUnavailable, Row, Store, Table
+from catalog.store import CatalogUnavailable, Row, Store, Table
 from catalog.table_service import TableService
 from catalog.tables import TableStore
 from local.azurite import PUBLIC_KEY, Azurite, connection_string
@@ -58,7 +58,7 @@ def test_every_failure_of_every_call_is_told_from_a_conflict(
     row = proxied.insert(CLAIMS, "p", "k", {})
     proxy.faults = [FAILURES[failure]] * 20
     proxy.seen.clear()
-    with pytest.raises(CatalogueUnavailable) as caught:
+    with pytest.raises(CatalogUnavailable) as caught:
         CALLS[call](proxied, row)
     assert len(proxy.seen) == (1 if failure in NOT_TRIED_AGAIN else 4)
     assert f"127.0.0.1:{proxy.port}" in str(caught.value)
@@ -68,30 +68,30 @@ def test_every_failure_of_every_call_is_told_from_a_conflict(
 
 @pytest.mark.parametrize("call", ["get", "scan"])
 @pytest.mark.parametrize("body", [b'{"value": [{"Part', b"", b"[]", b"null"])
-def test_an_answer_that_makes_no_sense_is_not_taken_for_an_empty_catalogue(
+def test_an_answer_that_makes_no_sense_is_not_taken_for_an_empty_catalog(
     proxied: TableStore, proxy: FlakyProxy, call: str, body: bytes
 ) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {})
     proxy.faults = [Fault(status=200, headers={"Content-Type": "application/json"}, body=body)] * 20
-    with pytest.raises(CatalogueUnavailable):
+    with pytest.raises(CatalogUnavailable):
         CALLS[call](proxied, row)
 
 
 def test_a_row_that_somebody_else_put_into_our_table_is_reported(proxied: TableStore, tables: TableStore) -> None:
     tables._tables[CLAIMS].create_entity({"PartitionKey": "p", "RowKey": "k", "note": "by hand"})
-    with pytest.raises(CatalogueUnavailable, match="row k of claims"):
+    with pytest.raises(CatalogUnavailable, match="row k of claims"):
         proxied.get(CLAIMS, "p", "k")
 
 
 def test_a_service_that_does_not_listen_is_unavailable(prefix: str) -> None:
     store = TableStore(TableService(connection_string(1)), prefix)
-    with pytest.raises(CatalogueUnavailable, match="no connection"):
+    with pytest.raises(CatalogUnavailable, match="no connection"):
         store.get(CLAIMS, "p", "k")
 
 
 def test_a_wrong_key_is_unavailable_and_says_what_to_check(azurite: Azurite, prefix: str) -> None:
     wrong = azurite.connection_string.replace(PUBLIC_KEY, "d3Jvbmc=")
-    with pytest.raises(CatalogueUnavailable, match="403") as caught:
+    with pytest.raises(CatalogUnavailable, match="403") as caught:
         TableStore(TableService(wrong), prefix).get(CLAIMS, "p", "k")
     assert "d3Jvbmc=" not in str(caught.value)
 
@@ -102,7 +102,7 @@ def test_an_identity_without_a_token_is_unavailable(prefix: str) -> None:
             raise CredentialUnavailableError("no identity here, secret=123")
 
     service = TableService(endpoint="https://127.0.0.1:1", identity=Nobody())
-    with pytest.raises(CatalogueUnavailable, match="managed identity") as caught:
+    with pytest.raises(CatalogUnavailable, match="managed identity") as caught:
         TableStore(service, prefix).get(CLAIMS, "p", "k")
     assert "123" not in str(caught.value)
 
@@ -113,7 +113,7 @@ def test_an_activity_does_not_sit_for_as_long_as_the_service_asks(
 ) -> None:
     proxy.faults = [Fault(status=503, headers={asked: "60000"})] * 20
     begin = time.monotonic()
-    with pytest.raises(CatalogueUnavailable, match="503"):
+    with pytest.raises(CatalogUnavailable, match="503"):
         proxied.get(CLAIMS, "p", "k")
     assert time.monotonic() - begin < 10
 
@@ -126,5 +126,5 @@ def test_a_short_failure_is_not_noticed(impatient: None, proxied: TableStore, pr
 
 def test_a_write_whose_answer_carries_no_tag_is_not_taken_for_done(proxied: TableStore, proxy: FlakyProxy) -> None:
     proxy.faults = [Fault(forward=True, status=204)]
-    with pytest.raises(CatalogueUnavailable):
+    with pytest.raises(CatalogUnavailable):
         proxied.insert(CLAIMS, "p", "k", {})

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from azure.core.credentials import AccessToken
 
-from catalog.store import CatalogueUnavailable, Table
+from catalog.store import CatalogUnavailable, Table
 from catalog.table_service import TableService
 from catalog.tables import TableStore
 from local.azurite import ACCOUNT, Azurite
@@ -56,7 +56,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.stop()
 
 
-def test_the_catalogue_works_with_a_token_instead_of_a_key(secure: str, prefix: str) -> None:
+def test_the_catalog_works_with_a_token_instead_of_a_key(secure: str, prefix: str) -> None:
     identity = Identity(lives=3600)
     store = TableStore(TableService(endpoint=secure, identity=identity), prefix)
     store.ensure(Table.CLAIMS, "p", {"a": {"n": 1}, "b": {"n": 2}})
@@ -68,7 +68,7 @@ def test_the_catalogue_works_with_a_token_instead_of_a_key(secure: str, prefix: 
 
 def test_a_token_that_is_refused_says_what_to_check(secure: str, prefix: str) -> None:
     store = TableStore(TableService(endpoint=secure, identity=Identity(lives=-3600)), prefix)
-    with pytest.raises(CatalogueUnavailable, match="Storage Table Data Contributor"):
+    with pytest.raises(CatalogUnavailable, match="Storage Table Data Contributor"):
         store.get(Table.CLAIMS, "p", "k")
 
 
@@ -77,5 +77,5 @@ def test_a_server_that_nobody_vouches_for_is_not_talked_to(
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     identity = Identity(lives=3600)
-    with pytest.raises(CatalogueUnavailable, match="no connection"):
+    with pytest.raises(CatalogUnavailable, match="no connection"):
         TableStore(TableService(endpoint=secure, identity=identity), prefix).get(Table.CLAIMS, "p", "k")

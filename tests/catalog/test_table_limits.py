@@ -105,7 +105,7 @@ def test_a_list_goes_on_where_the_service_hands_out_less_than_was_asked_for(
     assert page.after is None
 
 
-def test_reading_a_catalogue_that_nothing_was_written_to_makes_no_tables(proxy: FlakyProxy, prefix: str) -> None:
+def test_reading_a_catalog_that_nothing_was_written_to_makes_no_tables(proxy: FlakyProxy, prefix: str) -> None:
     store = TableStore(TableService(connection_string(proxy.port)), prefix)
     assert store.get(CLAIMS, "p", "k") is None
     assert store.scan(CLAIMS).rows == ()
@@ -120,7 +120,7 @@ def test_tables_are_made_by_the_first_write_whatever_it_is(tables: TableStore) -
     assert tables.get(Table.RUNS, "p", "k") is not None
 
 
-def test_two_catalogues_in_one_account_do_not_see_each_other(azurite: Azurite, tables: TableStore) -> None:
+def test_two_catalogs_in_one_account_do_not_see_each_other(azurite: Azurite, tables: TableStore) -> None:
     tables.insert(CLAIMS, "p", "k", {})
     neighbour = TableStore(TableService(azurite.connection_string), f"t{uuid.uuid4().hex}")
     assert neighbour.get(CLAIMS, "p", "k") is None

@@ -12,15 +12,15 @@ from backup.document_models import Kind
 from backup.messages import CopyOrder
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.store import RowChanged, RowExists, Store
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def catalogue(store: Store) -> Catalogue:
-    return Catalogue(store)
+def catalog(store: Store) -> Catalog:
+    return Catalog(store)
 
 
 def claim(model_id: str = "invoices", target: str = "north", owner: str = "me", kind: Kind = Kind.MODEL) -> Claim:
@@ -53,38 +53,38 @@ def replica(model_id: str = "invoices", target: str = "north", target_model_id: 
     )
 
 
-def test_a_copy_is_claimed_by_one_owner(catalogue: Catalogue) -> None:
-    catalogue.claims.insert(claim())
+def test_a_copy_is_claimed_by_one_owner(catalog: Catalog) -> None:
+    catalog.claims.insert(claim())
     with pytest.raises(RowExists):
-        catalogue.claims.insert(claim(owner="somebody else"))
-    held = catalogue.claims.get("north", Kind.MODEL, "west", "invoices")
+        catalog.claims.insert(claim(owner="somebody else"))
+    held = catalog.claims.get("north", Kind.MODEL, "west", "invoices")
     assert held is not None
     assert held.claim == claim()
 
 
-def test_claims_on_a_model_and_a_classifier_of_one_name_do_not_meet(catalogue: Catalogue) -> None:
-    catalogue.claims.insert(claim())
-    catalogue.claims.insert(claim(kind=Kind.CLASSIFIER))
-    assert catalogue.claims.get("south", Kind.MODEL, "west", "invoices") is None
+def test_claims_on_a_model_and_a_classifier_of_one_name_do_not_meet(catalog: Catalog) -> None:
+    catalog.claims.insert(claim())
+    catalog.claims.insert(claim(kind=Kind.CLASSIFIER))
+    assert catalog.claims.get("south", Kind.MODEL, "west", "invoices") is None
 
 
-def test_of_two_who_read_a_claim_only_the_first_may_change_it(catalogue: Catalogue) -> None:
-    held = catalogue.claims.insert(claim())
-    catalogue.claims.save(held, claim(owner="first"))
+def test_of_two_who_read_a_claim_only_the_first_may_change_it(catalog: Catalog) -> None:
+    held = catalog.claims.insert(claim())
+    catalog.claims.save(held, claim(owner="first"))
     with pytest.raises(RowChanged):
-        catalogue.claims.save(held, claim(owner="second"))
+        catalog.claims.save(held, claim(owner="second"))
     with pytest.raises(RowChanged):
-        catalogue.claims.delete(held)
+        catalog.claims.delete(held)
 
 
-def test_every_claim_on_a_target_is_seen_and_no_other(catalogue: Catalogue) -> None:
+def test_every_claim_on_a_target_is_seen_and_no_other(catalog: Catalog) -> None:
     for number in range(5):
-        catalogue.claims.insert(claim(f"model-{number}"))
-    catalogue.claims.insert(claim(target="north2"))
-    assert [one.model_id for one in catalogue.claims.of_target("north")] == [f"model-{number}" for number in range(5)]
+        catalog.claims.insert(claim(f"model-{number}"))
+    catalog.claims.insert(claim(target="north2"))
+    assert [one.model_id for one in catalog.claims.of_target("north")] == [f"model-{number}" for number in range(5)]
 
 
-def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalogue: Catalogue) -> None:
+def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalog: Catalog) -> None:
     for one in (
         replica(),
         replica(target="east"),
@@ -92,48 +92,48 @@ def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalogue: C
         replica("invoices2"),
         replica(target="north2"),
     ):
-        catalogue.replicas.put(one, None)
-    everywhere = catalogue.replicas.of_model("west", Kind.MODEL, "invoices")
+        catalog.replicas.put(one, None)
+    everywhere = catalog.replicas.of_model("west", Kind.MODEL, "invoices")
     assert [(known.replica.target, known.replica.target_model_id) for known in everywhere] == [
         ("east", "t-1"),
         ("north2", "t-1"),
         ("north", "t-1"),
         ("north", "t-2"),
     ]
-    north = catalogue.replicas.of_model("west", Kind.MODEL, "invoices", "north")
+    north = catalog.replicas.of_model("west", Kind.MODEL, "invoices", "north")
     assert [known.replica.target_model_id for known in north] == ["t-1", "t-2"]
-    assert len(list(catalogue.replicas.all())) == 5
+    assert len(list(catalog.replicas.all())) == 5
 
 
-def test_a_replica_is_not_written_over_by_who_has_not_seen_it(catalogue: Catalogue) -> None:
-    catalogue.replicas.put(replica(), None)
+def test_a_replica_is_not_written_over_by_who_has_not_seen_it(catalog: Catalog) -> None:
+    catalog.replicas.put(replica(), None)
     with pytest.raises(RowExists):
-        catalogue.replicas.put(replica(), None)
-    known = catalogue.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
+        catalog.replicas.put(replica(), None)
+    known = catalog.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
     assert known is not None
-    catalogue.replicas.put(replica().model_copy(update={"state": ReplicaState.MISSING}), known)
+    catalog.replicas.put(replica().model_copy(update={"state": ReplicaState.MISSING}), known)
     with pytest.raises(RowChanged):
-        catalogue.replicas.put(replica(), known)
+        catalog.replicas.put(replica(), known)
 
 
-def test_slots_are_an_interval_apart_and_never_in_the_past(catalogue: Catalogue) -> None:
-    slots = [catalogue.slots.reserve("west", "copy", 60.0, NOW) for _ in range(3)]
+def test_slots_are_an_interval_apart_and_never_in_the_past(catalog: Catalog) -> None:
+    slots = [catalog.slots.reserve("west", "copy", 60.0, NOW) for _ in range(3)]
     assert slots == [NOW, NOW + timedelta(seconds=60), NOW + timedelta(seconds=120)]
     later = NOW + timedelta(hours=1)
-    assert catalogue.slots.reserve("west", "copy", 60.0, later) == later
+    assert catalog.slots.reserve("west", "copy", 60.0, later) == later
 
 
-def test_slots_of_another_resource_or_operation_are_their_own(catalogue: Catalogue) -> None:
-    catalogue.slots.reserve("west", "copy", 60.0, NOW)
-    assert catalogue.slots.reserve("east", "copy", 60.0, NOW) == NOW
-    assert catalogue.slots.reserve("west", "list", 60.0, NOW) == NOW
+def test_slots_of_another_resource_or_operation_are_their_own(catalog: Catalog) -> None:
+    catalog.slots.reserve("west", "copy", 60.0, NOW)
+    assert catalog.slots.reserve("east", "copy", 60.0, NOW) == NOW
+    assert catalog.slots.reserve("west", "list", 60.0, NOW) == NOW
 
 
-def test_workers_that_ask_at_once_never_get_the_same_slot(catalogue: Catalogue) -> None:
+def test_workers_that_ask_at_once_never_get_the_same_slot(catalog: Catalog) -> None:
     slots: list[datetime] = []
     workers = [
         threading.Thread(
-            target=lambda: slots.extend(catalogue.slots.reserve("west", "copy", 60.0, NOW) for _ in range(10))
+            target=lambda: slots.extend(catalog.slots.reserve("west", "copy", 60.0, NOW) for _ in range(10))
         )
         for _ in range(4)
     ]
@@ -144,8 +144,8 @@ def test_workers_that_ask_at_once_never_get_the_same_slot(catalogue: Catalogue) 
     assert sorted(slots) == [NOW + timedelta(minutes=number) for number in range(40)]
 
 
-def test_an_id_is_reserved_for_one_copy_which_may_ask_again(catalogue: Catalogue) -> None:
-    reserve = catalogue.target_ids.reserve
+def test_an_id_is_reserved_for_one_copy_which_may_ask_again(catalog: Catalog) -> None:
+    reserve = catalog.target_ids.reserve
     assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
     assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
     assert not reserve("north", Kind.MODEL, "invoices", "east", "invoices")
@@ -153,29 +153,29 @@ def test_an_id_is_reserved_for_one_copy_which_may_ask_again(catalogue: Catalogue
     assert reserve("south", Kind.MODEL, "invoices", "east", "invoices")
 
 
-def test_a_burned_id_stays_burned(catalogue: Catalogue) -> None:
-    catalogue.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
-    catalogue.target_ids.burn("north", Kind.MODEL, "invoices")
-    catalogue.target_ids.burn("north", Kind.MODEL, "invoices")
-    catalogue.target_ids.burn("north", Kind.MODEL, "never-seen")
-    assert not catalogue.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+def test_a_burned_id_stays_burned(catalog: Catalog) -> None:
+    catalog.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
+    catalog.target_ids.burn("north", Kind.MODEL, "invoices")
+    catalog.target_ids.burn("north", Kind.MODEL, "invoices")
+    catalog.target_ids.burn("north", Kind.MODEL, "never-seen")
+    assert not catalog.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
 
 
-def test_a_suspect_is_reported_once_and_can_be_cleared(catalogue: Catalogue) -> None:
+def test_a_suspect_is_reported_once_and_can_be_cleared(catalog: Catalog) -> None:
     suspect = Suspect(
         target="north", model_id="x", seen_at=NOW, run_id="run-1", source="west", source_model_id="invoices"
     )
-    assert catalogue.suspects.add(suspect)
-    assert not catalogue.suspects.add(suspect)
-    assert catalogue.suspects.of_target("north") == [suspect]
-    assert catalogue.suspects.of_target("south") == []
-    catalogue.suspects.forget("north", "x")
-    catalogue.suspects.forget("north", "x")
-    assert catalogue.suspects.of_target("north") == []
+    assert catalog.suspects.add(suspect)
+    assert not catalog.suspects.add(suspect)
+    assert catalog.suspects.of_target("north") == [suspect]
+    assert catalog.suspects.of_target("south") == []
+    catalog.suspects.forget("north", "x")
+    catalog.suspects.forget("north", "x")
+    assert catalog.suspects.of_target("north") == []
 
 
-def test_reachability_changes_at_once_and_is_otherwise_written_once_a_minute(catalogue: Catalogue) -> None:
-    seen = catalogue.reachability
+def test_reachability_changes_at_once_and_is_otherwise_written_once_a_minute(catalog: Catalog) -> None:
+    seen = catalog.reachability
     seen.note("west", "reachable", NOW)
     seen.note("west", "reachable", NOW + timedelta(seconds=30))
     assert seen.all() == {"west": {"state": "reachable", "at": NOW.isoformat()}}

@@ -14,14 +14,14 @@ from form_recognizer import (
     BadRequest,
     CopyRefused,
     CopyTarget,
-    GiveUp,
-    Look,
     ModelExists,
     ModelNotFound,
     ModelNotReady,
     ModelService,
     NoAnswer,
     OperationNotFound,
+    OutcomeUnknown,
+    Permanent,
     RetryAfter,
     ServerError,
     ServiceBusy,
@@ -227,7 +227,7 @@ LEAVES = [kind for kind in vars(errors).values() if isinstance(kind, type) and i
 
 
 def test_every_leaf_says_what_to_do_and_is_drawn_in_the_tree() -> None:
-    branches = (RetryAfter, GiveUp, Look)
+    branches = (RetryAfter, Permanent, OutcomeUnknown)
     for leaf in LEAVES:
         if leaf in (ServiceError, *branches):
             continue

@@ -139,7 +139,7 @@ def recreated(scene: Scene, run_id: str) -> str:
     """Copy a model, train it anew, begin to copy it under the same id, and return the instance, which waits for its turn."""
     scene.one("invoices")
     scene.source.put_model(v4_model("invoices", fields=RECEIPT))
-    scene.services.catalogue.slots.reserve(SOURCE, "manage", 1000, scene.clock.now())
+    scene.services.catalog.slots.reserve(SOURCE, "manage", 1000, scene.clock.now())
     order = CopyOrder(
         run_id=run_id,
         row=0,
@@ -169,7 +169,7 @@ def test_an_old_copy_is_not_deleted_before_the_turn_of_the_new_one(make_scene: M
 def test_an_old_copy_is_not_deleted_for_a_run_that_was_cancelled(make_scene: MakeScene) -> None:
     scene = paced(make_scene, [v4_model("invoices")])
     instance = recreated(scene, "one")
-    scene.services.catalogue.runs.cancel("one", scene.clock.now())
+    scene.services.catalog.runs.cancel("one", scene.clock.now())
     scene.host.run_until_idle()
     assert scene.host.status(instance).output["status"] == "Cancelled"
     assert scene.target.model("invoices") is not None

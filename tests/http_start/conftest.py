@@ -12,7 +12,7 @@ import pytest
 
 from backup.messages import RunRequest
 from catalog.sqlite import SqliteStore
-from catalog.store import CatalogueUnavailable, Table
+from catalog.store import CatalogUnavailable, Table
 from local.host import Host, ManualClock
 from local.inprocess import Stage
 from local.simulator import seeds
@@ -22,14 +22,14 @@ SECOND = seeds.model_uuid("Shop receipts")
 
 
 class UnwritableRuns(SqliteStore):
-    """A catalogue in which rows of runs cannot be written for as long as ``broken`` is set."""
+    """A catalog in which rows of runs cannot be written for as long as ``broken`` is set."""
 
     broken = False
 
     def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """See :class:`catalog.store.Store`."""
         if self.broken and table is Table.RUNS:
-            raise CatalogueUnavailable("the table of runs does not answer")
+            raise CatalogUnavailable("the table of runs does not answer")
         super().ensure(table, partition, rows)
 
 
@@ -40,7 +40,7 @@ class HttpStage(Stage):
         self.database: UnwritableRuns
 
         def make() -> UnwritableRuns:
-            self.database = UnwritableRuns(folder / "catalogue.sqlite")
+            self.database = UnwritableRuns(folder / "catalog.sqlite")
             return self.database
 
         super().__init__(folder, seeds.v2_demo(), store=make, **options)
@@ -70,8 +70,8 @@ class HttpStage(Stage):
             patience_seconds=60,
             concurrency=1,
         )
-        self.services.catalogue.runs.open(request, self.clock.now())
-        self.services.catalogue.runs.close(request.run_id, self.clock.now())
+        self.services.catalog.runs.open(request, self.clock.now())
+        self.services.catalog.runs.close(request.run_id, self.clock.now())
         return request.run_id
 
 

@@ -326,10 +326,10 @@ def test_a_broken_configuration_is_told_by_every_function_until_it_is_mended(
     assert stage.http(method, path, body() if path.endswith("copies") else None).status in {200, 202, 404}
 
 
-def test_a_catalogue_that_does_not_answer_is_told_apart_from_a_mistake(stage: Any, tmp_path: Path) -> None:
+def test_a_catalog_that_does_not_answer_is_told_apart_from_a_mistake(stage: Any, tmp_path: Path) -> None:
     stage.database._path = tmp_path / "not" / "there"
     stage.database._local = __import__("threading").local()
     answer = stage.post_copies([FIRST])
-    refused(answer, 503, "CatalogueUnavailable")
+    refused(answer, 503, "CatalogUnavailable")
     assert answer.headers["retry-after"]
     assert str(tmp_path) not in json.dumps(answer.body)

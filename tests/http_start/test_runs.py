@@ -126,7 +126,7 @@ def test_a_page_that_cannot_be_is_refused(stage: Any, first: str) -> None:
 def test_a_run_that_does_not_exist_is_not_found(stage: Any, method: str, rest: str, run_id: str) -> None:
     answer = stage.http(method, f"/api/runs/{run_id}{rest}")
     assert (answer.status, answer.body["code"]) == (404, "UnknownRun")
-    assert stage.services.catalogue.runs.find(run_id) is None
+    assert stage.services.catalog.runs.find(run_id) is None
 
 
 def test_what_is_not_yet_authorized_is_stopped_by_a_cancellation(stage: Any) -> None:

@@ -64,9 +64,9 @@ class Driven(Stage):
         return [instance.instance_id for instance in self.host.instances() if instance.name == orchestrator]
 
     def replicas(self, model_id: str) -> list[Replica]:
-        """Return what the catalogue knows of a model's copies in the first target."""
+        """Return what the catalog knows of a model's copies in the first target."""
         return [
-            known.replica for known in self.services.catalogue.replicas.of_model(SOURCE, Kind.MODEL, model_id, TARGET)
+            known.replica for known in self.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, model_id, TARGET)
         ]
 
     def statuses(self) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def test_one_model_goes_to_two_targets(stage: Driven) -> None:
         (TARGET, "Succeeded"),
         (SECOND_TARGET, "Succeeded"),
     ]
-    places = stage.services.catalogue.replicas.of_model(SOURCE, Kind.MODEL, FIRST)
+    places = stage.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, FIRST)
     assert {known.replica.target for known in places} == {TARGET, SECOND_TARGET}
 
 

@@ -16,7 +16,7 @@ from backup.claim import Claim
 from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.store import Row, Store, Table
 from form_recognizer import ModelService
 from local.host import ManualClock
@@ -25,7 +25,7 @@ from local.simulator import SimulatedResource, StoredModel
 from local.simulator.models import classifier, v2_model, v3_model, v4_model
 from wiring.services import Services, use
 
-CATALOGUE_OF_COPIES = (Table.CLAIMS, Table.TARGET_IDS, Table.REPLICAS, Table.SUSPECTS, Table.RUNS)
+CATALOG_OF_COPIES = (Table.CLAIMS, Table.TARGET_IDS, Table.REPLICAS, Table.SUSPECTS, Table.RUNS)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class ProtocolStage(Stage):
         super().__enter__()
         made = self.services
         self.services = InterruptedServices(
-            made.configuration, made.catalogue, made.sealer, now=made.now, environment=made.environment
+            made.configuration, made.catalog, made.sealer, now=made.now, environment=made.environment
         )
         use(self.services)
         return self
@@ -198,13 +198,13 @@ class ProtocolStage(Stage):
 
     def claim(self, model_id: str) -> Claim:
         """Return the claim on the copy of a model."""
-        held = self.services.catalogue.claims.get(self.subject.target, self.subject.kind, SOURCE, model_id)
+        held = self.services.catalog.claims.get(self.subject.target, self.subject.kind, SOURCE, model_id)
         assert held is not None, f"nobody ever claimed {model_id}"
         return held.claim
 
     def replicas(self, model_id: str) -> list[Replica]:
-        """Return what the catalogue knows of a model's copies in the target."""
-        replicas = self.services.catalogue.replicas
+        """Return what the catalog knows of a model's copies in the target."""
+        replicas = self.services.catalog.replicas
         return [one.replica for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
 
     def deleted_ids(self) -> list[str | None]:
@@ -212,15 +212,15 @@ class ProtocolStage(Stage):
         return [entry.model_id for entry in self.there.requests(self.subject.operation("deleteModel"))]
 
     def unknown_placeholders(self, theirs: frozenset[str] = frozenset()) -> set[str]:
-        """Return the placeholders in the target that neither the catalogue knows of nor are ``theirs``."""
+        """Return the placeholders in the target that neither the catalog knows of nor are ``theirs``."""
         waiting = {model.model_id for model in self.held() if model.state != "ready"} - theirs
         return waiting - known_ids(self.services, self.subject)
 
     def rows(self, *tables: Table) -> dict[tuple[str, str, str], Mapping[str, Any]]:
         """Return the rows of the tables that say what became of copies, without what says when a step ran last."""
-        store: Store = self.services.catalogue.claims._store
+        store: Store = self.services.catalog.claims._store
         found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-        for table in tables or CATALOGUE_OF_COPIES:
+        for table in tables or CATALOG_OF_COPIES:
             for row in _all(store, table):
                 # a lease is renewed by every step, that is what it is for
                 found[table, row.partition, row.key] = {
@@ -240,19 +240,19 @@ def _all(store: Store, table: Table) -> Iterator[Row]:
 
 
 def known_ids(services: Services, subject: Subject) -> set[str]:
-    """Return every target id that the catalogue could tell a person about."""
-    return known_ids_of(services.catalogue, subject)
+    """Return every target id that the catalog could tell a person about."""
+    return known_ids_of(services.catalog, subject)
 
 
-def known_ids_of(catalogue: Catalogue, subject: Subject) -> set[str]:
-    """Return every target id that a catalogue could tell a person about."""
+def known_ids_of(catalog: Catalog, subject: Subject) -> set[str]:
+    """Return every target id that a catalog could tell a person about."""
     known: set[str] = set()
-    for claim in catalogue.claims.of_target(subject.target):
+    for claim in catalog.claims.of_target(subject.target):
         known.update(entry.target_model_id for entry in claim.superseded)
         if claim.state is not ClaimState.RELEASED:
             known.update(one for one in (claim.target_model_id, claim.owned_id, claim.lost_id) if one)
-    known.update(suspect.model_id for suspect in catalogue.suspects.of_target(subject.target))
-    known.update(replica.target_model_id for replica in catalogue.replicas.all())
+    known.update(suspect.model_id for suspect in catalog.suspects.of_target(subject.target))
+    known.update(replica.target_model_id for replica in catalog.replicas.all())
     return known
 
 

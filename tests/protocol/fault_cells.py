@@ -148,7 +148,7 @@ class Cell:
 
     def _outcome(self, model_id: str, ended: Mapping[str, Any]) -> Outcome:
         stage = self._stage
-        held = stage.services.catalogue.claims.get(stage.subject.target, stage.subject.kind, SOURCE, model_id)
+        held = stage.services.catalog.claims.get(stage.subject.target, stage.subject.kind, SOURCE, model_id)
         return Outcome(
             str(ended.get("code") or ended["status"]),
             min(stage.asked("authorizeCopy"), MANY),

@@ -220,7 +220,7 @@ def expected(step: str, fault: str, *, is_v2: bool) -> Expected:
 
 
 LEFT = {
-    "none": "nothing: neither target nor catalogue were written to",
+    "none": "nothing: neither target nor catalog were written to",
     "succeeded": "one verified copy; the replica is recorded and the claim given back",
     "released": "nothing of ours in the target, or what is reported as a suspect; the claim is given back, with the code",
     "authorizing": "perhaps a placeholder; the claim says so, and the next request looks for it first",

@@ -20,7 +20,7 @@ from cryptography.fernet import Fernet
 
 from backup.document_models import Kind
 from backup.states import ClaimState
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
 from catalog.table_service import TableService
@@ -39,7 +39,7 @@ UNPACED = ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getP
 
 @dataclass(frozen=True)
 class Place:
-    """Where the catalogue is kept: what the app is told of it, and how the test opens it."""
+    """Where the catalog is kept: what the app is told of it, and how the test opens it."""
 
     settings: Mapping[str, str]
     open_store: Callable[[], Store]
@@ -47,7 +47,7 @@ class Place:
 
 def in_a_file(folder: Path) -> Place:
     """A file in ``folder``."""
-    path = folder / "catalogue.sqlite"
+    path = folder / "catalog.sqlite"
     return Place({"CATALOG": f"sqlite:{path}"}, lambda: SqliteStore(path))
 
 
@@ -68,12 +68,12 @@ class KilledHost:
     Args:
         folder: where state and log go.
         versions: the API versions that all resources speak.
-        place: where the catalogue is kept.
+        place: where the catalog is kept.
     """
 
     def __init__(self, folder: Path, versions: list[str], place: Place) -> None:
         self._folder = folder
-        self.catalogue = Catalogue(place.open_store())
+        self.catalog = Catalog(place.open_store())
         specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
         self._versions = versions
@@ -192,7 +192,7 @@ class KilledHost:
         """
         asked = {(subject.target, model_id) for subject, model_id, _ in self._copies}
         claims = [
-            claim for target in {target for target, _ in asked} for claim in self.catalogue.claims.of_target(target)
+            claim for target in {target for target, _ in asked} for claim in self.catalog.claims.of_target(target)
         ]
         under_way = [claim for claim in claims if claim.state is not ClaimState.RELEASED]
         if any(claim.attempt > 1 and (claim.target, claim.model_id) in asked for claim in under_way):
@@ -206,12 +206,12 @@ class KilledHost:
             self.ended(run_id)
 
     def see_that_all_was_copied_once(self) -> None:
-        """Wait for the copies that hosts took on: one for each, recorded, and no placeholder that the catalogue does not know."""
+        """Wait for the copies that hosts took on: one for each, recorded, and no placeholder that the catalog does not know."""
         copied: dict[Subject, list[str]] = {}
         for subject, model_id, run_id in self._copies:
             copy = self.ended(run_id)
             assert copy["status"] == "Succeeded", copy
-            replicas = self.catalogue.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
+            replicas = self.catalog.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
             assert [one.replica.target_model_id for one in replicas] == [copy["targetModelId"]]
             copied.setdefault(subject, []).append(model_id)
         for subject, model_ids in copied.items():
@@ -224,7 +224,7 @@ class KilledHost:
         assert set(copied) <= {str(source).rpartition("/")[2] for source in sources}
         assert set(sources.values()) == {1}
         unfinished = {model.model_id for model in held if model.state != "ready"}
-        assert unfinished <= known_ids_of(self.catalogue, subject)
+        assert unfinished <= known_ids_of(self.catalog, subject)
 
 
 def wait_until(is_true: Callable[[], object], seconds: float = 60.0) -> None:

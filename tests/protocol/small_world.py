@@ -21,14 +21,14 @@ from backup.claim import Claim
 from backup.configuration import parse_configuration
 from backup.messages import CopyOrder, CopyOutcome, CopyProgress, RunRequest
 from backup.names import fallback_ids
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.store import Page, Row, RowChanged, RowExists, Table
 from local.host import ManualClock
 from local.host.app_index import AppIndex, load_app
 from local.host.invoke import call_activity
 from local.inprocess import REGIONS, SOURCE, resource_id, setting
 from local.simulator import ResourceSpec, Simulator, StoredModel
-from orchestrator.attempts import BeginAnew
+from orchestrator.attempts import HistoryFull
 from orchestrator.copy_model import until_ended
 from orchestrator.copy_state import Copy
 from wiring.sealing import Sealer
@@ -44,7 +44,7 @@ class Died(BaseException):
 
 
 class Points:
-    """Every moment before and after an effect: on the catalogue or on the service. Something can be made to happen at one of them."""
+    """Every moment before and after an effect: on the catalog or on the service. Something can be made to happen at one of them."""
 
     def __init__(self) -> None:
         self._where = ""
@@ -75,7 +75,7 @@ class Points:
 
 
 class MemoryStore:
-    """The catalogue's contract in a dict, with a point before and after each write. ``inserts_blindly`` plants a defect."""
+    """The catalog's contract in a dict, with a point before and after each write. ``inserts_blindly`` plants a defect."""
 
     def __init__(self, points: Points, *, inserts_blindly: bool = False) -> None:
         self._points = points
@@ -191,7 +191,7 @@ class World:
         self.store = MemoryStore(self.points, inserts_blindly=inserts_blindly)
         self.services = InterruptedServices(
             parse_configuration(json.dumps(self._configuration()), "backup.json"),
-            Catalogue(self.store),
+            Catalog(self.store),
             Sealer([Fernet.generate_key().decode()]),
             now=self.clock.now,
             environment={setting(name): f"{name}-key" for name in REGIONS},
@@ -288,7 +288,7 @@ class World:
         ]
 
     def known(self) -> set[str]:
-        """Return the ids in the target that the catalogue could tell a person about."""
+        """Return the ids in the target that the catalog could tell a person about."""
         return known_ids(self.services, self.subject)
 
 
@@ -307,7 +307,7 @@ class Owner:
             patience_seconds=60,
             concurrency=1,
         )
-        self._runs = world.services.catalogue.runs
+        self._runs = world.services.catalog.runs
         self._runs.open(request, world.clock.now())
         order = self._runs.take(run_id, 0, 0, None, world.clock.now())
         assert order is not None, "the run has one row"
@@ -350,7 +350,7 @@ class Owner:
             self.waits_for = None
             self.outcome = self._copy.outcome
             self._runs.take(self._order.run_id, 0, 1, self.outcome, self._world.clock.now())
-        except BeginAnew:
+        except HistoryFull:
             self._begin(self._copy.progress)
 
 

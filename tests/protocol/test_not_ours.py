@@ -97,7 +97,7 @@ def test_an_authorization_of_ours_is_lost_and_the_id_is_theirs(
     Once(stage, f"{stage.subject.target}:authorize_copy", "before", beaten)
     copy = stage.copy_one(model_id)
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", f"{model_id}.2")
-    suspects = [one.model_id for one in stage.services.catalogue.suspects.of_target(stage.subject.target)]
+    suspects = [one.model_id for one in stage.services.catalog.suspects.of_target(stage.subject.target)]
     assert suspects == ([model_id] if what == "placeholder" else [])
     assert stage.deleted_ids() == []
     somebody.assert_untouched()
@@ -115,7 +115,7 @@ def test_a_training_that_began_while_an_authorization_was_lost(stage: ProtocolSt
 
     Once(stage, f"{stage.subject.target}:authorize_copy", "after", lost)
     assert stage.copy_one(model_id)["status"] == "Succeeded"
-    suspects = {one.model_id for one in stage.services.catalogue.suspects.of_target(stage.subject.target)}
+    suspects = {one.model_id for one in stage.services.catalog.suspects.of_target(stage.subject.target)}
     ours = suspects - {theirs}
     assert theirs in suspects
     assert len(ours) == 1, "the lost placeholder is reported as well"

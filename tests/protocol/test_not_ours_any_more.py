@@ -1,4 +1,4 @@
-"""What somebody else has in the target is never deleted and never overwritten: under ids that were ours, or that the catalogue says are."""
+"""What somebody else has in the target is never deleted and never overwritten: under ids that were ours, or that the catalog says are."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_what_got_ready_while_it_was_being_cleared_away_is_verified_and_kept(sta
     assert [model.model_id for model in stage.held()] == arrived
 
 
-# -- a catalogue that says the wrong thing -----------------------------------------------------------------------------
+# -- a catalog that says the wrong thing -----------------------------------------------------------------------------
 
 
 def test_a_replica_was_edited_to_name_a_model_of_theirs(open_stage: Open, subject: Subject) -> None:
@@ -210,7 +210,7 @@ def test_a_replica_was_edited_to_name_a_model_of_theirs(open_stage: Open, subjec
     backup(stage)
     (replica,) = stage.replicas(model_id)
     theirs = somebody.trains(stage.subject.model(9).model_id)
-    stage.services.catalogue.replicas.put(replica.model_copy(update={"target_model_id": theirs.model_id}), None)
+    stage.services.catalog.replicas.put(replica.model_copy(update={"target_model_id": theirs.model_id}), None)
     source_model_goes(stage, model_id)
     runs = [backup(stage), backup(stage)]
     assert "NotOurs" in {copy["code"] for run in runs for copy in run["copies"]}
@@ -259,7 +259,7 @@ def test_a_claim_was_edited_to_name_a_model_of_theirs(
     model_id = stage.put()
     assert stage.copy_one(model_id)["status"] == "StillCopying"
     theirs = somebody.trains(stage.subject.model(9).model_id)
-    claims = stage.services.catalogue.claims
+    claims = stage.services.catalog.claims
     held = claims.get(stage.subject.target, stage.subject.kind, SOURCE, model_id)
     assert held is not None
     edited = {"state": state, "target_model_id": theirs.model_id, "owned_id": theirs.model_id}

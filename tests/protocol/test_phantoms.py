@@ -1,4 +1,4 @@
-"""A step that runs again, however late, changes nothing: not in the target, not in the catalogue.
+"""A step that runs again, however late, changes nothing: not in the target, not in the catalog.
 
 On Azure Storage an activity may run again minutes after its result was used, even after the orchestration has ended.
 """
@@ -154,7 +154,7 @@ def test_looking_at_the_claim_again_while_another_delivery_writes_it_does_not_en
     run_id = stage.begin(model_id)
     stage.let_pass(5)
     (inspected,) = [job for job in jobs(stage) if job.name == "inspect_models"]
-    claims = stage.services.catalogue.claims
+    claims = stage.services.catalog.claims
     save = claims.save
 
     def overtaken(held: HeldClaim, claim: Claim) -> HeldClaim:
@@ -164,7 +164,7 @@ def test_looking_at_the_claim_again_while_another_delivery_writes_it_does_not_en
 
     monkeypatch.setattr(claims, "save", overtaken)
     again = rerun(stage, inspected)
-    assert (again["code"], again["retryable"]) == ("Looking", True)
+    assert (again["code"], again["retryable"]) == ("Reconciling", True)
     assert rerun(stage, inspected)["state"] == "copying"
     stage.host.run_until_idle()
     assert stage.ended(run_id)["status"] == "Succeeded"

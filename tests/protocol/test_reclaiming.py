@@ -41,7 +41,7 @@ def blocked(stage: ProtocolStage) -> str:
 
 
 def suspects(stage: ProtocolStage) -> list[str]:
-    return [one.model_id for one in stage.services.catalogue.suspects.of_target(stage.subject.target)]
+    return [one.model_id for one in stage.services.catalog.suspects.of_target(stage.subject.target)]
 
 
 def later(stage: ProtocolStage, hours: float) -> None:
@@ -121,7 +121,7 @@ def test_a_cancelled_copy_waits_no_longer_also_where_it_is_to_be_recreated(stage
     instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
     stage.let_pass(600)
     cancelled_at = stage.clock.now()
-    stage.services.catalogue.runs.cancel(order.run_id, cancelled_at)
+    stage.services.catalog.runs.cancel(order.run_id, cancelled_at)
     stage.host.run_until_idle()
     assert stage.host.status(instance_id).output["status"] == "Cancelled"
     assert stage.clock.now() - cancelled_at <= timedelta(minutes=6)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from backup.document_models import Kind
-from catalog.catalogue import Catalogue
+from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Row, Table
 from wiring.reachability import Reachability
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
     file.write_text(json.dumps({"resources": {"forms-a": resource("forms-a")}}), encoding="utf-8")
     return {
         "BACKUP_CONFIG": str(file),
-        "CATALOG": f"sqlite:{tmp_path / 'catalogue.sqlite'}",
+        "CATALOG": f"sqlite:{tmp_path / 'catalog.sqlite'}",
         "SEALING_KEYS": KEY,
         "FORMS_A_KEY": "0123456789abcdef",
     }
@@ -118,8 +118,8 @@ class CountingStore(SqliteStore):
 
 
 def test_an_unchanged_state_is_written_once_a_minute_and_a_change_at_once(tmp_path: Path) -> None:
-    store = CountingStore(tmp_path / "catalogue.sqlite")
-    seen = Reachability(Catalogue(store).reachability)
+    store = CountingStore(tmp_path / "catalog.sqlite")
+    seen = Reachability(Catalog(store).reachability)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for second in range(50):
         seen.note("forms-a", "reachable", now + timedelta(seconds=second))

@@ -1,4 +1,4 @@
-"""Where the catalogue is kept, from app settings: what is accepted, and what is said about what is not."""
+"""Where the catalog is kept, from app settings: what is accepted, and what is said about what is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from azure.identity import ManagedIdentityCredential
 
-from catalog.store import CatalogueUnavailable, Table
+from catalog.store import CatalogUnavailable, Table
 from catalog.tables import TableStore
 from local.azurite import PUBLIC_KEY, Azurite, connection_string
 from wiring.services import ConfigurationInvalid, open_store
@@ -124,25 +124,25 @@ def test_the_emulator_may_be_reached_without_tls() -> None:
 
 def test_a_signature_in_a_connection_string_stays_out_of_errors() -> None:
     signed = f"TableEndpoint=https://127.0.0.1:1;SharedAccessSignature=sv=2019-02-02&sig={SECRET}"
-    with pytest.raises(CatalogueUnavailable, match=r"127\.0\.0\.1:1 ") as caught:
+    with pytest.raises(CatalogUnavailable, match=r"127\.0\.0\.1:1 ") as caught:
         opened(CATALOG="table:S", S=signed).get(Table.CLAIMS, "p", "k")
     assert "sig" not in str(caught.value)
 
 
-def test_a_host_that_keeps_its_catalogue_in_a_file_does_not_wait_for_the_storage_client(tmp_path: Path) -> None:
-    assert "azure.data.tables" not in loaded_by({"CATALOG": f"sqlite:{tmp_path}/catalogue.sqlite"})
+def test_a_host_that_keeps_its_catalog_in_a_file_does_not_wait_for_the_storage_client(tmp_path: Path) -> None:
+    assert "azure.data.tables" not in loaded_by({"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"})
 
 
 @pytest.mark.parametrize("place", ["sqlite", "table"])
 def test_a_host_that_signs_in_with_keys_does_not_wait_for_the_identity_client(tmp_path: Path, place: str) -> None:
     settings = (
-        {"CATALOG": f"sqlite:{tmp_path}/catalogue.sqlite"} if place == "sqlite" else {"CATALOG": "table:S", "S": REMOTE}
+        {"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"} if place == "sqlite" else {"CATALOG": "table:S", "S": REMOTE}
     )
     assert "azure.identity" not in loaded_by(settings)
 
 
 def loaded_by(settings: dict[str, str]) -> list[str]:
-    """The modules that a new process holds once the app is there and its catalogue is open."""
+    """The modules that a new process holds once the app is there and its catalog is open."""
     program = (
         f"import sys, function_app; from wiring.services import open_store; open_store({settings}); print(*sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""The catalogue: all its tables, over one store."""
+"""The catalog: all its tables, over one store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from catalog.suspects import SuspectTable
 from catalog.target_ids import TargetIdTable
 
 
-class Catalogue:
+class Catalog:
     """What the app remembers between runs, and while the source region is down."""
 
     def __init__(self, store: Store) -> None:
