@@ -78,6 +78,13 @@ class Configuration(Section):
         except KeyError:
             raise LookupError(f"no resource is called {shown(name)}; {did_you_mean(name, self.resources)}") from None
 
+    def plan(self, name: str) -> Plan:
+        """Return a plan by its name. Raises ``LookupError`` that names the closest ones."""
+        try:
+            return self.plans[name]
+        except KeyError:
+            raise LookupError(f'there is no plan "{name}"; {did_you_mean(name, self.plans)}') from None
+
     def allows_encryption_downgrade(self, source: str, target: str) -> bool:
         """Tell whether copies from ``source`` may go to a ``target`` that protects its data less."""
         return any(

@@ -230,8 +230,8 @@ class CopyProgress(Message):
     checks: int = 0
     """Status checks of the present attempt: the pace of polling follows from it."""
     fresh_starts: int = 0
-    looks_again: int | None = None
-    """How often the claim went on under a later attempt of ours, because a step ran twice."""
+    resyncs: int | None = None
+    """How often the claim was read again because a later attempt of this copy had changed it: a step ran twice."""
     component_rounds: int = 0
     """How often the components of a composed model were copied before it."""
     component_waits: int | None = None
@@ -265,8 +265,7 @@ class BackupRequest(Message):
     plan_hash: str | None = None
     """The plan that was approved; any other is not carried out."""
     steal_from: str | None = None
-    """A run of this plan whose orchestration is known to have ended without giving the plan back."""
-    scheduled_at: datetime | None = None
+    """A run of this plan whose orchestration ended without releasing the plan."""
 
 
 class RestoreRequest(Message):
@@ -293,12 +292,11 @@ class ListingRef(Message):
 
 
 class PlanClaimed(Message):
-    """The plan is ours to run; these are the lists to read."""
+    """The run holds the plan; these are the lists to read."""
 
     ok: bool = True
     listings: list[ListingRef]
     patience_seconds: float
-    concurrency: int
 
 
 class PageInput(Message):
@@ -323,43 +321,21 @@ class PageRead(Message):
     """When the next page may be asked for within the rate limits."""
 
 
-class PlanInputs(Message):
-    """What ``make_plan`` is told: the request, and which targets could not be listed (name: reason)."""
+class MakePlanInput(Message):
+    """The request of a backup run, and why the lists of some targets could not be read (by target)."""
 
     request: BackupRequest
-    failed_targets: dict[str, str] = Field(default_factory=dict)
+    list_failures: dict[str, str] = Field(default_factory=dict)
 
 
-class PlanMade(Message):
-    """The plan's decisions and rows are in the catalog."""
-
-    ok: bool = True
-    total: int
-    plan_hash: str
-    counts: dict[str, int]
-
-
-class RestorePlanned(Message):
-    """The rows of a restore are in the catalog."""
+class RunOpened(Message):
+    """The rows of a run are in the catalog."""
 
     ok: bool = True
     total: int
+    """How many rows lanes have to work through."""
     concurrency: int
-
-
-class RunRef(Message):
-    """A run, by its id."""
-
-    run_id: str
-
-
-class RunFailure(Message):
-    """Why a run ends before anything was copied."""
-
-    run_id: str
-    plan: str | None = None
-    code: str
-    message: str
+    """How many lanes, at most."""
 
 
 class LaneInput(Message):
@@ -372,6 +348,16 @@ class LaneInput(Message):
     """How the row before ended; written when the next one is taken."""
 
 
+class RunClosing(Message):
+    """How a run is to be closed."""
+
+    run_id: str
+    failure: Failure | None = None
+    """Why the run ends before all of its rows have ended."""
+    unrecorded: list[LaneInput] = Field(default_factory=list)
+    """The positions of lanes that could not record how their last row ended."""
+
+
 class RunClosed(Message):
     """The run's record is written."""
 
@@ -379,31 +365,26 @@ class RunClosed(Message):
     status: str
     done: int
     total: int
+    code: str | None = None
 
 
 class TakenRow(Message):
-    """The next row of a lane; ``order`` is ``None`` when there are no more."""
+    """The next row of a lane; ``order`` is ``None`` when no rows are left."""
 
     ok: bool = True
     order: CopyOrder | None = None
     not_before: datetime | None = None
-    """When the row may be begun within the limits of its resources (UTC); ``None`` for at once."""
+    """When the row may begin within the rate limits of its resources (UTC); ``None`` for at once."""
     closed: RunClosed | None = None
-    """How the run ended, where the lane's last row was the run's last."""
+    """How the run ended, if the lane's last row was the run's last."""
 
 
 class LaneEnded(Message):
-    """A lane has no more rows."""
+    """No rows are left for this lane, or it could not take one."""
 
-    lane: int
-    rows: int
-    """How many it took."""
     closed: RunClosed | None = None
-    """How the run ended, where this lane had its last row."""
-
-
-class RunOpened(Message):
-    """The rows of a run are written."""
-
-    ok: bool = True
-    total: int
+    """How the run ended, if this lane had its last row."""
+    failure: Failure | None = None
+    """Why the lane could not take its next row."""
+    unrecorded: LaneInput | None = None
+    """The lane's position then: how its last row ended is not recorded yet."""

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from backup.codes import Code
-from backup.messages import CopyOrder, CopyOutcome, RunRequest
+from backup.messages import CopyOrder, CopyOutcome, Failure, LaneInput, RunClosing, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
 from catalog.contention import retry_on_conflict
-from catalog.store import LONGEST_DATA, Row, RowChanged, RowExists, Store, Table
+from catalog.store import LONGEST_DATA, Row, RowExists, Store, Table
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
@@ -112,22 +112,6 @@ class RunTable:
         self._index(record)
         return record
 
-    def fail(self, run_id: str, code: str, message: str, now: datetime) -> RunRecord:
-        """End a run before its rows were written. A run that has ended already stays as it is."""
-
-        def attempt() -> RunRecord:
-            found, record = self._read_or_new(run_id, now)
-            if record.ended_at is not None:
-                return record
-            update = {"status": RunStatus.FAILED, "code": code, "message": message, "ended_at": now}
-            record = record.model_copy(update={**update, "total": record.total or 0})
-            self._write(found, record)
-            return record
-
-        record = retry_on_conflict(attempt, RowExists)
-        self._index(record)
-        return record
-
     def write_chunks(self, run_id: str, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Keep a list of JSON objects with the run, as many a row as it may hold. Repeating it changes nothing."""
         chunks: list[list[Mapping[str, Any]]] = []
@@ -217,42 +201,69 @@ class RunTable:
 
         return retry_on_conflict(attempt, RowExists)
 
-    def close(self, run_id: str, now: datetime) -> RunRecord:
-        """Write how a run ended. Rows that nobody finished are ``ChildLost``. Repeating it changes nothing."""
-        statuses: dict[CopyStatus, int] = {}
-        _, record = self._read(run_id)
-        if record.ended_at is not None:
+    def close(self, closing: RunClosing, now: datetime) -> RunRecord:
+        """Write how a run ended. Repeating it changes nothing.
+
+        A run without rows fails as a whole. A row that has not ended fails with ``closing.failure``, or with ``ChildLost`` without one.
+        """
+        run_id, failure = closing.run_id, closing.failure
+        record = self._read(run_id)[1] if failure is None else self.find(run_id)
+        if record is not None and record.ended_at is not None:
             return record
-        for row in self.rows(run_id):
-            status = row.status
-            if status in UNFINISHED:
-                lost = CopyOutcome(
-                    status=CopyStatus.FAILED,
-                    code=Code.CHILD_LOST,
-                    message="the orchestration of this copy ended without saying how; ask again to resume it",
-                    started_at=row.started_at or now,
-                    ended_at=now,
-                )
-                self._finish(run_id, row.row, lost)
-                status = lost.status
-            statuses[status] = statuses.get(status, 0) + 1
+        has_rows = record is not None and record.total is not None
+        if record is not None and has_rows:
+            for lane in closing.unrecorded:
+                self._record_last_row(record, lane)
+        statuses, stopped = self._end_rows(closing, now) if has_rows else ({}, True)
 
         def attempt() -> RunRecord:
-            found, record = self._read(run_id)
+            found, record = self._read_or_new(run_id, now)
             if record.ended_at is not None:
                 return record
-            update = {
-                "status": run_status(
-                    statuses, cancelled=record.cancel_requested, unchanged=record.counts.get("skip", 0)
-                ),
-                "ended_at": now,
-                "done": sum(statuses.values()),
-            }
-            record = record.model_copy(update=update)
+            unchanged = record.counts.get("skip", 0)
+            status = run_status(statuses, cancelled=record.cancel_requested, unchanged=unchanged)
+            done = sum(statuses.values())
+            record = record.replace(
+                status=status if has_rows else RunStatus.FAILED, ended_at=now, done=done, total=record.total or 0
+            )
+            if failure is not None and stopped:
+                record = record.replace(code=failure.code, message=failure.message)
             self._write(found, record)
             return record
 
-        return retry_on_conflict(attempt)
+        record = retry_on_conflict(attempt, RowExists)
+        self._index(record)
+        return record
+
+    def _record_last_row(self, record: RunRecord, lane: LaneInput) -> None:
+        """Write how the last row of a lane ended that could not take another one."""
+        position = record.lanes.get(str(lane.lane))
+        if (
+            position is not None
+            and position.row is not None
+            and position.sequence == lane.sequence - 1
+            and lane.finished
+        ):
+            self._finish(record.run_id, position.row, lane.finished)
+
+    def _end_rows(self, closing: RunClosing, now: datetime) -> tuple[dict[CopyStatus, int], bool]:
+        """End the rows that have not ended; return how many rows have each status, and whether there were such rows."""
+        statuses: dict[CopyStatus, int] = {}
+        stopped = False
+        for row in self.rows(closing.run_id):
+            status = row.status
+            if status in UNFINISHED:
+                outcome = CopyOutcome(
+                    status=CopyStatus.FAILED,
+                    code=closing.failure.code if closing.failure else Code.CHILD_LOST,
+                    message=_why_unfinished(row, closing.failure),
+                    started_at=row.started_at or now,
+                    ended_at=now,
+                )
+                self._finish(closing.run_id, row.row, outcome)
+                status, stopped = outcome.status, True
+            statuses[status] = statuses.get(status, 0) + 1
+        return statuses, stopped
 
     def _read(self, run_id: str) -> tuple[Row, RunRecord]:
         row = self._store.get(Table.RUNS, run_id, RUN_KEY)
@@ -273,14 +284,15 @@ class RunTable:
             self._store.replace(found, record.to_json())
 
     def _finish(self, run_id: str, index: int, outcome: CopyOutcome) -> None:
-        row = self._store.get(Table.RUNS, run_id, _row_key(index))
-        if row is None or RunRow.parse(row.data).status not in UNFINISHED:
-            return None
-        ended = RunRow.parse(row.data).model_copy(update={"status": outcome.status, "outcome": outcome})
-        try:
-            self._store.replace(row, ended.to_json())
-        except RowChanged:
-            return self._finish(run_id, index, outcome)
+        def attempt() -> None:
+            found = self._store.get(Table.RUNS, run_id, _row_key(index))
+            row = None if found is None else RunRow.parse(found.data)
+            if found is None or row is None or row.status not in UNFINISHED:
+                return
+            ended = row.replace(status=outcome.status, outcome=outcome, started_at=row.started_at or outcome.started_at)
+            self._store.replace(found, ended.to_json())
+
+        retry_on_conflict(attempt)
 
     def _mark_running(self, run_id: str, index: int, now: datetime) -> RunRow:
         def attempt() -> RunRow:
@@ -299,3 +311,10 @@ class RunTable:
 
 def _row_key(index: int) -> str:
     return f"row-{index:06d}"
+
+
+def _why_unfinished(row: RunRow, failure: Failure | None) -> str:
+    if failure is None:
+        return "the orchestration of this copy ended without an outcome; ask again to resume it"
+    verb = "began" if row.status is CopyStatus.PENDING else "ended"
+    return f"the run stopped before this copy {verb}: {failure.message}"

@@ -79,6 +79,6 @@ async def _start(
         if not (status and status.runtime_status in DEAD):
             emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason=f"run {holder} is under way")
             return
-    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder, scheduled_at=moment)
+    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder)
     await client.start_new(BACKUP_RUN, instance_id=run_id, client_input=request.to_json())
     emit(Event.RUN_SCHEDULED, run=run_id, plan=plan, pastDue=past_due)

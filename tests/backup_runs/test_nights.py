@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind
+from backup.messages import RunClosing
 from backup.records import RunRecord
 from backup.states import ReplicaState
 from catalog.store import CatalogUnavailable
@@ -320,9 +321,9 @@ def test_the_end_of_a_run_is_told_also_where_the_answer_to_writing_it_was_lost(
     runs = stage.services.catalog.runs
     close = runs.close
 
-    def written_and_lost(run_id: str, now: datetime) -> RunRecord:
+    def written_and_lost(closing: RunClosing, now: datetime) -> RunRecord:
         monkeypatch.setattr(runs, "close", close)
-        close(run_id, now)
+        close(closing, now)
         raise CatalogUnavailable("no answer")
 
     monkeypatch.setattr(runs, "close", written_and_lost)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from activities import planning
-from backup.messages import Message, PlanInputs
+from backup.planning.backup_plan import plan_backup
+from backup.planning.decisions import BackupPlan
+from backup.planning.facts import PlanFacts
 from local.host.store import ActivityJob
 from local.inprocess import TARGET
 from local.simulator.models import v2_model, v4_model
-from wiring.services import Services
 
 from .conftest import V2_ID, MakeNights, Nights, events
 
@@ -27,7 +27,7 @@ def lost_night(make_stage: MakeNights, **copies: object) -> tuple[Nights, str]:
 
 
 def suspects(stage: Nights) -> list[str]:
-    return [one.model_id for one in stage.services.catalogue.suspects.of_target(TARGET)]
+    return [one.model_id for one in stage.services.catalog.suspects.of_target(TARGET)]
 
 
 def deleted(stage: Nights) -> list[str | None]:
@@ -122,16 +122,16 @@ def test_a_suspect_that_is_younger_than_the_lists_is_not_forgotten(
     listed = stage.target.model(left)
     assert listed is not None
     stage.target.remove_model(left)
-    plan = planning._plan
 
-    def meanwhile(services: Services, inputs: PlanInputs) -> Message:
-        (suspect,) = services.catalogue.suspects.of_target(TARGET)
-        services.catalogue.suspects.forget(TARGET, left)
-        services.catalogue.suspects.add(suspect.model_copy(update={"seen_at": services.now()}))
+    def meanwhile(facts: PlanFacts) -> BackupPlan:
+        table = stage.services.catalog.suspects
+        (suspect,) = table.of_target(TARGET)
+        table.forget(TARGET, left)
+        table.add(suspect.replace(seen_at=stage.services.now()))
         stage.target.put_model(listed)
-        return plan(services, inputs)
+        return plan_backup(facts)
 
-    monkeypatch.setattr(planning, "_plan", meanwhile)
+    monkeypatch.setattr("activities.planning.plan_backup", meanwhile)
     stage.days_pass(1)
     stage.backup()
     assert suspects(stage) == [left]

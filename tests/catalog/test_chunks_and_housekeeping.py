@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backup.document_models import Kind
+from backup.messages import RunClosing
 from backup.records import RunRow
 from catalog import housekeeping
 from catalog.catalog import Catalog
@@ -24,7 +25,7 @@ def rows(count: int) -> list[RunRow]:
 
 def ended_run(catalog: Catalog, run_id: str, started: datetime, count: int = 3) -> None:
     catalog.runs.open_rows(run_id, rows(count), started)
-    catalog.runs.close(run_id, started + timedelta(minutes=5))
+    catalog.runs.close(RunClosing(run_id=run_id), started + timedelta(minutes=5))
 
 
 def test_entries_of_any_length_are_kept_in_order(store: Store) -> None:

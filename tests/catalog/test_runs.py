@@ -9,7 +9,7 @@ import pytest
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, RunRequest
+from backup.messages import CopyOrder, CopyOutcome, RunClosing, RunRequest
 from backup.states import CopyStatus, RunStatus
 from catalog.runs import RunTable, UnknownRun
 from catalog.store import Store
@@ -79,7 +79,7 @@ def test_an_unknown_run_is_none_and_cannot_be_worked_on(runs: RunTable) -> None:
     with pytest.raises(UnknownRun):
         take(runs, 0)
     with pytest.raises(UnknownRun):
-        runs.close("run-1", NOW)
+        runs.close(RunClosing(run_id="run-1"), NOW)
 
 
 def test_rows_are_handed_out_once_each_and_then_nothing(opened: RunTable) -> None:
@@ -143,7 +143,7 @@ def test_a_redelivered_taking_counts_what_ended_once(opened: RunTable) -> None:
 def test_how_a_row_ended_is_not_written_over(opened: RunTable) -> None:
     take(opened, 0)
     take(opened, 1, finished=ended(CopyStatus.FAILED))
-    opened.close("run-1", LATER)
+    opened.close(RunClosing(run_id="run-1"), LATER)
     take(opened, 1, finished=ended(CopyStatus.SUCCEEDED))
     row = opened.row("run-1", 0)
     assert row is not None
@@ -174,13 +174,13 @@ def test_lanes_that_take_at_once_share_the_rows_without_a_gap(runs: RunTable) ->
 def test_closing_counts_how_the_rows_ended(opened: RunTable) -> None:
     for number, status in enumerate([None, CopyStatus.SUCCEEDED, CopyStatus.FAILED, CopyStatus.SUCCEEDED]):
         take(opened, number, finished=ended(status) if status else None)
-    record = opened.close("run-1", LATER)
+    record = opened.close(RunClosing(run_id="run-1"), LATER)
     assert (record.status, record.done, record.ended_at) == (RunStatus.PARTIALLY_FAILED, 3, LATER)
 
 
 def test_rows_whose_orchestration_died_are_reported_as_lost(opened: RunTable) -> None:
     take(opened, 0)
-    record = opened.close("run-1", LATER)
+    record = opened.close(RunClosing(run_id="run-1"), LATER)
     rows = list(opened.rows("run-1"))
     assert record.status is RunStatus.FAILED
     assert record.done == 3
@@ -189,8 +189,8 @@ def test_rows_whose_orchestration_died_are_reported_as_lost(opened: RunTable) ->
 
 
 def test_closing_twice_keeps_the_first_end(opened: RunTable) -> None:
-    first = opened.close("run-1", LATER)
-    assert opened.close("run-1", LATER + timedelta(days=1)) == first
+    first = opened.close(RunClosing(run_id="run-1"), LATER)
+    assert opened.close(RunClosing(run_id="run-1"), LATER + timedelta(days=1)) == first
 
 
 def test_a_run_may_be_cancelled_before_its_rows_are_written(runs: RunTable) -> None:
@@ -207,7 +207,7 @@ def test_cancelling_twice_is_cancelling_once(opened: RunTable) -> None:
 
 
 def test_a_run_that_has_ended_is_not_cancelled_any_more(opened: RunTable) -> None:
-    opened.close("run-1", LATER)
+    opened.close(RunClosing(run_id="run-1"), LATER)
     record = opened.cancel("run-1", LATER)
     assert not record.cancel_requested
     assert record.ended_at == LATER

@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 
 import orchestrator.attempts
-import orchestrator.backup_run
-import orchestrator.copy_batch
 import orchestrator.copy_model
 import orchestrator.lane
 import orchestrator.list_resource
-import orchestrator.restore_run
+import orchestrator.run
 from backup.states import Step
 from local.host.replay import ReplayMismatchError, load_history, replay
 from local.record_histories import STORIES, record
@@ -27,11 +25,11 @@ pytestmark = pytest.mark.usefixtures("protocol_1")
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 ORCHESTRATORS = {
-    "copy_batch": orchestrator.copy_batch.copy_batch,
+    "copy_batch": orchestrator.run.copy_batch,
     "copy_model": orchestrator.copy_model.copy_model,
     "lane": orchestrator.lane.lane,
-    "backup_run": orchestrator.backup_run.backup_run,
-    "restore_run": orchestrator.restore_run.restore_run,
+    "backup_run": orchestrator.run.backup_run,
+    "restore_run": orchestrator.run.restore_run,
     "list_resource": orchestrator.list_resource.list_resource,
 }
 

@@ -1,17 +1,15 @@
-"""What a plan is made of: the inputs that it depends on, the decisions that come of them, and why."""
+"""What a plan consists of: decisions with their reasons, removals, checks and findings."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from backup.codes import Code
-from backup.configuration import Plan, Resource
-from backup.document_models import Kind, ModelSummary
+from backup.document_models import Kind
 from backup.messages import Message
 from backup.records import Replica
 
@@ -60,7 +58,7 @@ CODE_OF_BLOCK: Mapping[Reason, Code] = {
 
 
 class Decision(Message):
-    """What is to be done about one model in one target."""
+    """What to do about one model in one target."""
 
     target: str
     kind: Kind
@@ -69,15 +67,15 @@ class Decision(Message):
     reason: Reason
     fingerprint: str | None = None
     target_model_id: str | None = None
-    """The replica that the decision is about, where there is one."""
+    """The replica that the decision is about, if there is one."""
     replica_fingerprint: str | None = None
-    """The version that this replica is of."""
+    """The version of the model that this replica holds."""
     from_resource: str | None = None
-    """Where a restored model comes from."""
+    """The resource that a restored model is copied from."""
 
 
-class Removal(Message):
-    """A replica to be deleted (a replaced copy whose time is up) or to be read whole."""
+class ReplicaRef(Message):
+    """A replica to delete (a replaced copy whose time is up) or to check."""
 
     target: str
     kind: Kind
@@ -85,9 +83,20 @@ class Removal(Message):
     target_model_id: str
     replica_fingerprint: str | None = None
 
+    @classmethod
+    def of(cls, replica: Replica) -> ReplicaRef:
+        """Return the reference to ``replica``."""
+        return cls(
+            target=replica.target,
+            kind=replica.kind,
+            model_id=replica.model_id,
+            target_model_id=replica.target_model_id,
+            replica_fingerprint=replica.fingerprint,
+        )
+
 
 class Finding(Message):
-    """Something that a person should know about a replica, or about its lack."""
+    """What a person should know about a replica, or about its absence."""
 
     finding: str
     """``missing``, ``expiresSoon``, ``rpoBreached`` or ``drifted``."""
@@ -98,43 +107,18 @@ class Finding(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What a resource holds, as its lists tell; ``None`` in place of it where the lists could not be read."""
-
-    models: Mapping[tuple[Kind, str], ModelSummary]
-
-    @classmethod
-    def of(cls, models: Iterable[ModelSummary]) -> Listing:
-        """Return the listing of ``models``."""
-        return cls({(model.kind, model.model_id): model for model in models})
-
-
-@dataclass(frozen=True, slots=True)
-class PlanInput:
-    """Everything that a plan depends on."""
-
-    policy: Plan
-    resources: Mapping[str, Resource]
-    source: Listing
-    targets: Mapping[str, Listing | None]
-    replicas: Sequence[Replica]
-    """All replicas of the source's models, in whatever state."""
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PlanResult:
-    """What a run will do. One decision a model and target; replaced copies and checks come besides."""
+class BackupPlan:
+    """What a backup run does: one decision per model and target; removals and checks come on top."""
 
     decisions: tuple[Decision, ...]
-    removals: tuple[Removal, ...]
-    deep_checks: tuple[Removal, ...]
+    removals: tuple[ReplicaRef, ...]
+    deep_checks: tuple[ReplicaRef, ...]
     findings: tuple[Finding, ...]
     marks: tuple[Replica, ...] = field(default=())
-    """Replicas whose record is to be changed: found missing, outdone by a newer one, first missed at the source, or back there."""
+    """Changed records of replicas: missing in the target, replaced by a newer copy, or missing at (or back in) the source."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many decisions there are of each action."""
+        """Return the number of decisions per action."""
         counted = dict.fromkeys((str(action) for action in Action), 0)
         for decision in self.decisions:
             counted[decision.action] += 1
@@ -144,3 +128,12 @@ class PlanResult:
         """Return what identifies this plan: two plans with one hash do the same."""
         lines = sorted(json.dumps(entry.to_json(), sort_keys=True) for entry in (*self.decisions, *self.removals))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def summary_if_idle(self) -> str | None:
+        """Return the message of a run that copies and deletes nothing; ``None`` if there is something to do."""
+        counts = self.counts()
+        if self.removals or any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)):
+            return None
+        blocked = f", {counts[Action.BLOCKED]} cannot be made" if counts[Action.BLOCKED] else ""
+        checks = f", {len(self.deep_checks)} are read whole" if self.deep_checks else ""
+        return f"nothing to do: {counts[Action.SKIP]} copies are up to date{blocked}{checks}"
