@@ -161,7 +161,6 @@ INPUTS: dict[str, Any] = {
     "claim_plan": BACKUP,
     "list_page": PAGE,
     "make_plan": {"request": BACKUP},
-    "fail_run": {"runId": "nightly-1", "plan": "nightly", "code": "Cancelled", "message": "it was asked for"},
     "plan_restore": RESTORE,
     "delete_replica": STEP,
     "check_replica": STEP,

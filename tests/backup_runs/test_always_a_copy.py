@@ -13,8 +13,7 @@ from backup.lookup import places
 from catalog.sqlite import SqliteStore
 from catalog.store import Row, Store, Table
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
-
-from .conftest import MakeNights, Nights, mixed_models
+from tests.nights import MakeNights, Nights, mixed_models
 
 MODEL = "invoices"
 

@@ -15,9 +15,8 @@ from backup.messages import Message, StepInput
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v4_composed_model, v4_model
+from tests.nights import MakeNights, Nights, mixed_models, reasons
 from wiring.services import Services
-
-from .conftest import MakeNights, Nights, mixed_models, reasons
 
 PART, WHOLE = "invoices", "mail"
 

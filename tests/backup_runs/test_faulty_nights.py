@@ -12,8 +12,7 @@ from backup.states import ClaimState, ReplicaState
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel, seeds
 from local.simulator.faults import KINDS
-
-from .conftest import MakeNights, Nights, rows
+from tests.nights import MakeNights, Nights, rows
 
 TARGETS = (TARGET, SECOND_TARGET)
 REAL_SECONDS = {"delay": 0.01, "timeoutBefore": 0.01, "timeoutAfter": 0.01, "hold": 0.01, "slowBody": 0.02}

@@ -16,8 +16,7 @@ from backup.records import Replica
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v3_model
-
-from .conftest import V2_ID, MakeNights, Nights
+from tests.nights import V2_ID, MakeNights, Nights
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 ACCOUNT = "/subscriptions/1/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/"

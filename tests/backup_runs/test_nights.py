@@ -15,8 +15,7 @@ from catalog.store import CatalogUnavailable
 from local.host.store import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
-
-from .conftest import V2_ID, MakeNights, Nights, altered, events, mixed_models, reasons, rows
+from tests.nights import V2_ID, MakeNights, Nights, altered, events, mixed_models, reasons, rows
 
 LISTS = {"listModels", "listClassifiers"}
 ALL = (V2_ID, "claims", "invoices")

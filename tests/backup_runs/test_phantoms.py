@@ -7,8 +7,7 @@ from typing import Any
 
 from local.host.store import ActivityJob
 from local.inprocess import REGIONS, SOURCE
-
-from .conftest import Nights, few_models, rows
+from tests.nights import Nights, few_models, rows
 
 BOOKKEEPING = {
     "claim_plan",

@@ -8,8 +8,7 @@ from typing import Any
 
 from local.inprocess import SECOND_TARGET, TARGET
 from local.simulator.models import v4_model
-
-from .conftest import MakeNights, Nights
+from tests.nights import MakeNights, Nights
 
 ROUNDS = 50
 

@@ -10,8 +10,7 @@ from backup.document_models import Kind
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import classifier, v4_composed_model, v4_model
-
-from .conftest import V2_ID, MakeNights, Nights, mixed_models, rows
+from tests.nights import V2_ID, MakeNights, Nights, mixed_models, rows
 
 ALL = (V2_ID, "claims", "invoices")
 

@@ -12,8 +12,7 @@ from backup.planning.facts import PlanFacts
 from local.host.store import ActivityJob
 from local.inprocess import TARGET
 from local.simulator.models import v2_model, v4_model
-
-from .conftest import V2_ID, MakeNights, Nights, events
+from tests.nights import V2_ID, MakeNights, Nights, events
 
 
 def lost_night(make_stage: MakeNights, **copies: object) -> tuple[Nights, str]:

@@ -12,9 +12,8 @@ from backup.document_models import Kind
 from backup.states import ClaimState
 from local.host.store import RuntimeStatus
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+from tests.nights import MakeNights, Nights, events
 from timer_start.purging import WINDOW, WINDOWS_PER_CALL, windows
-
-from .conftest import MakeNights, Nights, events
 
 NOW = datetime(2026, 5, 1, 3, 30, tzinfo=UTC)
 
@@ -86,6 +85,23 @@ def test_a_run_that_is_still_under_way_is_not_purged_however_old_it_is(stage: Ni
         stage.host.resume(instance_id)
     stage.host.run_until_idle()
     assert stage.run(run_id)["endedAt"]
+
+
+def test_an_instance_that_outlived_its_window_is_purged(stage: Nights) -> None:
+    """Its window was purged while it was still running; a later night finds it."""
+    stage.begin(seconds=0.5)
+    alive = [one.instance_id for one in stage.host.instances() if one.runtime_status is RuntimeStatus.RUNNING]
+    for instance_id in alive:
+        stage.host.suspend(instance_id)
+    stage.days_pass(32)
+    purge(stage)
+    stage.days_pass(2)
+    for instance_id in alive:
+        stage.host.resume(instance_id)
+    stage.host.run_until_idle()
+    stage.days_pass(20)
+    purge(stage)
+    assert not set(alive) & {one.instance_id for one in stage.host.instances()}
 
 
 def test_claims_that_were_given_back_go_after_a_week(stage: Nights) -> None:
