@@ -6,13 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from activities import authorize_copy, start_copy
-from backup.messages import Message, StepInput
+from backup.messages import StepInput
 from backup.states import ReplicaState
+from claims.step import StepContext
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v4_composed_model, v4_model
 from tests.nights import MakeNights, Nights, mixed_models, reasons
@@ -67,11 +68,11 @@ def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(m
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
     failed = the_failed_row(nights.backup())
     assert failed["code"] == "ComponentFailed"
-    assert "IdBlocked: model invoices is blocked" in failed["message"]
-    assert "90 minutes from now" in failed["message"]
+    assert "IdBlocked: a placeholder of unknown owner blocks model id invoices" in failed["message"]
+    assert "the app retries in 90 minutes" in failed["message"]
     assert WHOLE not in held(nights)
     nights.days_pass(0.5 / 24)
-    assert "60 minutes from now" in the_failed_row(nights.backup())["message"]
+    assert "the app retries in 60 minutes" in the_failed_row(nights.backup())["message"]
     assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
 
     nights.days_pass(1)
@@ -213,7 +214,7 @@ def test_a_composed_model_that_is_trained_again_under_our_hands_is_known_by_its_
     nights.backup()
     nights.source.put_model(mixed_models()[4])
     other = v4_composed_model(WHOLE, classifier_id="sorter", parts={"receipt": ("receipts", {"Sum": 0.4})})
-    before_the_step(monkeypatch, start_copy, "_start", WHOLE, partial(nights.source.put_model, other))
+    before_the_step(monkeypatch, start_copy, WHOLE, partial(nights.source.put_model, other))
     assert nights.backup()["status"] == "Succeeded"
     (replica,) = nights.replicas(WHOLE, SECOND_TARGET)
     assert [part.model_id for part in replica.components] == ["sorter", "receipts"]
@@ -229,7 +230,7 @@ def test_a_run_that_is_cancelled_between_the_deletion_of_a_part_and_its_successo
     nights.days_pass(1.1)
     run_id = nights.begin()
     cancel = partial(nights.http, "POST", f"/api/runs/{run_id}/cancel")
-    before_the_step(monkeypatch, authorize_copy, "_authorize", PART, cancel)
+    before_the_step(monkeypatch, authorize_copy, PART, cancel)
     nights.host.run_until_idle()
     assert nights.run(run_id)["cancelRequested"]
     assert held(nights) >= {PART, WHOLE}
@@ -266,16 +267,17 @@ def test_what_is_composed_is_begun_last(nights: Nights) -> None:
 
 
 def before_the_step(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, model_id: str, act: Callable[[], object]
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, model_id: str, act: Callable[[], object]
 ) -> None:
     """Let something happen once, right before a step of one model's copy works."""
-    step: Callable[[Services, StepInput], Message] = getattr(module, name)
     done: list[str] = []
 
-    def watched(services: Services, message: StepInput) -> Message:
-        if message.order.model_id == model_id and not done:
-            done.append(model_id)
-            act()
-        return step(services, message)
+    class Watched(StepContext):
+        @classmethod
+        def open(cls, services: Services, step: StepInput) -> Self:
+            if step.order.model_id == model_id and not done:
+                done.append(model_id)
+                act()
+            return super().open(services, step)
 
-    monkeypatch.setattr(module, name, watched)
+    monkeypatch.setattr(module, "StepContext", Watched)

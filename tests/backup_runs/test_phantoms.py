@@ -13,7 +13,6 @@ BOOKKEEPING = {
     "claim_plan",
     "list_page",
     "make_plan",
-    "fail_run",
     "take_row",
     "close_run",
     "delete_replica",
