@@ -74,7 +74,8 @@ def _copy(context: df.DurableOrchestrationContext, order: CopyOrder, _: Waits) -
         return CopyOutcome(
             status=CopyStatus.FAILED,
             code=Code.CHILD_LOST,
-            message=f"the orchestration of this copy ended with an error: {first_line(error)}; ask again in 20 minutes, when its lease has ended, to resume it",
+            message=f"the orchestration of this copy ended with an error: {first_line(error)}; "
+            "ask again in 20 minutes, when its lease has ended, to resume it",
             started_at=started_at,
             ended_at=context.current_utc_datetime,
         )
