@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.document_models import ModelState
-from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.names import CHECK_REPLICA
 from backup.states import ReplicaState
 from claims.step import Refused, is_cancelled, step_fields

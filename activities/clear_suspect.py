@@ -11,7 +11,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import ReplicaDone, StepInput
 from backup.names import CLEAR_SUSPECT
 from claims.deletions import delete_lost_v2_placeholder
 from claims.step import Refused, is_cancelled

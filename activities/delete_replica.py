@@ -6,7 +6,8 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.messages import Message, ReplicaDone, RowAction, StepInput
+from backup.messages import Message
+from backup.messages.copy import ReplicaDone, RowAction, StepInput
 from backup.names import DELETE_REPLICA
 from backup.states import ReplicaState
 from claims.deletions import delete_recorded

@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
-from backup.messages import DiscardInput, Failure, Message, StepDone
+from backup.messages import Message
+from backup.messages.copy import DiscardInput, Failure, StepDone
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from claims.deletions import remove_placeholder, sweep

@@ -10,7 +10,10 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.configuration import Plan
-from backup.messages import BackupRequest, Failure, MakePlanInput, Message, PlanClaimed, RunOpened
+from backup.messages import Message
+from backup.messages.copy import Failure
+from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
+from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
 from backup.planning.decisions import BackupPlan, Reason

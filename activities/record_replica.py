@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.claim import Claim
 from backup.codes import Code
-from backup.messages import CopyOrder, Message, StepDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import CopyOrder, StepDone, StepInput
 from backup.names import RECORD_REPLICA
 from backup.records import Replica
 from backup.states import ClaimState, ReplicaState

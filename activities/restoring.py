@@ -7,7 +7,9 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.lookup import REACHABLE
-from backup.messages import Failure, Message, RestoreRequest, RunOpened
+from backup.messages import Message
+from backup.messages.copy import Failure
+from backup.messages.run import RestoreRequest, RunOpened
 from backup.names import PLAN_RESTORE
 from backup.planning import restore_plan
 from backup.planning.decisions import Action

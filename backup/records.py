@@ -8,7 +8,8 @@ from pydantic import Field
 
 from backup.api_versions import generation_of
 from backup.document_models import Kind
-from backup.messages import ComponentRef, CopyOrder, CopyOutcome, Message, Origin, RowAction
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, Origin, RowAction
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 

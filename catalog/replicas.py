@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backup.document_models import Kind
-from backup.messages import CopyOrder
+from backup.messages.copy import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
 from catalog.store import Row, Store, Table

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from backup.codes import Code
-from backup.messages import CopyOrder, CopyOutcome, Failure, LaneInput, RunClosing, RunRequest
+from backup.messages.copy import CopyOrder, CopyOutcome, Failure
+from backup.messages.run import LaneInput, RunClosing, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
 from catalog.contention import retry_on_conflict

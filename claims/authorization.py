@@ -5,7 +5,7 @@ from __future__ import annotations
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import CopyAuthorization
-from backup.messages import CopyOrder, Failure
+from backup.messages.copy import CopyOrder, Failure
 from backup.states import ClaimState
 from catalog.store import CatalogUnavailable
 from claims.deletions import remove_orphan

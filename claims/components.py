@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backup.codes import Code
 from backup.document_models import Component, ModelState
-from backup.messages import ComponentRef, CopyOrder
+from backup.messages.copy import ComponentRef, CopyOrder
 from backup.states import ReplicaState
 from claims.source_model import SourceModel
 from claims.step import Refused

@@ -18,7 +18,8 @@ from __future__ import annotations
 from backup.claim import Superseded
 from backup.codes import Code
 from backup.document_models import Kind, ModelState
-from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.records import Suspect
 from backup.states import ReplicaState
 from catalog.replicas import KnownReplica

@@ -10,7 +10,7 @@ from datetime import datetime
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelState
-from backup.messages import CopyOrder
+from backup.messages.copy import CopyOrder
 from backup.names import fallback_ids
 from backup.records import Replica
 from backup.states import ReplicaState

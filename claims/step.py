@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from backup.claim import Claim
 from backup.codes import Code
-from backup.messages import CopyOrder, Failure, StepDone, StepInput
+from backup.messages.copy import CopyOrder, Failure, StepDone, StepInput
 from backup.states import CopyStatus
 from catalog.claims import HeldClaim
 from catalog.store import RowChanged

@@ -8,7 +8,8 @@ from backup.api_versions import generation_of
 from backup.claim import Claim, new_claim
 from backup.codes import Code
 from backup.document_models import Generation
-from backup.messages import ComponentRef, Failure, Inspected, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, Failure, Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
 from catalog.claims import HeldClaim

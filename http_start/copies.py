@@ -8,7 +8,7 @@ import secrets
 import azure.durable_functions as df
 import azure.functions as func
 
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.names import COPY_BATCH, copies_run_id
 from http_start.answers import run_address, with_problems
 from http_start.copy_request import read_copy_request, run_request

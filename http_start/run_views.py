@@ -6,7 +6,7 @@ import itertools
 from datetime import datetime
 from typing import Any
 
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.moments import written
 from backup.records import RunRecord, RunRow
 from backup.states import RESUME_AT, CopyStatus, Step

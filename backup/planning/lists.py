@@ -9,7 +9,7 @@ from typing import Any
 from backup.api_versions import generation_of, generation_of_model, has_kind, newest_common
 from backup.configuration import Plan, Resource
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
-from backup.messages import ListingRef
+from backup.messages.plan import ListingRef
 
 
 def lists_of(name: str, resource: Resource, plan: Plan, *, is_source: bool) -> Iterator[ListingRef]:

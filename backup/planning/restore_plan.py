@@ -9,7 +9,8 @@ from datetime import datetime
 from backup.api_versions import generation_of, newest_common
 from backup.configuration import Resource
 from backup.document_models import Generation, Kind
-from backup.messages import Origin, RestoreRequest
+from backup.messages.copy import Origin
+from backup.messages.run import RestoreRequest
 from backup.planning.decisions import Action, Decision, Reason
 from backup.records import Replica, RunRow
 from backup.states import ReplicaState

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from backup import messages
 from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, CopyProgress, DiscardInput, Failure, LaneInput, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress, DiscardInput, Failure, StepInput
+from backup.messages.run import LaneInput
 from backup.states import CopyStatus, Step
 
 # the two things that the service said under the one code "2024" (recorded 2022)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind
-from backup.messages import RunClosing
+from backup.messages.run import RunClosing
 from backup.records import RunRecord
 from backup.states import ReplicaState
 from catalog.store import CatalogUnavailable

@@ -9,7 +9,7 @@ import pytest
 
 from backup.claim import Claim, new_claim
 from backup.document_models import Kind
-from backup.messages import CopyOrder
+from backup.messages.copy import CopyOrder
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
 from catalog.catalog import Catalog

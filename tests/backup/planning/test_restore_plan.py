@@ -10,7 +10,8 @@ import pytest
 
 from backup.configuration import Resource
 from backup.document_models import Kind
-from backup.messages import ComponentRef, RestoreRequest
+from backup.messages.copy import ComponentRef
+from backup.messages.run import RestoreRequest
 from backup.planning.decisions import Action, Reason
 from backup.planning.restore_plan import RestoreFacts, decision_of, plan_restore, row_of
 from backup.records import Replica
