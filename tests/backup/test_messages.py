@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import backup.messages.copy
+import backup.messages.plan
+import backup.messages.run
 from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
 from backup.document_models import Kind
 from backup.messages import Message
