@@ -12,8 +12,8 @@ from backup.messages.copy import CopyOrder, CopyOutcome, Failure
 from backup.messages.run import LaneInput, RunClosing, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
-from catalog.contention import retry_on_conflict
 from catalog.store import LONGEST_DATA, Row, RowExists, Store, Table
+from catalog.stored import retry_on_conflict, scan_all
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
@@ -129,14 +129,8 @@ class RunTable:
 
     def read_chunks(self, run_id: str, name: str) -> Iterator[Mapping[str, Any]]:
         """Go through a list that :meth:`write_chunks` kept."""
-        after = None
-        while True:
-            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=name, after=after)
-            for row in page.rows:
-                yield from row.data["entries"]
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.RUNS, partition=run_id, key_prefix=name):
+            yield from row.data["entries"]
 
     def newest(self, after: str | None, limit: int) -> tuple[list[RunRecord], str | None]:
         """Return up to ``limit`` runs, newest first, and where the next page starts."""
