@@ -24,6 +24,7 @@ blueprint = df.Blueprint()
 def authorize_copy(services: Services, step: StepInput) -> Message:
     """Get the target's authorization, once; it stays sealed in the claim. ``StepInput`` in, ``StepDone`` out."""
     work = StepContext.open(services, step)
+    work.require_idle()
     if work.claim.state is ClaimState.AUTHORIZING:
         find_lost_placeholder(work)
         lost = Failure.of(Code.AUTHORIZATION_LOST, "the answer to an authorization was lost; a new one is requested")

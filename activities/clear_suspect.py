@@ -35,6 +35,6 @@ def clear_suspect(services: Services, step: StepInput) -> Message:
         raise Refused(Code.CANCELLED, "the run was cancelled before this was deleted")
     suspect = stored.record
     is_ours = suspect.model_id in services.catalog.claims.ids_in(order.target)
-    deleted = not is_ours and delete_lost_v2_placeholder(services, step, suspect)
+    deleted = not is_ours and delete_lost_v2_placeholder(services, step, stored)
     suspects.forget(order.target, suspect.model_id)
     return ReplicaDone(changed=deleted)

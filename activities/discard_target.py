@@ -5,7 +5,6 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from activities.envelope import activity
-from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
 from backup.messages import Message
 from backup.messages.copy import DiscardInput, Failure, StepDone
@@ -33,6 +32,7 @@ def discard_target(services: Services, step: DiscardInput) -> Message:
         # the call may have had its effect, and that could not be found out: the next owner looks again
         work.save(work.claim.parked(services.now()))
         return work.done()
+    work.require_idle()
     if work.claim.state is ClaimState.AUTHORIZING:
         find_lost_placeholder(work)
     if work.claim.target_model_id is not None and not _cleared(work, step):
@@ -74,11 +74,8 @@ def _begin_again(work: StepContext) -> None:
     if claim.target_model_id is not None and claim.is_superseded(claim.target_model_id):
         # v3 and later; ids of v2 are never asked for
         work.services.catalog.target_ids.burn(claim.target, claim.kind, claim.target_model_id)
-    work.renew(_claimed(claim.next_attempt()))
-
-
-def _claimed(claim: Claim) -> Claim:
-    return claim if claim.state is ClaimState.CLAIMED else claim.move(ClaimState.CLAIMED)
+    if claim.state is not ClaimState.CLAIMED:
+        work.renew(claim.next_attempt().move(ClaimState.CLAIMED))
 
 
 def _release(work: StepContext, step: DiscardInput) -> None:

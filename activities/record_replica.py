@@ -6,7 +6,6 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.claim import Claim
-from backup.codes import Code
 from backup.messages import Message
 from backup.messages.copy import CopyOrder, StepDone, StepInput
 from backup.names import RECORD_REPLICA
@@ -14,7 +13,7 @@ from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
 from catalog.store import RowChanged, RowExists
 from claims.deletions import sweep
-from claims.step import RETRY_SECONDS, Refused, StepContext, find_claim
+from claims.step import StepContext, at_work, find_claim
 from wiring.events import Event
 from wiring.services import Services
 
@@ -31,19 +30,18 @@ def record_replica(services: Services, step: StepInput) -> Message:
     work = StepContext.open(services, step)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
-    # The row is read before the fence is checked again: whoever changes it after that makes this write fail.
+    work.require_idle()
+    # the row is read before the fence is checked again: a change of it after that makes this write fail
     stored = services.catalog.replicas.get(
         order.mapped_source, order.kind, order.mapped_model_id, order.target, work.target_model_id
     )
-    work = StepContext.open(services, step)
+    work.reread()
     replica = _replica(work.claim, order)
     if stored is None or stored.record != replica:
         try:
             services.catalog.replicas.put(replica, stored)
         except (RowExists, RowChanged):
-            raise Refused(
-                Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS
-            ) from None
+            raise at_work() from None
     _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())

@@ -63,9 +63,7 @@ def _post(work: StepContext, authorization: CopyAuthorization) -> Message:
         # the copy did not start: the authorization is still good
         wait = error.retry_after or 0.0
         work.settle(
-            lambda claim: claim.move(ClaimState.AUTHORIZED, announced_at=None, call_ends_at=None).renewed(
-                work.now(), work.step, wait
-            )
+            lambda claim: claim.move(ClaimState.AUTHORIZED, announced_at=None).renewed(work.now(), work.step, wait)
         )
         raise
     except OperationUnknown as error:
@@ -90,7 +88,6 @@ def _started(work: StepContext, operation: str | None) -> Message:
             operation=operation,
             operation_lost_at=None if operation else now,
             authorization=None,
-            call_ends_at=None,
         ).renewed(now, work.step)
     )
     work.emit(Event.STARTED, targetModel=work.claim.target_model_id, operation=operation)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from backup.announced import Announcing
 from backup.codes import Code
 from backup.document_models import Kind
 from backup.messages import Message
@@ -35,7 +36,7 @@ class Superseded(Message):
     """Whether its deletion was announced: it is not deleted again where somebody else may have taken the id since."""
 
 
-class Claim(Message):
+class Claim(Announcing):
     """One copy: who works on it, under which attempt, how far it is, and all that is needed to go on with it."""
 
     target: str
@@ -76,8 +77,6 @@ class Claim(Message):
     operation: str | None = None
     announced_at: datetime | None = None
     """When the effect of the present state was announced."""
-    call_ends_at: datetime | None = None
-    """Until when the announced call can last: before that its answer is not lost, only late."""
     operation_lost_at: datetime | None = None
     """Since when we have no operation to ask about and go by the target's own state."""
     missing_since: datetime | None = None
@@ -103,10 +102,6 @@ class Claim(Message):
         )
         return mine == theirs
 
-    def is_call_under_way(self, now: datetime) -> bool:
-        """Tell whether the announced call may still be under way, in another delivery of the step."""
-        return self.call_ends_at is not None and now < self.call_ends_at
-
     def is_live(self, now: datetime) -> bool:
         """Tell whether somebody holds this claim at ``now``."""
         return self.state is not ClaimState.RELEASED and now < self.lease_until
@@ -120,10 +115,10 @@ class Claim(Message):
         return Failure.of(Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over")
 
     def move(self, state: ClaimState, **changes: Any) -> Self:
-        """Return this claim in ``state``, with other fields changed along. Raises ``IllegalMove``."""
+        """Return this claim in ``state``, with other fields changed along and no call under way. Raises ``IllegalMove``."""
         if state not in CLAIM_MOVES[self.state]:
             raise IllegalMove(f"a claim does not go from {self.state} to {state}")
-        return self.replace(state=state, **changes)
+        return self.replace(state=state, **{"call_ends_at": None, **changes})
 
     def renewed(self, now: datetime, step: StepInput, wait: float = 0.0) -> Self:
         """Return this claim with a lease that outlives the orchestrator's next wake."""
@@ -191,13 +186,13 @@ class Claim(Message):
         )
 
     def without_superseded(self, entry: Superseded) -> Self:
-        """Return this claim without one of the ids that were given up."""
+        """Return this claim without one of its superseded ids, whose deletion has ended."""
         left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
-        return self.replace(superseded=left)
+        return self.replace(superseded=left, call_ends_at=None)
 
-    def with_deleting(self, entry: Superseded, *, deleting: bool) -> Self:
-        """Return this claim with the deletion of an id that was given up announced, or withdrawn."""
-        marked = entry.replace(deleting=deleting)
+    def with_deleting(self, entry: Superseded) -> Self:
+        """Return this claim with the deletion of one of its superseded ids announced."""
+        marked = entry.replace(deleting=True)
         entries = [marked if other.target_model_id == entry.target_model_id else other for other in self.superseded]
         return self.replace(superseded=entries)
 

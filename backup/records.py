@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from backup.announced import Announcing
 from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import Message
@@ -13,7 +14,7 @@ from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowWork
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
-class Replica(Message):
+class Replica(Announcing):
     """The verified copy of one source model in one target."""
 
     source: str
@@ -95,7 +96,7 @@ class RunRecord(Message):
         )
 
 
-class Suspect(Message):
+class Suspect(Announcing):
     """A placeholder in a target that may be ours, after an authorization whose answer was lost, and belongs to no claim.
 
     On v2 a model that is ``creating`` and appeared since: it may be somebody's training as well. From v3 on the id that was asked for,

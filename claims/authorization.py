@@ -70,7 +70,7 @@ def _ask(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
 
 def _withdrawn(claim: Claim) -> Claim:
     """Return the claim after an announced authorization that made nothing."""
-    return claim.move(ClaimState.CLAIMED, announced_at=None, call_ends_at=None, announced_id=None)
+    return claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None)
 
 
 def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
@@ -97,7 +97,6 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
             authorization=sealed,
             authorization_expires=authorization.expires,
             announced_at=None,
-            call_ends_at=None,
             announced_id=None,
             lost_id=None,
         ).renewed(work.now(), work.step)

@@ -30,7 +30,7 @@ from catalog.stored import Stored
 from claims.authorization import authorize
 from claims.deletions import delete_stale_placeholder, state_of, sweep
 from claims.lost_answers import suspect_lost_id
-from claims.step import RETRY_SECONDS, Refused, StepContext, find_claim
+from claims.step import Refused, StepContext, at_work, find_claim
 from form_recognizer import CopyTarget, ModelExists
 from wiring.events import Event
 
@@ -131,13 +131,11 @@ def _adopt(work: StepContext, existing: ModelDetails) -> bool:
 
 
 def _reread(work: StepContext) -> None:
-    """Read the claim again after a refusal was written into it. Raises ``Refused`` where another delivery has moved it on."""
-    found = find_claim(work.services, work.order)
-    if found is None or not found.record.is_held_by(work.step):
-        raise Refused(Code.CLAIM_MOVED, "the claim was moved on by another delivery of this step")
-    if found.record.state is not ClaimState.CLAIMED:
-        raise Refused(Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
-    work.held = found
+    """Read the claim again after a refusal was written into it. Raises ``Refused`` where another delivery has changed it."""
+    work.reread()
+    if work.claim.state is not ClaimState.CLAIMED:
+        raise at_work()
+    work.require_idle()
 
 
 def _sweep_given_up(work: StepContext, target_model_id: str) -> None:
@@ -172,7 +170,8 @@ def _clear_stale_placeholder(work: StepContext, target_model_id: str) -> bool:
         return True
     left = (suspect.record.blocked_since or work.now()) + STALE_AFTER - work.now()
     if left <= timedelta(0) and not work.target().is_making(target_model_id):
-        return delete_stale_placeholder(work, suspect)
+        delete_stale_placeholder(work, suspect)
+        return True
     raise _blocked(work, target_model_id, left if left > timedelta(0) else LOOK_AGAIN_AFTER)
 
 

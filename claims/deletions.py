@@ -22,10 +22,9 @@ from backup.messages import Message
 from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
-from catalog.store import RowChanged
 from catalog.stored import Stored
 from claims.lost_answers import add_suspect, suspect_lost_id
-from claims.step import StepContext, step_fields
+from claims.step import StepContext, at_work, step_fields
 from form_recognizer import ModelNotFound, ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -57,25 +56,19 @@ def remove_placeholder(work: StepContext) -> bool:
     state = state_of(target, work.target_model_id)
     if state is ModelState.READY:
         return False
-    if claim.owned_id is None or claim.is_superseded(claim.owned_id):
+    owned_id = claim.owned_id
+    if owned_id is None or claim.is_superseded(owned_id):
         return True
-    if not target.generation.shows_placeholders:
-        _delete_once(work, target, claim.owned_id)
-    elif state is not None:
-        _delete_if_there(target, claim.owned_id)
-    return True
-
-
-def _delete_once(work: StepContext, target: ModelService, owned_id: str) -> None:
-    claim = work.claim
+    if target.generation.shows_placeholders:
+        if state is not None:
+            with work.deletion(claim):
+                _delete_if_there(target, owned_id)
+        return True
     # if this does not free the id, or the worker dies before it, the next authorization under it is refused, and the id becomes a suspect
     suspect_lost_id(work, unless=owned_id)
-    work.save(claim.replace(owned_id=None, lost_id=owned_id))
-    try:
+    with work.deletion(claim.replace(owned_id=None, lost_id=owned_id)):
         _delete_if_there(target, owned_id)
-    except RetryAfter:
-        work.save(claim)
-        raise
+    return True
 
 
 def remove_orphan(work: StepContext, target_model_id: str) -> None:
@@ -113,7 +106,8 @@ def sweep(work: StepContext, only: str | None = None) -> None:
             try:
                 _sweep_one(work, target, entry)
             except ServiceError as error:
-                _report_failed_sweep(work, entry, error)
+                found = {"target": target.resource, "targetModel": entry.target_model_id}
+                emit(Event.STEP_FAILED, step="sweep", code=error.code, **found)
 
 
 def _sweep_one(work: StepContext, target: ModelService, entry: Superseded) -> None:
@@ -121,38 +115,21 @@ def _sweep_one(work: StepContext, target: ModelService, entry: Superseded) -> No
     if target_model_id == claim.target_model_id and claim.verified_at is not None:
         # it became ready after all, and is the copy
         return work.save(claim.without_superseded(entry))
+    is_shown = target.generation.shows_placeholders
     found = target.find_model(target_model_id)
-    if found is None and target.generation.shows_placeholders:
-        return work.save(claim.without_superseded(entry))
     if found is None and entry.deleting:
         # the outcome of its deletion is unknown: it is not deleted again, and stays reported
         add_suspect(work, target_model_id)
+    if found is None and (is_shown or entry.deleting):
         return work.save(claim.without_superseded(entry))
     is_ready = found is not None and found.summary.state is ModelState.READY
     is_late_copy = claim.verified_at is not None and found is not None and found.digest() == entry.digest
     if is_ready and (entry.deleting or not is_late_copy):
         return None
-    if not target.generation.shows_placeholders:
-        work.save(claim.with_deleting(entry, deleting=True))
-    try:
+    with work.deletion(claim if is_shown else claim.with_deleting(entry)):
         _delete_if_there(target, target_model_id)
-    except ServiceError as error:
-        _report_failed_sweep(work, entry, error)
-        if isinstance(error, RetryAfter):
-            work.save(work.claim.with_deleting(entry, deleting=False))
-        return None
     emit(Event.SWEPT, target=claim.target, targetModel=target_model_id)
     return work.save(work.claim.without_superseded(entry))
-
-
-def _report_failed_sweep(work: StepContext, entry: Superseded, error: ServiceError) -> None:
-    emit(
-        Event.STEP_FAILED,
-        step="sweep",
-        code=error.code,
-        target=work.order.target,
-        targetModel=entry.target_model_id,
-    )
 
 
 # 3. replicas
@@ -160,19 +137,26 @@ def _report_failed_sweep(work: StepContext, entry: Superseded, error: ServiceErr
 
 def delete_recorded(services: Services, step: StepInput, stored: Stored[Replica]) -> Message:
     """Delete a replica, if it still is what was verified. Announced first: the lookup must not name it while it is being deleted."""
-    replica = stored.record
+    replica, replicas = stored.record, services.catalog.replicas
+    if replica.is_call_under_way(services.now()):
+        raise at_work()
     service = services.model_service(replica.target, replica.api_version, replica.kind)
-    replicas = services.catalog.replicas
-    stored = replicas.put(replica.replace(state=ReplicaState.DELETING), stored)
     found = service.find_model(replica.target_model_id)
+    missing = replica.replace(state=ReplicaState.MISSING, call_ends_at=None)
     if found is not None and found.digest() != replica.digest:
-        replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
+        replicas.put(missing, stored)
         return Failure.of(
             Code.NOT_OURS,
             f'{replica.kind} {replica.target_model_id} in "{replica.target}" was changed since it was verified, so it is not deleted',
         )
-    was_there = found is not None and _delete_if_there(service, replica.target_model_id)
-    replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
+    deleting = replica.replace(state=ReplicaState.DELETING, call_ends_at=services.now() + services.longest_call())
+    stored = replicas.put(deleting, stored)
+    try:
+        was_there = found is not None and _delete_if_there(service, replica.target_model_id)
+    except ServiceError:
+        replicas.put(deleting.replace(call_ends_at=None), stored)
+        raise
+    replicas.put(missing, stored)
     emit(Event.REPLICA_DELETED, targetModel=replica.target_model_id, wasThere=was_there, **step_fields(step))
     return ReplicaDone(changed=True)
 
@@ -180,31 +164,36 @@ def delete_recorded(services: Services, step: StepInput, stored: Stored[Replica]
 # 4. suspects
 
 
-def delete_stale_placeholder(work: StepContext, stored: Stored[Suspect]) -> bool:
-    """Delete a stale placeholder that blocks an id (v3 and later); return false where another delivery is doing that."""
+def delete_stale_placeholder(work: StepContext, stored: Stored[Suspect]) -> None:
+    """Delete a stale placeholder that blocks an id (v3 and later)."""
     suspects, suspect = work.services.catalog.suspects, stored.record
-    try:
+    with work.deletion(work.claim):
         announced = suspects.change(stored, suspect.replace(deleting=True))
-    except RowChanged:
-        return False
-    try:
-        _delete_if_there(work.target(), suspect.model_id)
-    except RetryAfter:
-        # it was not deleted
-        suspects.change(announced, suspect)
-        raise
+        try:
+            _delete_if_there(work.target(), suspect.model_id)
+        except RetryAfter:
+            # it was not deleted
+            suspects.change(announced, suspect)
+            raise
     work.emit(Event.RECLAIMED, targetModel=suspect.model_id, blockedSince=suspect.blocked_since)
-    return True
 
 
-def delete_lost_v2_placeholder(services: Services, step: StepInput, suspect: Suspect) -> bool:
+def delete_lost_v2_placeholder(services: Services, step: StepInput, stored: Stored[Suspect]) -> bool:
     """Delete a v2 suspect whose time is up, if it is still ``creating``; return whether it was deleted.
 
     v2 never gives an id out twice, so deleting it again, should this step be delivered again, does no harm.
     """
+    suspects, suspect = services.catalog.suspects, stored.record
+    if suspect.is_call_under_way(services.now()):
+        raise at_work()
     service = services.model_service(step.order.target, suspect.api_version or "", Kind.MODEL)
     if state_of(service, suspect.model_id) is not ModelState.CREATING:
         return False
-    _delete_if_there(service, suspect.model_id)
+    announced = suspects.change(stored, suspect.replace(call_ends_at=services.now() + services.longest_call()))
+    try:
+        _delete_if_there(service, suspect.model_id)
+    except ServiceError:
+        suspects.change(announced, suspect)
+        raise
     emit(Event.SUSPECT_DELETED, targetModel=suspect.model_id, seenAt=suspect.seen_at, **step_fields(step))
     return True

@@ -15,7 +15,7 @@ from backup.messages import Message
 from backup.messages.copy import Failure
 from backup.records import Suspect
 from backup.states import ClaimState
-from claims.step import RETRY_SECONDS, Refused, StepContext
+from claims.step import Refused, StepContext
 from form_recognizer import ModelService
 from wiring.events import Event
 
@@ -42,9 +42,8 @@ def find_lost_placeholder(work: StepContext) -> None:
     they are not touched, as one may be a training of somebody else. Raises ``Refused`` while the call may be under way, and while pages
     are left to read.
     """
+    work.require_idle()
     claim = work.claim
-    if claim.is_call_under_way(work.now()):
-        raise Refused(Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
     if work.target().generation.shows_placeholders:
         _search_list(work)
     suspect_lost_id(work, unless=claim.announced_id)

@@ -5,7 +5,8 @@ A step acts only for the owner and attempt that hold the claim, and every change
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -16,7 +17,7 @@ from backup.messages.copy import CopyOrder, Failure, StepDone, StepInput
 from backup.states import CopyStatus
 from catalog.store import RowChanged
 from catalog.stored import Stored
-from form_recognizer import ModelService, ServiceError
+from form_recognizer import ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -57,6 +58,10 @@ class StepContext:
         if not held.record.is_held_by(step):
             raise Refused.with_failure(held.record.refusal(step))
         return cls(services, step, held)
+
+    def reread(self) -> None:
+        """Read the claim again. Raises ``Refused`` as ``open`` does."""
+        self.held = self.open(self.services, self.step).held
 
     @property
     def claim(self) -> Claim:
@@ -122,6 +127,28 @@ class StepContext:
         """Return until when a call that is announced now can last."""
         return self.now() + self.services.longest_call()
 
+    def require_idle(self) -> None:
+        """Refuse to act while the call that the claim announces can be under way in another delivery of the step."""
+        if self.claim.is_call_under_way(self.now()):
+            raise at_work()
+
+    @contextmanager
+    def deletion(self, claim: Claim) -> Iterator[None]:
+        """Announce a deletion in ``claim``, and make it in the body. The next change of the claim says that it has ended.
+
+        A deletion that the service refuses for now (``RetryAfter``) was not made: the claim is written as it was before.
+        """
+        before = self.claim
+        self.save(claim.replace(call_ends_at=self.announce_until()))
+        try:
+            yield
+        except RetryAfter:
+            self.save(before)
+            raise
+        except ServiceError:
+            self.note_call_ended()
+            raise
+
     def done(self, **facts: Any) -> StepDone:
         """Return the envelope of a step that succeeded: the claim's state says what comes next."""
         claim = self.claim
@@ -134,6 +161,11 @@ class StepContext:
     def is_cancelled(self) -> bool:
         """Tell whether the run was asked to stop."""
         return is_cancelled(self.services, self.order)
+
+
+def at_work() -> Refused:
+    """Return the refusal for a step whose call can be under way in another delivery of it."""
+    return Refused(Code.RECONCILING, "another delivery of this step is at work; retrying", retry_after=RETRY_SECONDS)
 
 
 def find_claim(services: Services, order: CopyOrder) -> Stored[Claim] | None:
