@@ -15,7 +15,16 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.is_file()
 )
-PAGES_WITH_PATHS = ["README.md", "CONTRIBUTING.md", "docs/claims.md", "docs/glossary.md", "docs/how-it-works.md"]
+PAGES_WITH_PATHS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/claims.md",
+    "docs/decisions/0002-claims.md",
+    "docs/decisions/0007-rooms-and-one-frame.md",
+    "docs/glossary.md",
+    "docs/host-json.md",
+    "docs/how-it-works.md",
+]
 HOW_IT_WORKS = "docs/how-it-works.md"
 MOST_SENTENCES = 10
 
