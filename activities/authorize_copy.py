@@ -6,7 +6,8 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.messages import Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
 from backup.names import AUTHORIZE_COPY
 from backup.states import ClaimState
 from claims.authorization import authorize

@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import MEANINGS, Remedy, copy_failure_code, remedy
 from backup.document_models import CopyOperation, CopyState
-from backup.messages import Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
 from backup.names import CHECK_COPY
 from backup.states import ClaimState
 from claims.lost_answers import follow_target, follow_without_operation

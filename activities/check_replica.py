@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.document_models import ModelState
-from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.names import CHECK_REPLICA
 from backup.states import ReplicaState
 from claims.step import Refused, is_cancelled, step_fields
@@ -22,11 +23,11 @@ def check_replica(services: Services, step: StepInput) -> Message:
     """Compare a replica with what was verified. ``StepInput`` in, ``ReplicaDone`` out, or ``Drifted``."""
     replicas = services.catalog.replicas
     stored = replicas.subject_of(step.order)
-    if stored is None or stored.replica.state is not ReplicaState.READY:
+    if stored is None or stored.record.state is not ReplicaState.READY:
         return ReplicaDone(changed=False)
     if is_cancelled(services, step.order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this replica was read")
-    replica = stored.replica
+    replica = stored.record
     found = services.model_service(replica.target, replica.api_version, replica.kind).find_model(
         replica.target_model_id
     )

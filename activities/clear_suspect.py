@@ -11,7 +11,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import ReplicaDone, StepInput
 from backup.names import CLEAR_SUSPECT
 from claims.deletions import delete_lost_v2_placeholder
 from claims.step import Refused, is_cancelled
@@ -28,11 +29,11 @@ def clear_suspect(services: Services, step: StepInput) -> Message:
     suspects = services.catalog.suspects
     stored = suspects.get(order.target, order.subject_id, Kind.MODEL)
     hours = services.configuration.copies.delete_suspects_after_hours
-    if stored is None or not stored.suspect.is_due(hours, services.now()):
+    if stored is None or not stored.record.is_due(hours, services.now()):
         return ReplicaDone(changed=False)
     if is_cancelled(services, order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this was deleted")
-    suspect = stored.suspect
+    suspect = stored.record
     is_ours = suspect.model_id in services.catalog.claims.ids_in(order.target)
     deleted = not is_ours and delete_lost_v2_placeholder(services, step, suspect)
     suspects.forget(order.target, suspect.model_id)

@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
-from backup.messages import DiscardInput, Failure, Message, StepDone
+from backup.messages import Message
+from backup.messages.copy import DiscardInput, Failure, StepDone
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from claims.deletions import remove_placeholder, sweep
@@ -92,8 +93,8 @@ def _release(work: StepContext, step: DiscardInput) -> None:
 def _released_before(services: Services, step: DiscardInput) -> StepDone | None:
     """Return the result again where this very step has ended the copy already, and its answer was lost."""
     found = find_claim(services, step.order)
-    if found is None or found.claim.state is not ClaimState.RELEASED or found.claim.owner != step.owner:
+    if found is None or found.record.state is not ClaimState.RELEASED or found.record.owner != step.owner:
         return None
-    if found.claim.outcome_code != step.code:
+    if found.record.outcome_code != step.code:
         return None
-    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.claim.target_model_id)
+    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)

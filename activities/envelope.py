@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
 from catalog.store import CatalogUnavailable, RowChanged
 from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError

@@ -8,7 +8,8 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.messages import Inspected, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Inspected, StepInput
 from backup.names import INSPECT_MODELS
 from claims.components import missing_components
 from claims.inspection import existing_copy, require_room, require_route, require_usable

@@ -9,7 +9,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.api_versions import generation_of
 from backup.document_models import Generation
-from backup.messages import ListingRef, Message, PageInput, PageRead
+from backup.messages import Message
+from backup.messages.plan import ListingRef, PageInput, PageRead
 from backup.names import LIST_PAGE
 from backup.pacing import SLOT_SHARE
 from backup.planning.lists import belongs_to, line_of, list_name

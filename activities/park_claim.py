@@ -5,7 +5,8 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from activities.envelope import activity
-from backup.messages import Message, ParkInput
+from backup.messages import Message
+from backup.messages.copy import ParkInput
 from backup.names import PARK_CLAIM
 from claims.step import StepContext
 from wiring.events import Event

@@ -10,7 +10,10 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.configuration import Plan
-from backup.messages import BackupRequest, Failure, MakePlanInput, Message, PlanClaimed, RunOpened
+from backup.messages import Message
+from backup.messages.copy import Failure
+from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
+from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
 from backup.planning.decisions import BackupPlan, Reason
@@ -18,8 +21,8 @@ from backup.planning.facts import Listing, PlanFacts
 from backup.planning.lists import list_name, lists_of, model_of
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Replica, Suspect
-from catalog.replicas import KnownReplica
 from catalog.store import RowChanged
+from catalog.stored import Stored
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -55,7 +58,7 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
     if record is not None and record.total is not None:
         return RunOpened(total=record.rows_to_work, concurrency=copies.concurrency)
     replicas = list(services.catalog.replicas.of_source(services.configuration.plan(request.plan).source))
-    facts = _facts(services, inputs, [stored.replica for stored in replicas])
+    facts = _facts(services, inputs, [stored.record for stored in replicas])
     try:
         plan = plan_backup(facts)
     except SourceListEmpty as error:
@@ -122,13 +125,13 @@ def _due_suspects(services: Services, facts: PlanFacts, listed_since: datetime) 
     return due
 
 
-def _mark(services: Services, stored_replicas: list[KnownReplica], marks: Iterable[Replica]) -> None:
+def _mark(services: Services, stored_replicas: list[Stored[Replica]], marks: Iterable[Replica]) -> None:
     """Record what the lists showed about replicas. If a copy under way changes a record first, it knows better."""
 
     def place(replica: Replica) -> tuple[str, str, str, str]:
         return replica.kind, replica.model_id, replica.target, replica.target_model_id
 
-    rows = {place(stored.replica): stored for stored in stored_replicas}
+    rows = {place(stored.record): stored for stored in stored_replicas}
     for replica in marks:
         try:
             services.catalog.replicas.put(replica, rows[place(replica)])

@@ -7,7 +7,9 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.lookup import REACHABLE
-from backup.messages import Failure, Message, RestoreRequest, RunOpened
+from backup.messages import Message
+from backup.messages.copy import Failure
+from backup.messages.run import RestoreRequest, RunOpened
 from backup.names import PLAN_RESTORE
 from backup.planning import restore_plan
 from backup.planning.decisions import Action
@@ -28,7 +30,7 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
             request=request,
             resources=services.configuration.resources,
             unreachable={name for name, seen in services.reachability().items() if seen["state"] != REACHABLE},
-            replicas=[stored.replica for stored in services.catalog.replicas.of_source(request.source)],
+            replicas=[stored.record for stored in services.catalog.replicas.of_source(request.source)],
             now=now,
         )
     )

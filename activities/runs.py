@@ -7,7 +7,9 @@ from datetime import datetime
 import azure.durable_functions as df
 
 from activities.envelope import activity
-from backup.messages import CopyOrder, LaneInput, Message, RunClosed, RunClosing, RunOpened, RunRequest, TakenRow
+from backup.messages import Message
+from backup.messages.copy import CopyOrder
+from backup.messages.run import LaneInput, RunClosed, RunClosing, RunOpened, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
 from backup.pacing import SLOT_SHARE
 from wiring.events import Event, emit

@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.document_models import CopyAuthorization, TargetAddress
-from backup.messages import Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
 from backup.names import START_COPY
 from backup.pacing import TOKEN_RESERVE
 from backup.states import ClaimState

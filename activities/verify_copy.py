@@ -10,7 +10,8 @@ from activities.envelope import activity
 from backup.api_versions import generation_of
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState, first_difference
-from backup.messages import ComponentRef, Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, Failure, StepInput
 from backup.names import VERIFY_COPY
 from backup.states import ClaimState
 from claims.step import StepContext

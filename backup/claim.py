@@ -14,7 +14,8 @@ from pydantic import Field
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import ComponentRef, CopyOrder, Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, CopyOrder, Failure, StepInput
 from backup.pacing import lease_until
 from backup.states import CLAIM_MOVES, ClaimState
 

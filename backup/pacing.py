@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from backup.codes import Code
-from backup.messages import Failure
+from backup.messages.copy import Failure
 from backup.states import Step
 
 FIRST_POLL_SECONDS = 2.0

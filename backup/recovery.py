@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from backup.codes import Code
-from backup.messages import Failure
+from backup.messages.copy import Failure
 from backup.states import Step
 
 UNDER_WAY = {Step.CHECK_COPY, Step.VERIFY, Step.RECORD}

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN
 from local.host import Host
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage

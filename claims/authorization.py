@@ -5,7 +5,7 @@ from __future__ import annotations
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import CopyAuthorization
-from backup.messages import CopyOrder, Failure
+from backup.messages.copy import CopyOrder, Failure
 from backup.states import ClaimState
 from catalog.store import CatalogUnavailable
 from claims.deletions import remove_orphan
@@ -109,7 +109,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
     found = find_claim(work.services, work.order)
     return found is not None and target_model_id in {
-        found.claim.target_model_id,
-        found.claim.announced_id,
-        found.claim.lost_id,
+        found.record.target_model_id,
+        found.record.announced_id,
+        found.record.lost_id,
     }

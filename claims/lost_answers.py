@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import ModelState, ModelSummary
-from backup.messages import Failure, Message
+from backup.messages import Message
+from backup.messages.copy import Failure
 from backup.records import Suspect
 from backup.states import ClaimState
 from claims.step import RETRY_SECONDS, Refused, StepContext

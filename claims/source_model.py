@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest_common
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
-from backup.messages import CopyOrder
+from backup.messages.copy import CopyOrder
 from backup.names import V2_MODEL_ID
 from claims.step import Refused
 from form_recognizer import VersionRetired

@@ -11,7 +11,7 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.configuration_problems import did_you_mean
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import run_address, with_problems
 from http_start.body import Body, read_body

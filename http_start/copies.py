@@ -8,7 +8,7 @@ import secrets
 import azure.durable_functions as df
 import azure.functions as func
 
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.names import COPY_BATCH, copies_run_id
 from http_start.answers import run_address, with_problems
 from http_start.copy_request import read_copy_request, run_request
@@ -39,9 +39,9 @@ def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.H
     for target in request.targets:
         for model_id in request.models:
             held = known.catalog.claims.get(target, request.kind, request.source, model_id)
-            if held is None or not held.claim.is_live(now):
+            if held is None or not held.record.is_live(now):
                 return
-            runs.append(held.claim.run_id)
+            runs.append(held.record.run_id)
     addresses = [run_address(req, run_id) for run_id in dict.fromkeys(runs)]
     raise Problem(
         409,

@@ -10,7 +10,7 @@ from pydantic import Field
 from backup.api_versions import generation_of
 from backup.configuration import Configuration
 from backup.document_models import Generation, Kind
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
 from http_start.body import Body, read_body
 from http_start.problems import Problem

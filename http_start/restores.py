@@ -11,7 +11,7 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.document_models import Kind
-from backup.messages import RestoreRequest
+from backup.messages.run import RestoreRequest
 from backup.names import MODEL_ID, RESTORE_RUN, restore_run_id
 from http_start.answers import with_problems
 from http_start.body import Body, read_body

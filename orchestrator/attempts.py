@@ -9,7 +9,8 @@ from typing import Any
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import Failure, Message
+from backup.messages import Message
+from backup.messages.copy import Failure
 from backup.pacing import next_wait
 from backup.states import Step
 

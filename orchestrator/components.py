@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from backup.codes import Code
-from backup.messages import ComponentRef, CopyOrder, CopyOutcome, CopyProgress, Failure, Origin
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, CopyProgress, Failure, Origin
 from backup.names import COPY_MODEL
 from backup.pacing import POLL_GROWTH
 from backup.states import CopyStatus

@@ -7,14 +7,7 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 
 from backup.codes import Code, Remedy, remedy
-from backup.messages import (
-    CopyProgress,
-    DiscardInput,
-    Failure,
-    Inspected,
-    ParkInput,
-    StepDone,
-)
+from backup.messages.copy import CopyProgress, DiscardInput, Failure, Inspected, ParkInput, StepDone
 from backup.names import (
     AUTHORIZE_COPY,
     CHECK_COPY,

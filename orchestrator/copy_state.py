@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
+from backup.messages.copy import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
 from backup.states import RESUME_AT, CopyStatus, Step
 from orchestrator.attempts import Steps, Waits, call, call_once
 

@@ -5,17 +5,8 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import (
-    CopyOrder,
-    CopyOutcome,
-    CopyProgress,
-    Failure,
-    LaneEnded,
-    LaneInput,
-    RowAction,
-    StepInput,
-    TakenRow,
-)
+from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress, Failure, RowAction, StepInput
+from backup.messages.run import LaneEnded, LaneInput, TakenRow
 from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import HistoryFull, Steps, Waits, call, first_line, record

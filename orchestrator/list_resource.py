@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from backup.messages import PageInput, PageRead
+from backup.messages.plan import PageInput, PageRead
 from backup.names import LIST_PAGE, LIST_RESOURCE
 from backup.states import Step
 from orchestrator.attempts import HistoryFull, Steps, Waits, call

@@ -8,21 +8,9 @@ from typing import TypeVar
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import (
-    BackupRequest,
-    Failure,
-    LaneEnded,
-    LaneInput,
-    ListingRef,
-    MakePlanInput,
-    PageInput,
-    PlanClaimed,
-    RestoreRequest,
-    RunClosed,
-    RunClosing,
-    RunOpened,
-    RunRequest,
-)
+from backup.messages.copy import Failure
+from backup.messages.plan import BackupRequest, ListingRef, MakePlanInput, PageInput, PlanClaimed
+from backup.messages.run import LaneEnded, LaneInput, RestoreRequest, RunClosed, RunClosing, RunOpened, RunRequest
 from backup.names import (
     BACKUP_RUN,
     CLAIM_PLAN,

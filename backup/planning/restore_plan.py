@@ -9,7 +9,8 @@ from datetime import datetime
 from backup.api_versions import generation_of, newest_common
 from backup.configuration import Resource
 from backup.document_models import Generation, Kind
-from backup.messages import Origin, RestoreRequest
+from backup.messages.copy import Origin
+from backup.messages.run import RestoreRequest
 from backup.planning.decisions import Action, Decision, Reason
 from backup.records import Replica, RunRow
 from backup.states import ReplicaState
@@ -66,7 +67,7 @@ def row_of(request: RestoreRequest, number: int, replica: Replica) -> RunRow:
         target=request.target,
         kind=replica.kind,
         model_id=replica.target_model_id,
-        requested_target_model_id=None if is_v2 else replica.model_id,
+        target_model_id=None if is_v2 else replica.model_id,
         origin=Origin(source=replica.source, model_id=replica.model_id, fingerprint=replica.fingerprint),
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from backup.api_versions import newest_common
 from backup.codes import MEANINGS
 from backup.document_models import Generation, ModelState
-from backup.messages import CopyOutcome, RowAction
+from backup.messages.copy import CopyOutcome, RowAction
 from backup.planning.backup_plan import needs_own_id, recreates
 from backup.planning.decisions import CODE_OF_BLOCK, Action, BackupPlan, Decision, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts

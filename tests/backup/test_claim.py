@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backup.claim import Claim, IllegalMove, new_claim
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import CopyOrder, StepInput
+from backup.messages.copy import CopyOrder, StepInput
 from backup.states import CLAIM_MOVES, RESUME_AT, ClaimState, Step
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

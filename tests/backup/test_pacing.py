@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup.codes import MEANINGS, Code, Remedy
-from backup.messages import Failure
+from backup.messages.copy import Failure
 from backup.pacing import (
     ACCESS_TRIES,
     CRASH_TRIES,

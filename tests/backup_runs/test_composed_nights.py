@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from activities import authorize_copy, start_copy
-from backup.messages import StepInput
+from backup.messages.copy import StepInput
 from backup.states import ReplicaState
 from claims.step import StepContext
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN
 from local.inprocess import SECOND_TARGET, TARGET
 from local.simulator.models import v4_model

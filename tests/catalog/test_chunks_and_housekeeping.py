@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backup.document_models import Kind
-from backup.messages import RunClosing
+from backup.messages.run import RunClosing
 from backup.records import RunRow
 from catalog import housekeeping
 from catalog.catalog import Catalog

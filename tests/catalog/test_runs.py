@@ -9,7 +9,8 @@ import pytest
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, RunClosing, RunRequest
+from backup.messages.copy import CopyOrder, CopyOutcome
+from backup.messages.run import RunClosing, RunRequest
 from backup.states import CopyStatus, RunStatus
 from catalog.runs import RunTable, UnknownRun
 from catalog.store import Store

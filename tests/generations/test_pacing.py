@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyProgress
+from backup.messages.copy import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backup.messages import RunClosing, RunRequest
+from backup.messages.run import RunClosing, RunRequest
 from catalog.sqlite import SqliteStore
 from catalog.store import CatalogUnavailable, Table
 from local.host import Host, ManualClock

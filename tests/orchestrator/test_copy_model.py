@@ -12,7 +12,8 @@ import pytest
 from azure.durable_functions.testing import orchestrator_generator_wrapper
 
 from backup.codes import Code
-from backup.messages import Failure, Inspected, Message, StepDone
+from backup.messages import Message
+from backup.messages.copy import Failure, Inspected, StepDone
 from backup.states import ClaimState
 from orchestrator.copy_model import FRESH_STARTS, copy_model
 

@@ -19,7 +19,8 @@ from cryptography.fernet import Fernet
 
 from backup.claim import Claim
 from backup.configuration import parse_configuration
-from backup.messages import CopyOrder, CopyOutcome, CopyProgress, RunRequest
+from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress
+from backup.messages.run import RunRequest
 from backup.names import fallback_ids
 from catalog.catalog import Catalog
 from catalog.store import Page, Row, RowChanged, RowExists, Table

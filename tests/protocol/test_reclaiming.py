@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from backup.messages import CopyOrder, CopyProgress
+from backup.messages.copy import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from claims.chosen_ids import STALE_AFTER
 from local.host import ManualClock

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backup.configuration import DeepCheck, OnChange, Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
-from backup.messages import ComponentRef
+from backup.messages.copy import ComponentRef
 from backup.names import fallback_ids
 from backup.planning.backup_plan import SourceListEmpty, plan_backup, recreates
 from backup.planning.decisions import CODE_OF_BLOCK, Action, BackupPlan, Decision, Reason

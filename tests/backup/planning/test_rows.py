@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind, ModelState
-from backup.messages import RowAction
+from backup.messages.copy import RowAction
 from backup.planning.backup_plan import plan_backup
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Suspect
