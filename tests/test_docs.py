@@ -80,6 +80,16 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_what_the_glossary_finds_in_a_file_is_there() -> None:
+    """The glossary writes a file with what to look for in it: `path` (`name`)."""
+    entries = re.findall(r"`([\w/]+\.py)` \(`(\w+)`\)", text_of("docs/glossary.md"))
+    assert entries
+    missing = [
+        entry for entry in entries if not re.search(rf"(class|def) {entry[1]}\b|\b{entry[1]}:", text_of(entry[0]))
+    ]
+    assert missing == []
+
+
 def test_the_readme_names_every_room() -> None:
     table = text_of("README.md").partition("## Where things are")[2]
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
