@@ -22,11 +22,11 @@ def check_replica(services: Services, step: StepInput) -> Message:
     """Compare a replica with what was verified. ``StepInput`` in, ``ReplicaDone`` out, or ``Drifted``."""
     replicas = services.catalog.replicas
     stored = replicas.subject_of(step.order)
-    if stored is None or stored.replica.state is not ReplicaState.READY:
+    if stored is None or stored.record.state is not ReplicaState.READY:
         return ReplicaDone(changed=False)
     if is_cancelled(services, step.order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this replica was read")
-    replica = stored.replica
+    replica = stored.record
     found = services.model_service(replica.target, replica.api_version, replica.kind).find_model(
         replica.target_model_id
     )

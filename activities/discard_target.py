@@ -92,8 +92,8 @@ def _release(work: StepContext, step: DiscardInput) -> None:
 def _released_before(services: Services, step: DiscardInput) -> StepDone | None:
     """Return the result again where this very step has ended the copy already, and its answer was lost."""
     found = find_claim(services, step.order)
-    if found is None or found.claim.state is not ClaimState.RELEASED or found.claim.owner != step.owner:
+    if found is None or found.record.state is not ClaimState.RELEASED or found.record.owner != step.owner:
         return None
-    if found.claim.outcome_code != step.code:
+    if found.record.outcome_code != step.code:
         return None
-    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.claim.target_model_id)
+    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)

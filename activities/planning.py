@@ -26,10 +26,9 @@ from backup.messages import (
 )
 from backup.names import CLAIM_PLAN, FAIL_RUN, MAKE_PLAN
 from backup.plan import SourceListEmpty, make_plan, needs_own_id, recreates
-from backup.records import RunRecord, RunRow, Suspect
+from backup.records import Replica, RunRecord, RunRow, Suspect
 from backup.states import CopyStatus
-from catalog.replicas import KnownReplica
-from catalog.store import RowChanged
+from catalog.store import RowChanged, Stored
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -126,7 +125,7 @@ def _made(record: RunRecord) -> PlanMade:
     return PlanMade(total=record.rows_to_work, plan_hash=record.plan_hash or "", counts=record.counts)
 
 
-def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: list[KnownReplica]) -> PlanInput:
+def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: list[Stored[Replica]]) -> PlanInput:
     configuration, run_id = services.configuration, inputs.request.run_id
 
     def listing_of(name: str, *, is_source: bool) -> Listing | None:
@@ -142,16 +141,14 @@ def _plan_input(services: Services, inputs: PlanInputs, policy: Plan, known: lis
         resources=configuration.resources,
         source=source,
         targets={target: listing_of(target, is_source=False) for target in policy.targets},
-        replicas=[one.replica for one in known],
+        replicas=[one.record for one in known],
         now=services.now(),
     )
 
 
-def _mark(services: Services, known: list[KnownReplica], result: PlanResult) -> None:
+def _mark(services: Services, known: list[Stored[Replica]], result: PlanResult) -> None:
     """Write into the catalog what the lists showed about replicas. Losing a race to a copy under way is fine: it knows better."""
-    rows = {
-        (one.replica.kind, one.replica.model_id, one.replica.target, one.replica.target_model_id): one for one in known
-    }
+    rows = {(one.record.kind, one.record.model_id, one.record.target, one.record.target_model_id): one for one in known}
     for replica in result.marks:
         one = rows[replica.kind, replica.model_id, replica.target, replica.target_model_id]
         try:

@@ -36,7 +36,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     )
     work = StepContext.open(services, step)
     replica = _replica(work.claim, order)
-    if stored is None or stored.replica != replica:
+    if stored is None or stored.record != replica:
         try:
             services.catalog.replicas.put(replica, stored)
         except (RowExists, RowChanged):
@@ -55,7 +55,7 @@ def _recorded_before(services: Services, step: StepInput) -> StepDone | None:
     found = find_claim(services, step.order)
     if found is None:
         return None
-    claim = found.claim
+    claim = found.record
     is_ours = (claim.owner, claim.attempt, claim.state) == (step.owner, step.attempt, ClaimState.RELEASED)
     has_copy = claim.verified_at is not None and claim.target_model_id is not None and claim.outcome_code is None
     return _recorded(claim) if is_ours and has_copy else None
@@ -95,7 +95,7 @@ def _retire_others(services: Services, replica: Replica) -> None:
     """Let older replicas of this model in this target retire. They are deleted later: applications cache the lookup."""
     replicas = services.catalog.replicas
     for stored in replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
-        other = stored.replica
+        other = stored.record
         is_other = other.target_model_id != replica.target_model_id and other.state is ReplicaState.READY
         # a newer one was recorded by a later run: this step comes late
         if not is_other or other.verified_at > replica.verified_at:

@@ -63,7 +63,7 @@ def _chosen(services: Services, request: RestoreRequest) -> list[Replica]:
     usable: dict[ModelKey, list[Replica]] = {}
     wanted = None if request.models is None else set(request.models)
     for known in services.catalog.replicas.of_source(request.source):
-        replica = known.replica
+        replica = known.record
         if replica.state is not ReplicaState.READY or replica.target == request.target:
             continue
         if request.kind not in {None, replica.kind} or (wanted is not None and replica.model_id not in wanted):

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from backup.claim import Claim
 from backup.document_models import Kind
 from backup.names import claim_key
-from catalog.store import Row, Store, Table
-
-
-@dataclass(frozen=True, slots=True)
-class HeldClaim:
-    """A claim together with the row that it was read from."""
-
-    claim: Claim
-    row: Row
+from catalog.store import Store, Stored, Table
 
 
 class ClaimTable:
@@ -26,21 +17,21 @@ class ClaimTable:
         """Keep claims in ``store``."""
         self._store = store
 
-    def get(self, target: str, kind: Kind, source: str, model_id: str) -> HeldClaim | None:
+    def get(self, target: str, kind: Kind, source: str, model_id: str) -> Stored[Claim] | None:
         """Return a claim as it is now, or ``None``."""
         row = self._store.get(Table.CLAIMS, target, claim_key(kind, source, model_id))
-        return None if row is None else HeldClaim(Claim.parse(row.data), row)
+        return None if row is None else Stored(Claim.parse(row.data), row)
 
-    def insert(self, claim: Claim) -> HeldClaim:
+    def insert(self, claim: Claim) -> Stored[Claim]:
         """Write a claim that is new. Raises ``RowExists`` where somebody was faster."""
         key = claim_key(claim.kind, claim.source, claim.model_id)
-        return HeldClaim(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
+        return Stored(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
 
-    def save(self, held: HeldClaim, claim: Claim) -> HeldClaim:
+    def save(self, held: Stored[Claim], claim: Claim) -> Stored[Claim]:
         """Change a claim that still is as it was read. Raises ``RowChanged``."""
-        return HeldClaim(claim, self._store.replace(held.row, claim.to_json()))
+        return Stored(claim, self._store.replace(held.row, claim.to_json()))
 
-    def delete(self, held: HeldClaim) -> None:
+    def delete(self, held: Stored[Claim]) -> None:
         """Forget a claim that still is as it was read. Raises ``RowChanged``."""
         self._store.delete(held.row)
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from backup.document_models import Kind
 from backup.messages import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
-from catalog.store import Row, Store, Table
-
-
-@dataclass(frozen=True, slots=True)
-class KnownReplica:
-    """A replica together with the row that it was read from."""
-
-    replica: Replica
-    row: Row
+from catalog.store import Store, Stored, Table
 
 
 class ReplicaTable:
@@ -27,33 +18,33 @@ class ReplicaTable:
         """Keep replicas in ``store``."""
         self._store = store
 
-    def get(self, source: str, kind: Kind, model_id: str, target: str, target_model_id: str) -> KnownReplica | None:
+    def get(self, source: str, kind: Kind, model_id: str, target: str, target_model_id: str) -> Stored[Replica] | None:
         """Return one replica, or ``None``."""
         row = self._store.get(Table.REPLICAS, replica_partition(source, kind, model_id), f"{target}|{target_model_id}")
-        return None if row is None else KnownReplica(Replica.parse(row.data), row)
+        return None if row is None else Stored(Replica.parse(row.data), row)
 
-    def subject_of(self, order: CopyOrder) -> KnownReplica | None:
+    def subject_of(self, order: CopyOrder) -> Stored[Replica] | None:
         """Return the replica that a row of a run is about, or ``None``."""
         if order.subject_id is None:
             return None
         return self.get(order.mapped_source, order.kind, order.mapped_model_id, order.target, order.subject_id)
 
-    def of_model(self, source: str, kind: Kind, model_id: str, target: str | None = None) -> list[KnownReplica]:
+    def of_model(self, source: str, kind: Kind, model_id: str, target: str | None = None) -> list[Stored[Replica]]:
         """Return the replicas of a model, in ``target`` or everywhere."""
         page = self._store.scan(
             Table.REPLICAS,
             partition=replica_partition(source, kind, model_id),
             key_prefix=f"{target}|" if target else None,
         )
-        return [KnownReplica(Replica.parse(row.data), row) for row in page.rows]
+        return [Stored(Replica.parse(row.data), row) for row in page.rows]
 
-    def of_source(self, source: str) -> Iterator[KnownReplica]:
+    def of_source(self, source: str) -> Iterator[Stored[Replica]]:
         """Go through the replicas of all models of a source."""
         after = None
         while True:
             page = self._store.scan(Table.REPLICAS, partition_prefix=f"{source}|", after=after)
             for row in page.rows:
-                yield KnownReplica(Replica.parse(row.data), row)
+                yield Stored(Replica.parse(row.data), row)
             after = page.after
             if after is None:
                 return
@@ -66,13 +57,13 @@ class ReplicaTable:
         found = self._store.scan(Table.REPLICAS, partition_prefix=prefix, after=after, limit=limit)
         return [Replica.parse(row.data) for row in found.rows], found.after
 
-    def put(self, replica: Replica, known: KnownReplica | None) -> KnownReplica:
+    def put(self, replica: Replica, known: Stored[Replica] | None) -> Stored[Replica]:
         """Write a replica over what was read as ``known``. Raises ``RowExists`` or ``RowChanged`` where somebody was faster."""
         if known is not None:
-            return KnownReplica(replica, self._store.replace(known.row, replica.to_json()))
+            return Stored(replica, self._store.replace(known.row, replica.to_json()))
         partition = replica_partition(replica.source, replica.kind, replica.model_id)
         key = f"{replica.target}|{replica.target_model_id}"
-        return KnownReplica(replica, self._store.insert(Table.REPLICAS, partition, key, replica.to_json()))
+        return Stored(replica, self._store.insert(Table.REPLICAS, partition, key, replica.to_json()))
 
     def all(self) -> Iterator[Replica]:
         """Go through every replica."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
+
+from backup.messages import Message
+
+R = TypeVar("R", bound=Message)
 
 
 class Table(StrEnum):
@@ -51,6 +55,14 @@ class Row:
     key: str
     data: Mapping[str, Any]
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[R]):
+    """A record together with the row that it was read from."""
+
+    record: R
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)

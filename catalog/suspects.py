@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from backup.document_models import Kind
 from backup.records import Suspect
-from catalog.store import Row, RowChanged, RowExists, Store, Table
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSuspect:
-    """A suspect together with the row that it was read from."""
-
-    suspect: Suspect
-    row: Row
+from catalog.store import RowChanged, RowExists, Store, Stored, Table
 
 
 class SuspectTable:
@@ -33,14 +24,14 @@ class SuspectTable:
             return False
         return True
 
-    def get(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> KnownSuspect | None:
+    def get(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> Stored[Suspect] | None:
         """Return one suspect, or ``None``."""
         row = self._store.get(Table.SUSPECTS, target, _key(kind, model_id))
-        return None if row is None else KnownSuspect(Suspect.parse(row.data), row)
+        return None if row is None else Stored(Suspect.parse(row.data), row)
 
-    def change(self, known: KnownSuspect, suspect: Suspect) -> KnownSuspect:
+    def change(self, known: Stored[Suspect], suspect: Suspect) -> Stored[Suspect]:
         """Write a suspect over what was read as ``known``. Raises ``RowChanged`` where somebody was faster."""
-        return KnownSuspect(suspect, self._store.replace(known.row, suspect.to_json()))
+        return Stored(suspect, self._store.replace(known.row, suspect.to_json()))
 
     def of_target(self, target: str) -> list[Suspect]:
         """Return what is suspected in ``target``, at most 1000 of them."""

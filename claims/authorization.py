@@ -109,7 +109,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
     found = find_claim(work.services, work.order)
     return found is not None and target_model_id in {
-        found.claim.target_model_id,
-        found.claim.announced_id,
-        found.claim.lost_id,
+        found.record.target_model_id,
+        found.record.announced_id,
+        found.record.lost_id,
     }

@@ -19,11 +19,9 @@ from backup.claim import Superseded
 from backup.codes import Code
 from backup.document_models import Kind, ModelState
 from backup.messages import Failure, Message, ReplicaDone, StepInput
-from backup.records import Suspect
+from backup.records import Replica, Suspect
 from backup.states import ReplicaState
-from catalog.replicas import KnownReplica
-from catalog.store import RowChanged
-from catalog.suspects import KnownSuspect
+from catalog.store import RowChanged, Stored
 from claims.lost_answers import add_suspect, suspect_lost_id
 from claims.step import StepContext, step_fields
 from form_recognizer import ModelNotFound, ModelService, RetryAfter, ServiceError
@@ -158,9 +156,9 @@ def _report_failed_sweep(work: StepContext, entry: Superseded, error: ServiceErr
 # 3. replicas
 
 
-def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -> Message:
+def delete_recorded(services: Services, step: StepInput, stored: Stored[Replica]) -> Message:
     """Delete a replica, if it still is what was verified. Announced first: the lookup must not name it while it is being deleted."""
-    replica = stored.replica
+    replica = stored.record
     service = services.model_service(replica.target, replica.api_version, replica.kind)
     replicas = services.catalog.replicas
     stored = replicas.put(replica.replace(state=ReplicaState.DELETING), stored)
@@ -180,9 +178,9 @@ def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -
 # 4. suspects
 
 
-def delete_stale_placeholder(work: StepContext, stored: KnownSuspect) -> bool:
+def delete_stale_placeholder(work: StepContext, stored: Stored[Suspect]) -> bool:
     """Delete a stale placeholder that blocks an id (v3 and later); return false where another delivery is doing that."""
-    suspects, suspect = work.services.catalog.suspects, stored.suspect
+    suspects, suspect = work.services.catalog.suspects, stored.record
     try:
         announced = suspects.change(stored, suspect.replace(deleting=True))
     except RowChanged:

@@ -14,8 +14,7 @@ from backup.claim import Claim
 from backup.codes import Code
 from backup.messages import CopyOrder, Failure, StepDone, StepInput
 from backup.states import CopyStatus
-from catalog.claims import HeldClaim
-from catalog.store import RowChanged
+from catalog.store import RowChanged, Stored
 from form_recognizer import ModelService, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -46,7 +45,7 @@ class StepContext:
 
     services: Services
     step: StepInput
-    held: HeldClaim
+    held: Stored[Claim]
 
     @classmethod
     def open(cls, services: Services, step: StepInput) -> Self:
@@ -54,14 +53,14 @@ class StepContext:
         held = find_claim(services, step.order)
         if held is None:
             raise Refused(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
-        if not held.claim.is_held_by(step):
-            raise Refused.with_failure(held.claim.refusal(step))
+        if not held.record.is_held_by(step):
+            raise Refused.with_failure(held.record.refusal(step))
         return cls(services, step, held)
 
     @property
     def claim(self) -> Claim:
         """The claim."""
-        return self.held.claim
+        return self.held.record
 
     @property
     def order(self) -> CopyOrder:
@@ -108,7 +107,7 @@ class StepContext:
                 self.held = self.services.catalog.claims.save(self.held, outcome(self.claim))
             except RowChanged:
                 found = find_claim(self.services, self.order)
-                if found is None or not found.claim.same_announcement(announced):
+                if found is None or not found.record.same_announcement(announced):
                     raise Refused.with_failure(concurrent_change(self.services, self.step)) from None
                 self.held = found
             else:
@@ -136,7 +135,7 @@ class StepContext:
         return is_cancelled(self.services, self.order)
 
 
-def find_claim(services: Services, order: CopyOrder) -> HeldClaim | None:
+def find_claim(services: Services, order: CopyOrder) -> Stored[Claim] | None:
     """Return the claim on the copy of ``order``, whoever holds it."""
     return services.catalog.claims.get(order.target, order.kind, order.source, order.model_id)
 
@@ -150,9 +149,9 @@ def concurrent_change(services: Services, step: StepInput) -> Failure:
     found = find_claim(services, step.order)
     if found is None:
         return Failure.of(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
-    if found.claim.owner == step.owner:
+    if found.record.owner == step.owner:
         return Failure.of(Code.RECONCILING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
-    return found.claim.refusal(step)
+    return found.record.refusal(step)
 
 
 def is_cancelled(services: Services, order: CopyOrder) -> bool:

@@ -57,9 +57,9 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
 
 def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     held = services.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
-    if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
+    if held is None or (held.record.run_id, held.record.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
-    claim = held.claim
+    claim = held.record
     return {
         "step": RESUME_AT[claim.state],
         "polls": claim.polls,

@@ -200,12 +200,12 @@ class ProtocolStage(Stage):
         """Return the claim on the copy of a model."""
         held = self.services.catalog.claims.get(self.subject.target, self.subject.kind, SOURCE, model_id)
         assert held is not None, f"nobody ever claimed {model_id}"
-        return held.claim
+        return held.record
 
     def replicas(self, model_id: str) -> list[Replica]:
         """Return what the catalog knows of a model's copies in the target."""
         replicas = self.services.catalog.replicas
-        return [one.replica for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
+        return [one.record for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
 
     def deleted_ids(self) -> list[str | None]:
         """Return the ids whose deletion was asked of the target."""
