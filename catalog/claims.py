@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from backup.claim import Claim
 from backup.document_models import Kind
 from backup.names import claim_key
-from catalog.store import Store, Stored, Table
+from catalog.store import Store, Stored, Table, scan_all
 
 
 class ClaimTable:
@@ -46,11 +46,5 @@ class ClaimTable:
 
     def of_target(self, target: str) -> Iterator[Claim]:
         """Go through every claim on ``target``, released ones included."""
-        after = None
-        while True:
-            page = self._store.scan(Table.CLAIMS, partition=target, after=after)
-            for row in page.rows:
-                yield Claim.parse(row.data)
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.CLAIMS, partition=target):
+            yield Claim.parse(row.data)

@@ -8,7 +8,7 @@ from backup.document_models import Kind
 from backup.messages import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
-from catalog.store import Store, Stored, Table
+from catalog.store import Store, Stored, Table, scan_all
 
 
 class ReplicaTable:
@@ -40,14 +40,8 @@ class ReplicaTable:
 
     def of_source(self, source: str) -> Iterator[Stored[Replica]]:
         """Go through the replicas of all models of a source."""
-        after = None
-        while True:
-            page = self._store.scan(Table.REPLICAS, partition_prefix=f"{source}|", after=after)
-            for row in page.rows:
-                yield Stored(Replica.parse(row.data), row)
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.REPLICAS, partition_prefix=f"{source}|"):
+            yield Stored(Replica.parse(row.data), row)
 
     def page(
         self, after: tuple[str, str] | None, limit: int, source: str | None = None
@@ -67,11 +61,5 @@ class ReplicaTable:
 
     def all(self) -> Iterator[Replica]:
         """Go through every replica."""
-        after = None
-        while True:
-            page = self._store.scan(Table.REPLICAS, after=after)
-            for row in page.rows:
-                yield Replica.parse(row.data)
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.REPLICAS):
+            yield Replica.parse(row.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +13,7 @@ from backup.messages import CopyOrder, CopyOutcome, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
 from catalog.contention import retry_on_conflict
-from catalog.store import LONGEST_DATA, Row, RowChanged, RowExists, Store, Table
+from catalog.store import LONGEST_DATA, Row, RowChanged, RowExists, Store, Table, scan_all
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
@@ -44,18 +45,16 @@ class RunTable:
     def rows(self, run_id: str, first: int = 0, limit: int | None = None) -> Iterator[RunRow]:
         """Go through the copies of a run in order, from number ``first``, at most ``limit`` of them."""
         after = (run_id, _row_key(first - 1)) if first > 0 else None
-        left = limit
-        while left is None or left > 0:
-            page = self._store.scan(
-                Table.RUNS, partition=run_id, key_prefix="row-", after=after, limit=min(left or 1000, 1000)
-            )
-            for row in page.rows:
-                yield RunRow.parse(row.data)
-            after = page.after
-            if after is None:
-                return
-            if left is not None:
-                left -= len(page.rows)
+        rows = scan_all(
+            self._store,
+            Table.RUNS,
+            partition=run_id,
+            key_prefix="row-",
+            after=after,
+            page_size=min(limit or 1000, 1000),
+        )
+        for row in itertools.islice(rows, limit):
+            yield RunRow.parse(row.data)
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record. Repeating it changes nothing."""
@@ -144,14 +143,8 @@ class RunTable:
 
     def read_chunks(self, run_id: str, name: str) -> Iterator[Mapping[str, Any]]:
         """Go through a list that :meth:`write_chunks` kept."""
-        after = None
-        while True:
-            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=name, after=after)
-            for row in page.rows:
-                yield from row.data["entries"]
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.RUNS, partition=run_id, key_prefix=name):
+            yield from row.data["entries"]
 
     def newest(self, after: str | None, limit: int) -> tuple[list[RunRecord], str | None]:
         """Return up to ``limit`` runs, newest first, and where the next page starts."""

@@ -6,7 +6,7 @@ that every change replaces, and can be listed in the order of partition and key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
@@ -108,3 +108,29 @@ class Store(Protocol):
 
         ``partition`` and ``partition_prefix`` exclude each other; with neither, the whole table is listed.
         """
+
+
+def scan_all(
+    store: Store,
+    table: Table,
+    *,
+    partition: str | None = None,
+    partition_prefix: str | None = None,
+    key_prefix: str | None = None,
+    after: tuple[str, str] | None = None,
+    page_size: int = 1000,
+) -> Iterator[Row]:
+    """Go through all the rows that :meth:`Store.scan` lists, ``page_size`` of them (at most 1000) with each call."""
+    while True:
+        page = store.scan(
+            table,
+            partition=partition,
+            partition_prefix=partition_prefix,
+            key_prefix=key_prefix,
+            after=after,
+            limit=page_size,
+        )
+        yield from page.rows
+        after = page.after
+        if after is None:
+            return
