@@ -60,11 +60,11 @@ class Origin(Message):
     """The version that was lost, where it is known."""
 
 
-class CopyOrder(Message):
-    """One row of a run: a copy to be made, or a replica to be deleted or checked."""
+class RowTask(Message):
+    """What one row of a run is to do: make a copy, or delete or check a replica."""
 
-    run_id: str
     row: int
+    """Its number within the run."""
     source: str
     target: str
     kind: Kind
@@ -79,27 +79,33 @@ class CopyOrder(Message):
     recreate: bool = False
     """Whether the old replica is deleted before the new copy is made, so that the id stays."""
     own_id_only: bool | None = None
-    """Whether the copy is of no use under another id: a composed model refers to it by this one."""
+    """Whether only this id will do, because a composed model refers to the copy by it."""
     origin: Origin | None = None
-    deadline_seconds: float
-    """Counted from the first moment of the copy."""
-    patience_seconds: float
-    """How long an unreachable resource is waited for while nothing has been started."""
 
     @property
     def mapped_source(self) -> str:
-        """The source that the copy is known under in the mapping."""
+        """The source that the copy is recorded under."""
         return self.origin.source if self.origin else self.source
 
     @property
     def mapped_model_id(self) -> str:
-        """The model id that the copy is known under in the mapping."""
+        """The model id that the copy is recorded under."""
         return self.origin.model_id if self.origin else self.model_id
 
     @property
     def wanted_id(self) -> str:
         """The id that the copy should have, where ids are ours to choose (v3 and later)."""
         return self.target_model_id or self.model_id
+
+
+class CopyOrder(RowTask):
+    """The task of one row, as its orchestration gets it."""
+
+    run_id: str
+    deadline_seconds: float
+    """Counted from the first moment of the copy."""
+    patience_seconds: float
+    """How long an unreachable resource is waited for while nothing has been started."""
 
 
 class StepInput(Message):

@@ -66,7 +66,7 @@ class RunTable:
                 target=target,
                 kind=request.kind,
                 model_id=model,
-                requested_target_model_id=request.target_model_id,
+                target_model_id=request.target_model_id,
             )
             for index, (target, model) in enumerate(pairs)
         ]

@@ -42,7 +42,7 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
         "target": row.target,
         "kind": row.kind,
         "modelId": row.model_id,
-        "targetModelId": row.requested_target_model_id,
+        "targetModelId": row.target_model_id,
         "status": row.status,
         "step": None,
         "polls": 0,
@@ -115,7 +115,7 @@ def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[st
             target=target,
             kind=request.kind,
             model_id=model_id,
-            requested_target_model_id=request.target_model_id,
+            target_model_id=request.target_model_id,
         )
         for target in request.targets
         for model_id in request.models
