@@ -10,7 +10,7 @@ from backup.announced import Announcing
 from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import Message
-from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowWork
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
@@ -39,7 +39,7 @@ class Replica(Announcing):
     """What a composed model refers to, by the ids that it must have in the target (v4)."""
 
 
-class RunRow(RowWork):
+class RunRow(RowTask):
     """A row of a run, and how far it is."""
 
     status: CopyStatus = CopyStatus.PENDING
@@ -89,7 +89,7 @@ class RunRecord(Message):
     def order(self, row: RunRow) -> CopyOrder:
         """Return the input of the orchestration of ``row``."""
         return CopyOrder(
-            **{name: getattr(row, name) for name in RowWork.model_fields},
+            **{name: getattr(row, name) for name in RowTask.model_fields},
             run_id=self.run_id,
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,

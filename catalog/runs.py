@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -45,18 +46,16 @@ class RunTable:
     def rows(self, run_id: str, first: int = 0, limit: int | None = None) -> Iterator[RunRow]:
         """Go through the copies of a run in order, from number ``first``, at most ``limit`` of them."""
         after = (run_id, _row_key(first - 1)) if first > 0 else None
-        left = limit
-        while left is None or left > 0:
-            page = self._store.scan(
-                Table.RUNS, partition=run_id, key_prefix="row-", after=after, limit=min(left or 1000, 1000)
-            )
-            for row in page.rows:
-                yield RunRow.parse(row.data)
-            after = page.after
-            if after is None:
-                return
-            if left is not None:
-                left -= len(page.rows)
+        rows = scan_all(
+            self._store,
+            Table.RUNS,
+            partition=run_id,
+            key_prefix="row-",
+            after=after,
+            page_size=min(limit or 1000, 1000),
+        )
+        for row in itertools.islice(rows, limit):
+            yield RunRow.parse(row.data)
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record. Repeating it changes nothing."""

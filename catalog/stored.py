@@ -29,12 +29,18 @@ def scan_all(
     partition: str | None = None,
     partition_prefix: str | None = None,
     key_prefix: str | None = None,
+    after: tuple[str, str] | None = None,
+    page_size: int = 1000,
 ) -> Iterator[Row]:
-    """Give every row of a table, or of a part of it, page by page (see :meth:`catalog.store.Store.scan`)."""
-    after = None
+    """Give all the rows that :meth:`catalog.store.Store.scan` lists, ``page_size`` of them (at most 1000) per call."""
     while True:
         page = store.scan(
-            table, partition=partition, partition_prefix=partition_prefix, key_prefix=key_prefix, after=after
+            table,
+            partition=partition,
+            partition_prefix=partition_prefix,
+            key_prefix=key_prefix,
+            after=after,
+            limit=page_size,
         )
         yield from page.rows
         after = page.after

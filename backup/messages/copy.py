@@ -32,7 +32,7 @@ class Origin(Message):
     """The version that was lost, if it is known."""
 
 
-class RowWork(Message):
+class RowTask(Message):
     """What a row of a run asks for: a copy to make, or a replica to delete or check."""
 
     row: int
@@ -54,7 +54,7 @@ class RowWork(Message):
     origin: Origin | None = None
 
 
-class CopyOrder(RowWork):
+class CopyOrder(RowTask):
     """The row of a run as its orchestration gets it."""
 
     run_id: str

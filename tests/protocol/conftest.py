@@ -17,7 +17,7 @@ from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
 from catalog.catalog import Catalog
-from catalog.store import Row, Store, Table
+from catalog.store import Store, Table, scan_all
 from form_recognizer import ModelService
 from local.host import ManualClock
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Stage
@@ -221,22 +221,12 @@ class ProtocolStage(Stage):
         store: Store = self.services.catalog.claims._store
         found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         for table in tables or CATALOG_OF_COPIES:
-            for row in _all(store, table):
+            for row in scan_all(store, table):
                 # a lease is renewed by every step, that is what it is for
                 found[table, row.partition, row.key] = {
                     name: value for name, value in row.data.items() if name != "leaseUntil"
                 }
         return found
-
-
-def _all(store: Store, table: Table) -> Iterator[Row]:
-    after = None
-    while True:
-        page = store.scan(table, after=after)
-        yield from page.rows
-        after = page.after
-        if after is None:
-            return
 
 
 def known_ids(services: Services, subject: Subject) -> set[str]:
