@@ -96,6 +96,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
             owned_id=target_model_id,
             authorization=sealed,
             authorization_expires=authorization.expires,
+            taken_ids=[taken for taken in claim.taken_ids if taken != target_model_id],
             announced_at=None,
             announced_id=None,
             lost_id=None,
