@@ -24,13 +24,13 @@ def check_replica(services: Services, step: StepInput) -> Message:
     replicas = services.catalog.replicas
     stored = replicas.subject_of(step.order)
     # one that is missing may have been found so by an earlier delivery of this step, whose answer was lost
-    if stored is None or stored.replica.state not in {ReplicaState.READY, ReplicaState.MISSING}:
+    if stored is None or stored.record.state not in {ReplicaState.READY, ReplicaState.MISSING}:
         return ReplicaDone(changed=False)
     if has_ended(services, step.order):
         return ReplicaDone(changed=False)
     if is_cancelled(services, step.order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this replica was read")
-    replica = stored.replica
+    replica = stored.record
     found = services.model_service(replica.target, replica.api_version, replica.kind).find_model(
         replica.target_model_id
     )

@@ -29,11 +29,11 @@ def clear_suspect(services: Services, step: StepInput) -> Message:
     suspects = services.catalog.suspects
     stored = suspects.get(order.target, order.subject_id, Kind.MODEL)
     hours = services.configuration.copies.delete_suspects_after_hours
-    if stored is None or not stored.suspect.is_due(hours, services.now()):
+    if stored is None or not stored.record.is_due(hours, services.now()):
         return ReplicaDone(changed=False)
     if is_cancelled(services, order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this was deleted")
-    suspect = stored.suspect
+    suspect = stored.record
     is_ours = suspect.model_id in services.catalog.claims.ids_in(order.target)
     deleted = not is_ours and delete_lost_v2_placeholder(services, step, stored)
     suspects.forget(order.target, suspect.model_id)

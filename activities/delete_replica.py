@@ -22,14 +22,14 @@ def delete_replica(services: Services, step: StepInput) -> Message:
     """Delete a replica, unless it changed or a copy of its model is under way. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
     stored = services.catalog.replicas.subject_of(order)
-    if stored is None or stored.replica.state is ReplicaState.MISSING or has_ended(services, order):
+    if stored is None or stored.record.state is ReplicaState.MISSING or has_ended(services, order):
         return ReplicaDone(changed=False)
-    if order.subject_fingerprint not in {None, stored.replica.fingerprint}:
+    if order.subject_fingerprint not in {None, stored.record.fingerprint}:
         # a later version was recorded under this id since the deletion was decided
         return ReplicaDone(changed=False)
     if (order.action is RowAction.DELETE or order.recreate) and is_cancelled(services, order):
         raise Refused(Code.CANCELLED, "the run was cancelled before this replica was deleted")
     held = find_claim(services, order)
-    if held is not None and held.claim.is_live(services.now()) and held.claim.owner != step.owner:
-        raise Refused(Code.COPY_IN_PROGRESS, f"run {held.claim.run_id} is copying this model, so its replica is kept")
+    if held is not None and held.record.is_live(services.now()) and held.record.owner != step.owner:
+        raise Refused(Code.COPY_IN_PROGRESS, f"run {held.record.run_id} is copying this model, so its replica is kept")
     return delete_recorded(services, step, stored)

@@ -26,8 +26,8 @@ UNANSWERED = {ClaimState.AUTHORIZING, ClaimState.POSTING}
 def discard_target(services: Services, step: DiscardInput) -> Message:
     """Clean up after a failed attempt. ``DiscardInput`` in, ``StepDone`` out."""
     found = find_claim(services, step.order)
-    if found is not None and _is_released(found.claim, step):
-        return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.claim.target_model_id)
+    if found is not None and _is_released(found.record, step):
+        return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)
     work = StepContext.under(services, step, found)
     if work.claim.state in UNANSWERED and not step.go_on and remedy(step.code) is Remedy.WAIT:
         # the call may have had its effect, and that could not be found out: the next owner looks again

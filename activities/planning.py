@@ -21,8 +21,8 @@ from backup.planning.facts import Listing, PlanFacts
 from backup.planning.lists import list_name, lists_of, model_of
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Replica, Suspect
-from catalog.replicas import KnownReplica
 from catalog.store import RowChanged
+from catalog.stored import Stored
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -58,7 +58,7 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
     if record is not None and record.total is not None:
         return RunOpened(total=record.rows_to_work, concurrency=copies.concurrency)
     replicas = list(services.catalog.replicas.of_source(services.configuration.plan(request.plan).source))
-    facts = _facts(services, inputs, [stored.replica for stored in replicas])
+    facts = _facts(services, inputs, [stored.record for stored in replicas])
     try:
         plan = plan_backup(facts)
     except SourceListEmpty as error:
@@ -125,13 +125,13 @@ def _due_suspects(services: Services, facts: PlanFacts, listed_since: datetime) 
     return due
 
 
-def _mark(services: Services, stored_replicas: list[KnownReplica], marks: Iterable[Replica]) -> None:
+def _mark(services: Services, stored_replicas: list[Stored[Replica]], marks: Iterable[Replica]) -> None:
     """Record what the lists showed about replicas. If a copy under way changes a record first, it knows better."""
 
     def place(replica: Replica) -> tuple[str, str, str, str]:
         return replica.kind, replica.model_id, replica.target, replica.target_model_id
 
-    rows = {place(stored.replica): stored for stored in stored_replicas}
+    rows = {place(stored.record): stored for stored in stored_replicas}
     for replica in marks:
         try:
             services.catalog.replicas.put(replica, rows[place(replica)])

@@ -25,8 +25,8 @@ def record_replica(services: Services, step: StepInput) -> Message:
     """Record the replica and release the claim. ``StepInput`` in, ``StepDone`` out."""
     order = step.order
     found = find_claim(services, order)
-    if found is not None and _is_recorded(found.claim, step):
-        return _recorded(found.claim)
+    if found is not None and _is_recorded(found.record, step):
+        return _recorded(found.record)
     work = StepContext.under(services, step, found)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
@@ -37,7 +37,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     )
     work.reread()
     replica = _replica(work.claim, order)
-    if stored is None or stored.replica != replica:
+    if stored is None or stored.record != replica:
         try:
             services.catalog.replicas.put(replica, stored)
         except (RowExists, RowChanged):
@@ -89,7 +89,7 @@ def _retire_others(services: Services, replica: Replica) -> None:
     """Let older replicas of this model in this target retire. They are deleted later: applications cache the lookup."""
     replicas = services.catalog.replicas
     for stored in replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
-        other = stored.replica
+        other = stored.record
         is_other = other.target_model_id != replica.target_model_id and other.state is ReplicaState.READY
         # a newer one was recorded by a later run: this step comes late
         if not is_other or other.verified_at > replica.verified_at:

@@ -30,7 +30,7 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
             request=request,
             resources=services.configuration.resources,
             unreachable={name for name, seen in services.reachability().items() if seen["state"] != REACHABLE},
-            replicas=[stored.replica for stored in services.catalog.replicas.of_source(request.source)],
+            replicas=[stored.record for stored in services.catalog.replicas.of_source(request.source)],
             now=now,
         )
     )

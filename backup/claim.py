@@ -2,7 +2,7 @@
 
 Why it exists: the platform runs an activity at least once, and on Azure Storage even minutes after its result was used. So every
 effect is announced in the claim before it happens, fenced by owner and attempt, and looked at before it is repeated.
-docs/decisions/0002-claims.md explains the protocol.
+docs/claims.md explains the protocol.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from backup.announced import Announcing
 from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import Message
-from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, Origin, RowAction
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
@@ -39,21 +39,9 @@ class Replica(Announcing):
     """What a composed model refers to, by the ids that it must have in the target (v4)."""
 
 
-class RunRow(Message):
-    """One copy of a run, from asked for to ended."""
+class RunRow(RowTask):
+    """A row of a run, and how far it is."""
 
-    row: int
-    source: str
-    target: str
-    kind: Kind
-    model_id: str
-    requested_target_model_id: str | None = None
-    action: RowAction = RowAction.COPY
-    subject_id: str | None = None
-    subject_fingerprint: str | None = None
-    recreate: bool = False
-    own_id_only: bool | None = None
-    origin: Origin | None = None
     status: CopyStatus = CopyStatus.PENDING
     started_at: datetime | None = None
     outcome: CopyOutcome | None = None
@@ -99,21 +87,10 @@ class RunRecord(Message):
         return (self.total if self.workable is None else self.workable) or 0
 
     def order(self, row: RunRow) -> CopyOrder:
-        """Return what the orchestration of ``row`` is told."""
+        """Return the input of the orchestration of ``row``."""
         return CopyOrder(
+            **{name: getattr(row, name) for name in RowTask.model_fields},
             run_id=self.run_id,
-            row=row.row,
-            source=row.source,
-            target=row.target,
-            kind=row.kind,
-            model_id=row.model_id,
-            target_model_id=row.requested_target_model_id,
-            action=row.action,
-            subject_id=row.subject_id,
-            subject_fingerprint=row.subject_fingerprint,
-            recreate=row.recreate,
-            own_id_only=row.own_id_only,
-            origin=row.origin,
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,
         )

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ClaimState(StrEnum):
-    """How far one copy is. The state is written before the effect that it announces; docs/decisions/0002 draws it."""
+    """How far one copy is. The state is written before the effect that it announces; docs/claims.md draws the moves."""
 
     CLAIMED = "claimed"
     """The copy is ours to make; nothing has been written to the service."""

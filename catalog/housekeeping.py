@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from backup.claim import Claim
 from backup.states import ClaimState
-from catalog.contention import retry_on_conflict
 from catalog.runs import INDEX_PARTITION, RunTable
 from catalog.store import Row, RowChanged, RowExists, Store, Table
+from catalog.stored import retry_on_conflict, scan_all
 
 RELEASED_FOR = timedelta(days=7)
 """How long a released claim is kept: long enough to tell a phantom that it is too late."""
@@ -72,18 +72,12 @@ class Housekeeping:
         """Delete claims that were given back more than seven days ago and left nothing behind; return how many."""
         deleted = 0
         for target in targets:
-            after = None
-            while True:
-                page = self._store.scan(Table.CLAIMS, partition=target, after=after)
-                for row in page.rows:
-                    claim = Claim.parse(row.data)
-                    is_old = claim.state is ClaimState.RELEASED and claim.lease_until + RELEASED_FOR < now
-                    if is_old and not claim.superseded:
-                        self._delete(row)
-                        deleted += 1
-                after = page.after
-                if after is None:
-                    break
+            for row in scan_all(self._store, Table.CLAIMS, partition=target):
+                claim = Claim.parse(row.data)
+                is_old = claim.state is ClaimState.RELEASED and claim.lease_until + RELEASED_FOR < now
+                if is_old and not claim.superseded:
+                    self._delete(row)
+                    deleted += 1
         return deleted
 
     def _delete_partition(self, table: Table, partition: str, budget: int) -> int:

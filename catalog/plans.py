@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from catalog.contention import retry_on_conflict
 from catalog.runs import RunTable
 from catalog.store import RowExists, Store, Table
+from catalog.stored import retry_on_conflict
 
 LEASE = timedelta(days=7)
 """A run that says nothing of its end for so long does not hold its plan any more. v2 copies one model a minute: thousands take days.

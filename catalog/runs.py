@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,8 @@ from backup.messages.copy import CopyOrder, CopyOutcome, Failure
 from backup.messages.run import LaneInput, RunClosing, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus, run_status
-from catalog.contention import retry_on_conflict
-from catalog.store import LONGEST_DATA, Row, RowExists, Store, Table
+from catalog.store import LONGEST_DATA, RowExists, Store, Table
+from catalog.stored import Stored, retry_on_conflict, scan_all
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
@@ -45,18 +46,16 @@ class RunTable:
     def rows(self, run_id: str, first: int = 0, limit: int | None = None) -> Iterator[RunRow]:
         """Go through the copies of a run in order, from number ``first``, at most ``limit`` of them."""
         after = (run_id, _row_key(first - 1)) if first > 0 else None
-        left = limit
-        while left is None or left > 0:
-            page = self._store.scan(
-                Table.RUNS, partition=run_id, key_prefix="row-", after=after, limit=min(left or 1000, 1000)
-            )
-            for row in page.rows:
-                yield RunRow.parse(row.data)
-            after = page.after
-            if after is None:
-                return
-            if left is not None:
-                left -= len(page.rows)
+        rows = scan_all(
+            self._store,
+            Table.RUNS,
+            partition=run_id,
+            key_prefix="row-",
+            after=after,
+            page_size=min(limit or 1000, 1000),
+        )
+        for row in itertools.islice(rows, limit):
+            yield RunRow.parse(row.data)
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record. Repeating it changes nothing."""
@@ -68,7 +67,7 @@ class RunTable:
                 target=target,
                 kind=request.kind,
                 model_id=model,
-                requested_target_model_id=request.target_model_id,
+                target_model_id=request.target_model_id,
             )
             for index, (target, model) in enumerate(pairs)
         ]
@@ -84,34 +83,22 @@ class RunTable:
         """Write ``rows`` and the run's record with ``facts`` in it. A run that has its rows already stays as it is."""
         self._store.ensure(Table.RUNS, run_id, {_row_key(row.row): row.to_json() for row in rows})
 
-        def attempt() -> RunRecord:
-            found, record = self._read_or_new(run_id, now)
+        def opened(record: RunRecord) -> RunRecord:
             if record.total is not None or record.ended_at is not None:
                 return record
-            opened = record.model_copy(update={"total": len(rows), "status": RunStatus.RUNNING, **facts})
-            self._write(found, opened)
-            return opened
+            return record.replace(total=len(rows), status=RunStatus.RUNNING, **facts)
 
-        record = retry_on_conflict(attempt, RowExists)
-        self._index(record)
-        return record
+        return self._index(self._change(run_id, now, opened))
 
     def announce(
         self, run_id: str, kind: str, now: datetime, plan: str | None = None, *, dry_run: bool = False
     ) -> RunRecord:
-        """Write the record of a run whose rows are still to be found out. Repeating it changes nothing."""
+        """Write the record of a run whose rows are not known yet. Repeating it changes nothing."""
 
-        def attempt() -> RunRecord:
-            found, record = self._read_or_new(run_id, now)
-            if found is not None and record.kind == kind:
-                return record
-            record = record.model_copy(update={"kind": kind, "plan": plan, "dry_run": dry_run})
-            self._write(found, record)
-            return record
+        def announced(record: RunRecord) -> RunRecord:
+            return record if record.kind == kind else record.replace(kind=kind, plan=plan, dry_run=dry_run)
 
-        record = retry_on_conflict(attempt, RowExists)
-        self._index(record)
-        return record
+        return self._index(self._change(run_id, now, announced))
 
     def write_chunks(self, run_id: str, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Keep a list of JSON objects with the run, as many a row as it may hold. Repeating it changes nothing."""
@@ -129,14 +116,8 @@ class RunTable:
 
     def read_chunks(self, run_id: str, name: str) -> Iterator[Mapping[str, Any]]:
         """Go through a list that :meth:`write_chunks` kept."""
-        after = None
-        while True:
-            page = self._store.scan(Table.RUNS, partition=run_id, key_prefix=name, after=after)
-            for row in page.rows:
-                yield from row.data["entries"]
-            after = page.after
-            if after is None:
-                return
+        for row in scan_all(self._store, Table.RUNS, partition=run_id, key_prefix=name):
+            yield from row.data["entries"]
 
     def newest(self, after: str | None, limit: int) -> tuple[list[RunRecord], str | None]:
         """Return up to ``limit`` runs, newest first, and where the next page starts."""
@@ -145,11 +126,13 @@ class RunTable:
         records = [record for row in page.rows if (record := self.find(row.data["runId"])) is not None]
         return records, page.after[1] if page.after else None
 
-    def _index(self, record: RunRecord) -> None:
-        # keys count down, because rows can only be listed upwards and the newest run is wanted first
+    def _index(self, record: RunRecord) -> RunRecord:
+        """Put a run into the list of runs; return its record."""
+        # keys count down, because rows can only be listed upwards and the newest run comes first
         countdown = 10**13 - int(record.started_at.timestamp() * 1000)
         key = f"{countdown:013d}-{record.run_id}"
         self._store.ensure(Table.RUN_INDEX, INDEX_PARTITION, {key: {"runId": record.run_id}})
+        return record
 
     def take(
         self, run_id: str, lane: int, sequence: int, finished: CopyOutcome | None, now: datetime
@@ -161,46 +144,39 @@ class RunTable:
         """
 
         def attempt() -> int | None:
-            found, record = self._read(run_id)
+            stored = self._read(run_id)
+            record = stored.record
             position = record.lanes.get(str(lane))
             if position is not None and position.sequence >= sequence:
                 return position.row if position.sequence == sequence else None
-            ended = position is not None and position.row is not None and finished is not None
-            if ended and position is not None and position.row is not None and finished is not None:
+            has_ended = False
+            if position is not None and position.row is not None and finished is not None:
                 self._finish(run_id, position.row, finished)
+                has_ended = True
             free = record.next_row if record.next_row < record.rows_to_work else None
-            lanes = {**record.lanes, str(lane): LanePosition(sequence=sequence, row=free)}
-            update = {
-                "lanes": lanes,
-                "next_row": record.next_row + (free is not None),
-                "done": record.done + ended,
-            }
-            self._write(found, record.model_copy(update=update))
+            taken = record.replace(
+                lanes={**record.lanes, str(lane): LanePosition(sequence=sequence, row=free)},
+                next_row=record.next_row + (free is not None),
+                done=record.done + has_ended,
+            )
+            self._store.replace(stored.row, taken.to_json())
             return free
 
         index = retry_on_conflict(attempt)
-        if index is None:
-            return None
-        row = self._mark_running(run_id, index, now)
-        return self._read(run_id)[1].order(row)
+        return None if index is None else self._read(run_id).record.order(self._mark_running(run_id, index, now))
 
     def is_worked_off(self, run_id: str) -> bool:
         """Tell whether it is written how every row ended."""
-        _, record = self._read(run_id)
+        record = self._read(run_id).record
         return record.total is not None and record.done >= record.total
 
     def cancel(self, run_id: str, now: datetime) -> RunRecord:
         """Ask a run to stop. Works before its rows are written, too; a run that has ended stays as it is."""
 
-        def attempt() -> RunRecord:
-            found, record = self._read_or_new(run_id, now)
-            if record.ended_at is not None or record.cancel_requested:
-                return record
-            record = record.model_copy(update={"cancel_requested": True})
-            self._write(found, record)
-            return record
+        def cancelled(record: RunRecord) -> RunRecord:
+            return record if record.ended_at is not None else record.replace(cancel_requested=True)
 
-        return retry_on_conflict(attempt, RowExists)
+        return self._change(run_id, now, cancelled)
 
     def close(self, closing: RunClosing, now: datetime) -> RunRecord:
         """Write how a run ended. Repeating it changes nothing.
@@ -208,7 +184,7 @@ class RunTable:
         A run without rows fails as a whole. A row that has not ended fails with ``closing.failure``, or with ``ChildLost`` without one.
         """
         run_id, failure = closing.run_id, closing.failure
-        record = self._read(run_id)[1] if failure is None else self.find(run_id)
+        record = self._read(run_id).record if failure is None else self.find(run_id)
         if record is not None and record.ended_at is not None:
             return record
         has_rows = record is not None and record.total is not None
@@ -217,24 +193,21 @@ class RunTable:
                 self._record_last_row(record, lane)
         statuses, stopped = self._end_rows(closing, now) if has_rows else ({}, True)
 
-        def attempt() -> RunRecord:
-            found, record = self._read_or_new(run_id, now)
+        def closed(record: RunRecord) -> RunRecord:
             if record.ended_at is not None:
                 return record
             unchanged = record.counts.get("skip", 0)
             status = run_status(statuses, cancelled=record.cancel_requested, unchanged=unchanged)
-            done = sum(statuses.values())
-            record = record.replace(
-                status=status if has_rows else RunStatus.FAILED, ended_at=now, done=done, total=record.total or 0
+            return record.replace(
+                status=status if has_rows else RunStatus.FAILED,
+                ended_at=now,
+                done=sum(statuses.values()),
+                total=record.total or 0,
+                code=failure.code if failure and stopped else record.code,
+                message=failure.message if failure and stopped else record.message,
             )
-            if failure is not None and stopped:
-                record = record.replace(code=failure.code, message=failure.message)
-            self._write(found, record)
-            return record
 
-        record = retry_on_conflict(attempt, RowExists)
-        self._index(record)
-        return record
+        return self._index(self._change(run_id, now, closed))
 
     def _record_last_row(self, record: RunRecord, lane: LaneInput) -> None:
         """Write how the last row of a lane ended that could not take another one."""
@@ -266,23 +239,28 @@ class RunTable:
             statuses[status] = statuses.get(status, 0) + 1
         return statuses, stopped
 
-    def _read(self, run_id: str) -> tuple[Row, RunRecord]:
+    def _read(self, run_id: str) -> Stored[RunRecord]:
         row = self._store.get(Table.RUNS, run_id, RUN_KEY)
         if row is None:
             raise UnknownRun(run_id)
-        return row, RunRecord.parse(row.data)
+        return Stored(RunRecord.parse(row.data), row)
 
-    def _read_or_new(self, run_id: str, now: datetime) -> tuple[Row | None, RunRecord]:
-        row = self._store.get(Table.RUNS, run_id, RUN_KEY)
-        if row is None:
-            return None, RunRecord(run_id=run_id, kind="copies", started_at=now)
-        return row, RunRecord.parse(row.data)
+    def _change(self, run_id: str, now: datetime, change: Callable[[RunRecord], RunRecord]) -> RunRecord:
+        """Write what ``change`` makes of the run's record, or of a new one; return it. ``change`` may return its argument: no write."""
 
-    def _write(self, found: Row | None, record: RunRecord) -> None:
-        if found is None:
-            self._store.insert(Table.RUNS, record.run_id, RUN_KEY, record.to_json())
-        else:
-            self._store.replace(found, record.to_json())
+        def attempt() -> RunRecord:
+            row = self._store.get(Table.RUNS, run_id, RUN_KEY)
+            record = (
+                RunRecord(run_id=run_id, kind="copies", started_at=now) if row is None else RunRecord.parse(row.data)
+            )
+            changed = change(record)
+            if row is None:
+                self._store.insert(Table.RUNS, run_id, RUN_KEY, changed.to_json())
+            elif changed is not record:
+                self._store.replace(row, changed.to_json())
+            return changed
+
+        return retry_on_conflict(attempt, RowExists)
 
     def _finish(self, run_id: str, index: int, outcome: CopyOutcome) -> None:
         def attempt() -> None:
@@ -303,7 +281,7 @@ class RunTable:
             row = RunRow.parse(found.data)
             if row.status is not CopyStatus.PENDING:
                 return row
-            row = row.model_copy(update={"status": CopyStatus.RUNNING, "started_at": now})
+            row = row.replace(status=CopyStatus.RUNNING, started_at=now)
             self._store.replace(found, row.to_json())
             return row
 

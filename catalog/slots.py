@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from catalog.contention import retry_on_conflict
 from catalog.store import RowExists, Store, Table
+from catalog.stored import retry_on_conflict
 
 
 class SlotTable:

@@ -1,25 +1,17 @@
-"""Suspects in the catalog: placeholders in a target that may be ours."""
+"""Suspects in the catalog: placeholders in a target that the app may have left there."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from backup.document_models import Kind
 from backup.records import Suspect
-from catalog.store import Row, RowChanged, RowExists, Store, Table
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSuspect:
-    """A suspect together with the row that it was read from."""
-
-    suspect: Suspect
-    row: Row
+from catalog.store import RowChanged, RowExists, Store, Table
+from catalog.stored import Stored
 
 
 class SuspectTable:
-    """The suspects of all targets, one partition a target."""
+    """The suspects of all targets, one partition per target."""
 
     def __init__(self, store: Store) -> None:
         """Keep suspects in ``store``."""
@@ -33,21 +25,21 @@ class SuspectTable:
             return False
         return True
 
-    def get(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> KnownSuspect | None:
+    def get(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> Stored[Suspect] | None:
         """Return one suspect, or ``None``."""
         row = self._store.get(Table.SUSPECTS, target, _key(kind, model_id))
-        return None if row is None else KnownSuspect(Suspect.parse(row.data), row)
+        return None if row is None else Stored(Suspect.parse(row.data), row)
 
-    def change(self, known: KnownSuspect, suspect: Suspect) -> KnownSuspect:
-        """Write a suspect over what was read as ``known``. Raises ``RowChanged`` where somebody was faster."""
-        return KnownSuspect(suspect, self._store.replace(known.row, suspect.to_json()))
+    def change(self, stored: Stored[Suspect], suspect: Suspect) -> Stored[Suspect]:
+        """Change a suspect that has not changed since it was read. Raises ``RowChanged``."""
+        return Stored(suspect, self._store.replace(stored.row, suspect.to_json()))
 
     def of_target(self, target: str) -> list[Suspect]:
-        """Return what is suspected in ``target``, at most 1000 of them."""
+        """Return the suspects in ``target``, at most 1000."""
         return [Suspect.parse(row.data) for row in self._store.scan(Table.SUSPECTS, partition=target).rows]
 
     def forget(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> None:
-        """Forget a suspect that turned out to be something else, or is gone. One that is not known is forgotten already."""
+        """Forget a suspect that is none, or is gone. Repeating it changes nothing."""
         row = self._store.get(Table.SUSPECTS, target, _key(kind, model_id))
         if row is not None:
             with suppress(RowChanged):

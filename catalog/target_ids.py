@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backup.document_models import Kind
-from catalog.contention import retry_on_conflict
 from catalog.store import RowExists, Store, Table
+from catalog.stored import retry_on_conflict
 
 
 class TargetIdTable:

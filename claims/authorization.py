@@ -96,6 +96,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
             owned_id=target_model_id,
             authorization=sealed,
             authorization_expires=authorization.expires,
+            taken_ids=[taken for taken in claim.taken_ids if taken != target_model_id],
             announced_at=None,
             announced_id=None,
             lost_id=None,
@@ -108,7 +109,7 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
     found = find_claim(work.services, work.order)
     return found is not None and target_model_id in {
-        found.claim.target_model_id,
-        found.claim.announced_id,
-        found.claim.lost_id,
+        found.record.target_model_id,
+        found.record.announced_id,
+        found.record.lost_id,
     }

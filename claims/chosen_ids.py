@@ -23,9 +23,10 @@ from datetime import timedelta
 from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
 from backup.names import fallback_ids
+from backup.records import Suspect
 from backup.states import ClaimState, ReplicaState
 from catalog.store import RowChanged
-from catalog.suspects import KnownSuspect
+from catalog.stored import Stored
 from claims.authorization import authorize
 from claims.deletions import delete_stale_placeholder, state_of, sweep
 from claims.lost_answers import suspect_lost_id
@@ -71,7 +72,7 @@ def _occupied(work: StepContext) -> set[str]:
         order.mapped_source, order.kind, order.mapped_model_id, order.target
     )
     in_place = {ReplicaState.READY, ReplicaState.RETIRING, ReplicaState.DELETING}
-    return {stored.replica.target_model_id for stored in replicas if stored.replica.state in in_place}
+    return {stored.record.target_model_id for stored in replicas if stored.record.state in in_place}
 
 
 def _reserve(work: StepContext, target_model_id: str) -> bool:
@@ -164,34 +165,34 @@ def _clear_stale_placeholder(work: StepContext, target_model_id: str) -> bool:
     suspect = _note_blocked(work, target_model_id)
     if suspect is None or not work.order.own_id_only:
         return False
-    if suspect.suspect.deleting:
+    if suspect.record.deleting:
         # the outcome of its deletion is unknown: asking for the id tells
         return True
-    left = (suspect.suspect.blocked_since or work.now()) + STALE_AFTER - work.now()
+    left = (suspect.record.blocked_since or work.now()) + STALE_AFTER - work.now()
     if left <= timedelta(0) and not work.target().is_making(target_model_id):
         delete_stale_placeholder(work, suspect)
         return True
     raise _blocked(work, target_model_id, left if left > timedelta(0) else LOOK_AGAIN_AFTER)
 
 
-def _note_blocked(work: StepContext, target_model_id: str) -> KnownSuspect | None:
+def _note_blocked(work: StepContext, target_model_id: str) -> Stored[Suspect] | None:
     """Write since when a suspected id blocks this copy; return the suspect, if there is one."""
     stored = _find_suspect(work, target_model_id)
-    if stored is None or stored.suspect.blocked_since is not None:
+    if stored is None or stored.record.blocked_since is not None:
         return stored
-    return work.services.catalog.suspects.change(stored, stored.suspect.replace(blocked_since=work.now()))
+    return work.services.catalog.suspects.change(stored, stored.record.replace(blocked_since=work.now()))
 
 
 def _still_blocked(work: StepContext, target_model_id: str) -> Refused:
     """Start the wait again for an id that is refused although its placeholder was deleted; return what to raise."""
     stored = _find_suspect(work, target_model_id)
     if stored is not None:
-        again = stored.suspect.replace(blocked_since=work.now(), deleting=False)
+        again = stored.record.replace(blocked_since=work.now(), deleting=False)
         work.services.catalog.suspects.change(stored, again)
     return _blocked(work, target_model_id, STALE_AFTER)
 
 
-def _find_suspect(work: StepContext, target_model_id: str) -> KnownSuspect | None:
+def _find_suspect(work: StepContext, target_model_id: str) -> Stored[Suspect] | None:
     return work.services.catalog.suspects.get(work.order.target, target_model_id, work.order.kind)
 
 
@@ -201,9 +202,9 @@ def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refuse
         return Refused(Code.CANCELLED, f"the run was cancelled while it waited for id {target_model_id}")
     # park the claim: a copy that can use a fallback id may take it over meanwhile
     found = find_claim(work.services, order)
-    if found is not None and found.claim.is_held_by(work.step):
+    if found is not None and found.record.is_held_by(work.step):
         with suppress(RowChanged):
-            work.services.catalog.claims.save(found, found.claim.parked(work.now()))
+            work.services.catalog.claims.save(found, found.record.parked(work.now()))
     minutes = math.ceil(left.total_seconds() / 60)
     return Refused(
         Code.ID_BLOCKED,

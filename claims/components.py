@@ -34,7 +34,7 @@ def _source_id(services: Services, order: CopyOrder, component: Component) -> st
     if order.origin is None:
         return component.model_id
     known = services.catalog.replicas.of_model(order.origin.source, component.kind, component.model_id, order.source)
-    ready = [one.replica for one in known if one.replica.state is ReplicaState.READY]
+    ready = [one.record for one in known if one.record.state is ReplicaState.READY]
     newest = max(ready, key=lambda one: one.verified_at, default=None)
     return newest.target_model_id if newest is not None else component.model_id
 
@@ -59,7 +59,7 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
 def _is_older_copy(services: Services, order: CopyOrder, component: Component) -> bool:
     source = order.mapped_source
     known = services.catalog.replicas.get(source, component.kind, component.model_id, order.target, component.model_id)
-    return known is not None and known.replica.state in {ReplicaState.READY, ReplicaState.RETIRING}
+    return known is not None and known.record.state in {ReplicaState.READY, ReplicaState.RETIRING}
 
 
 def _refused(order: CopyOrder, why: str, advice: str) -> Refused:

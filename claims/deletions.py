@@ -20,9 +20,9 @@ from backup.codes import Code
 from backup.document_models import Kind, ModelState
 from backup.messages import Message
 from backup.messages.copy import Failure, ReplicaDone, StepInput
+from backup.records import Replica, Suspect
 from backup.states import ReplicaState
-from catalog.replicas import KnownReplica
-from catalog.suspects import KnownSuspect
+from catalog.stored import Stored
 from claims.lost_answers import add_suspect, suspect_lost_id
 from claims.step import StepContext, at_work, step_fields
 from form_recognizer import ModelNotFound, ModelService, RetryAfter, ServiceError
@@ -135,9 +135,9 @@ def _sweep_one(work: StepContext, target: ModelService, entry: Superseded) -> No
 # 3. replicas
 
 
-def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -> Message:
+def delete_recorded(services: Services, step: StepInput, stored: Stored[Replica]) -> Message:
     """Delete a replica, if it still is what was verified. Announced first: the lookup must not name it while it is being deleted."""
-    replica, replicas = stored.replica, services.catalog.replicas
+    replica, replicas = stored.record, services.catalog.replicas
     if replica.is_call_under_way(services.now()):
         raise at_work()
     service = services.model_service(replica.target, replica.api_version, replica.kind)
@@ -164,9 +164,9 @@ def delete_recorded(services: Services, step: StepInput, stored: KnownReplica) -
 # 4. suspects
 
 
-def delete_stale_placeholder(work: StepContext, stored: KnownSuspect) -> None:
+def delete_stale_placeholder(work: StepContext, stored: Stored[Suspect]) -> None:
     """Delete a stale placeholder that blocks an id (v3 and later)."""
-    suspects, suspect = work.services.catalog.suspects, stored.suspect
+    suspects, suspect = work.services.catalog.suspects, stored.record
     with work.deletion(work.claim):
         announced = suspects.change(stored, suspect.replace(deleting=True))
         try:
@@ -178,12 +178,12 @@ def delete_stale_placeholder(work: StepContext, stored: KnownSuspect) -> None:
     work.emit(Event.RECLAIMED, targetModel=suspect.model_id, blockedSince=suspect.blocked_since)
 
 
-def delete_lost_v2_placeholder(services: Services, step: StepInput, stored: KnownSuspect) -> bool:
+def delete_lost_v2_placeholder(services: Services, step: StepInput, stored: Stored[Suspect]) -> bool:
     """Delete a v2 suspect whose time is up, if it is still ``creating``; return whether it was deleted.
 
     v2 never gives an id out twice, so deleting it again, should this step be delivered again, does no harm.
     """
-    suspects, suspect = services.catalog.suspects, stored.suspect
+    suspects, suspect = services.catalog.suspects, stored.record
     if suspect.is_call_under_way(services.now()):
         raise at_work()
     service = services.model_service(step.order.target, suspect.api_version or "", Kind.MODEL)

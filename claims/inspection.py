@@ -107,7 +107,7 @@ def _verified_replica(services: Services, order: CopyOrder, model: SourceModel) 
     digest = model.details.digest()
     replicas = services.catalog.replicas
     for stored in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
-        replica = stored.replica
+        replica = stored.record
         if replica.state is not ReplicaState.READY or replica.digest != digest or not _has_wanted_id(order, replica):
             continue
         copy = services.model_service(order.target, model.api_version, order.kind).find_model(replica.target_model_id)

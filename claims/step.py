@@ -15,8 +15,8 @@ from backup.claim import Claim
 from backup.codes import Code
 from backup.messages.copy import CopyOrder, Failure, StepDone, StepInput
 from backup.states import CopyStatus
-from catalog.claims import HeldClaim
 from catalog.store import RowChanged
+from catalog.stored import Stored
 from form_recognizer import ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -47,7 +47,7 @@ class StepContext:
 
     services: Services
     step: StepInput
-    held: HeldClaim
+    held: Stored[Claim]
 
     @classmethod
     def open(cls, services: Services, step: StepInput) -> Self:
@@ -55,25 +55,25 @@ class StepContext:
         return cls.under(services, step, find_claim(services, step.order))
 
     @classmethod
-    def under(cls, services: Services, step: StepInput, held: HeldClaim | None) -> Self:
+    def under(cls, services: Services, step: StepInput, held: Stored[Claim] | None) -> Self:
         """Return the context under ``held``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) where another owner or attempt holds it."""
         if held is None:
             raise Refused(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
-        if not held.claim.is_held_by(step):
-            raise Refused.with_failure(held.claim.refusal(step))
+        if not held.record.is_held_by(step):
+            raise Refused.with_failure(held.record.refusal(step))
         return cls(services, step, held)
 
     def reread(self) -> None:
         """Read the claim again. Raises ``Refused`` where the step does not hold it any more."""
         found = find_claim(self.services, self.order)
-        if found is None or not found.claim.is_held_by(self.step):
+        if found is None or not found.record.is_held_by(self.step):
             raise Refused.with_failure(concurrent_change(self.services, self.step))
         self.held = found
 
     @property
     def claim(self) -> Claim:
         """The claim."""
-        return self.held.claim
+        return self.held.record
 
     @property
     def order(self) -> CopyOrder:
@@ -120,7 +120,7 @@ class StepContext:
                 self.held = self.services.catalog.claims.save(self.held, outcome(self.claim))
             except RowChanged:
                 found = find_claim(self.services, self.order)
-                if found is None or not found.claim.same_announcement(announced):
+                if found is None or not found.record.same_announcement(announced):
                     raise Refused.with_failure(concurrent_change(self.services, self.step)) from None
                 self.held = found
             else:
@@ -175,7 +175,7 @@ def at_work() -> Refused:
     return Refused(Code.RECONCILING, "another delivery of this step is at work; retrying", retry_after=RETRY_SECONDS)
 
 
-def find_claim(services: Services, order: CopyOrder) -> HeldClaim | None:
+def find_claim(services: Services, order: CopyOrder) -> Stored[Claim] | None:
     """Return the claim on the copy of ``order``, whoever holds it."""
     return services.catalog.claims.get(order.target, order.kind, order.source, order.model_id)
 
@@ -189,9 +189,9 @@ def concurrent_change(services: Services, step: StepInput) -> Failure:
     found = find_claim(services, step.order)
     if found is None:
         return Failure.of(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
-    if found.claim.owner == step.owner:
+    if found.record.owner == step.owner:
         return Failure.of(Code.RECONCILING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
-    return found.claim.refusal(step)
+    return found.record.refusal(step)
 
 
 def is_cancelled(services: Services, order: CopyOrder) -> bool:

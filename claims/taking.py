@@ -12,8 +12,8 @@ from backup.messages import Message
 from backup.messages.copy import ComponentRef, Failure, Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.claims import HeldClaim
 from catalog.store import RowChanged, RowExists
+from catalog.stored import Stored
 from claims.inspection import fingerprint
 from claims.source_model import SourceModel
 from claims.step import Refused, concurrent_change, find_claim, is_cancelled, step_fields
@@ -24,9 +24,9 @@ COMPONENT_RETRY_SECONDS = 5.0
 """When to look again whether another copy of the same run, such as a shared component, has ended."""
 
 
-def resume(services: Services, step: StepInput, found: HeldClaim) -> Message | None:
+def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Message | None:
     """Go on with a claim that exists; ``None`` where it is released and a new one may be taken."""
-    claim, now = found.claim, services.now()
+    claim, now = found.record, services.now()
     if claim.state is ClaimState.RELEASED:
         return claim.refusal(step) if claim.owner == step.owner else None
     if claim.owner != step.owner:
@@ -37,7 +37,7 @@ def resume(services: Services, step: StepInput, found: HeldClaim) -> Message | N
     return with_slot(services, step, found)
 
 
-def take(services: Services, step: StepInput, found: HeldClaim | None, model: SourceModel) -> HeldClaim:
+def take(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> Stored[Claim]:
     """Take a new claim, in place of the released one ``found``. Raises ``Refused`` where another owner was first."""
     summary = model.details.summary
     claim = new_claim(
@@ -45,7 +45,7 @@ def take(services: Services, step: StepInput, found: HeldClaim | None, model: So
         summary.model_id,
         step.owner,
         services.now(),
-        found.claim if found else None,
+        found.record if found else None,
         fingerprint=fingerprint(step.order, model),
         digest=model.details.digest(),
         source_api_version=model.api_version,
@@ -59,9 +59,9 @@ def take(services: Services, step: StepInput, found: HeldClaim | None, model: So
     return held
 
 
-def with_slot(services: Services, step: StepInput, held: HeldClaim) -> Inspected:
+def with_slot(services: Services, step: StepInput, held: Stored[Claim]) -> Inspected:
     """Reserve a moment for a claim that needs one, and say where the copy goes on."""
-    claim, now = held.claim, services.now()
+    claim, now = held.record, services.now()
     if claim.state is ClaimState.CLAIMED and claim.not_before is None:
         claim = claim.replace(not_before=_reserve(services, claim, now))
     wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
@@ -89,14 +89,14 @@ def _in_progress(claim: Claim, step: StepInput) -> Failure:
     return Failure.of(Code.COPY_IN_PROGRESS, message)
 
 
-def _write_claim(services: Services, step: StepInput, found: HeldClaim | None, claim: Claim) -> HeldClaim:
+def _write_claim(services: Services, step: StepInput, found: Stored[Claim] | None, claim: Claim) -> Stored[Claim]:
     """Write ``claim`` over what was found. Raises ``Refused`` where another owner was first."""
     try:
         return services.catalog.claims.save(found, claim) if found else services.catalog.claims.insert(claim)
     except (RowExists, RowChanged):
         other = find_claim(services, step.order)
-        if other is not None and other.claim.owner != step.owner and other.claim.is_live(services.now()):
-            raise Refused.with_failure(_in_progress(other.claim, step)) from None
+        if other is not None and other.record.owner != step.owner and other.record.is_live(services.now()):
+            raise Refused.with_failure(_in_progress(other.record, step)) from None
         raise Refused.with_failure(concurrent_change(services, step)) from None
 
 

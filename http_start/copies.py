@@ -39,9 +39,9 @@ def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.H
     for target in request.targets:
         for model_id in request.models:
             held = known.catalog.claims.get(target, request.kind, request.source, model_id)
-            if held is None or not held.claim.is_live(now):
+            if held is None or not held.record.is_live(now):
                 return
-            runs.append(held.claim.run_id)
+            runs.append(held.record.run_id)
     addresses = [run_address(req, run_id) for run_id in dict.fromkeys(runs)]
     raise Problem(
         409,

@@ -89,7 +89,7 @@ def _find(known: Services, source: str, kind: Kind, model_id: str) -> tuple[str,
     # v2 writes its ids, which are UUIDs, in lower case
     spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
     for one in dict.fromkeys(spellings):
-        replicas = [each.replica for each in known.catalog.replicas.of_model(source, kind, one)]
+        replicas = [each.record for each in known.catalog.replicas.of_model(source, kind, one)]
         found = places(source, kind, one, replicas, known.configuration.resources, known.reachability(), known.now())
         if found:
             return one, found
@@ -133,7 +133,7 @@ def _resource(
 def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
     source = _resource(known, req, "source", _is_source)
     table, seen, now = known.catalog.replicas, known.reachability(), known.now()
-    replicas: Iterator[Replica] = table.all() if source is None else (one.replica for one in table.of_source(source))
+    replicas: Iterator[Replica] = table.all() if source is None else (one.record for one in table.of_source(source))
     models = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, lambda one: (one.source, one.kind, one.model_id)):
         found = places(owner, kind, model_id, group, known.configuration.resources, seen, now)

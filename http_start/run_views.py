@@ -42,7 +42,7 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
         "target": row.target,
         "kind": row.kind,
         "modelId": row.model_id,
-        "targetModelId": row.requested_target_model_id,
+        "targetModelId": row.target_model_id,
         "status": row.status,
         "step": None,
         "polls": 0,
@@ -57,9 +57,9 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
 
 def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     held = services.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
-    if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
+    if held is None or (held.record.run_id, held.record.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
-    claim = held.claim
+    claim = held.record
     return {
         "step": RESUME_AT[claim.state],
         "polls": claim.polls,
@@ -115,7 +115,7 @@ def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[st
             target=target,
             kind=request.kind,
             model_id=model_id,
-            requested_target_model_id=request.target_model_id,
+            target_model_id=request.target_model_id,
         )
         for target in request.targets
         for model_id in request.models

@@ -116,7 +116,7 @@ class Nights(Stage):
     def replicas(self, model_id: str, target: str = TARGET, kind: Kind = Kind.MODEL) -> list[Replica]:
         """Return what the catalog knows of a model's copies in a target, the one verified first before the others."""
         known = self.services.catalog.replicas.of_model(SOURCE, kind, model_id, target)
-        return sorted((one.replica for one in known), key=lambda one: one.verified_at)
+        return sorted((one.record for one in known), key=lambda one: one.verified_at)
 
     def held(self, resource: str = TARGET) -> dict[str, str]:
         """Return what a resource holds: id and state."""

@@ -32,10 +32,9 @@ class Origin(Message):
     """The version that was lost, if it is known."""
 
 
-class CopyOrder(Message):
-    """One row of a run: a copy to make, or a replica to delete or check."""
+class RowTask(Message):
+    """What a row of a run asks for: a copy to make, or a replica to delete or check."""
 
-    run_id: str
     row: int
     source: str
     target: str
@@ -53,6 +52,12 @@ class CopyOrder(Message):
     own_id_only: bool | None = None
     """Whether the copy may not have a fallback id: a composed model refers to it by this one."""
     origin: Origin | None = None
+
+
+class CopyOrder(RowTask):
+    """The row of a run as its orchestration gets it."""
+
+    run_id: str
     deadline_seconds: float
     """Counted from the beginning of the copy."""
     patience_seconds: float

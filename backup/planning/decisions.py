@@ -57,12 +57,17 @@ CODE_OF_BLOCK: Mapping[Reason, Code] = {
 }
 
 
-class Decision(Message):
-    """What to do about one model in one target."""
+class ModelInTarget(Message):
+    """A model of the source, and a target."""
 
     target: str
     kind: Kind
     model_id: str
+
+
+class Decision(ModelInTarget):
+    """What to do about one model in one target."""
+
     action: Action
     reason: Reason
     fingerprint: str | None = None
@@ -74,12 +79,9 @@ class Decision(Message):
     """The resource that a restored model is copied from."""
 
 
-class ReplicaRef(Message):
+class ReplicaRef(ModelInTarget):
     """A replica to delete (a replaced copy whose time is up) or to check."""
 
-    target: str
-    kind: Kind
-    model_id: str
     target_model_id: str
     replica_fingerprint: str | None = None
 
@@ -95,14 +97,11 @@ class ReplicaRef(Message):
         )
 
 
-class Finding(Message):
+class Finding(ModelInTarget):
     """What a person should know about a replica, or about its absence."""
 
     finding: str
     """``missing``, ``expiresSoon``, ``rpoBreached`` or ``drifted``."""
-    target: str
-    kind: Kind
-    model_id: str
     detail: str
 
 

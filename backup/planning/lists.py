@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -38,29 +39,13 @@ def belongs_to(listing: ListingRef, model: ModelSummary) -> bool:
 
 def line_of(model: ModelSummary) -> dict[str, Any]:
     """Return what a plan needs of a model as a JSON object."""
-    line = {
-        "modelId": model.model_id,
-        "kind": str(model.kind),
-        "state": str(model.state),
-        "apiVersion": model.api_version,
-        "created": model.created,
-        "modified": model.modified,
-        "expires": model.expires.isoformat() if model.expires else None,
-        "classifierId": model.classifier_id,
-    }
+    expires = model.expires and model.expires.isoformat()
+    line = {**asdict(model), "expires": expires, "description": None, "tags": None}
     return {name: value for name, value in line.items() if value is not None}
 
 
 def model_of(line: Mapping[str, Any]) -> ModelSummary:
     """Return the model of a line that :func:`line_of` wrote."""
-    expires = line.get("expires")
-    return ModelSummary(
-        model_id=line["modelId"],
-        kind=Kind(line["kind"]),
-        state=ModelState(line["state"]),
-        api_version=line.get("apiVersion"),
-        created=line["created"],
-        modified=line.get("modified"),
-        expires=datetime.fromisoformat(expires) if expires else None,
-        classifier_id=line.get("classifierId"),
-    )
+    expires = datetime.fromisoformat(line["expires"]) if "expires" in line else None
+    facts = {**line, "kind": Kind(line["kind"]), "state": ModelState(line["state"]), "expires": expires}
+    return ModelSummary(**{"api_version": None, **facts})

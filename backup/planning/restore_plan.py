@@ -67,7 +67,7 @@ def row_of(request: RestoreRequest, number: int, replica: Replica) -> RunRow:
         target=request.target,
         kind=replica.kind,
         model_id=replica.target_model_id,
-        requested_target_model_id=None if is_v2 else replica.model_id,
+        target_model_id=None if is_v2 else replica.model_id,
         origin=Origin(source=replica.source, model_id=replica.model_id, fingerprint=replica.fingerprint),
     )
 

@@ -52,7 +52,7 @@ class Witness:
 
     def look(self) -> None:
         services = self._stage.services
-        known = [one.replica for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        known = [one.record for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         found = places(SOURCE, Kind.MODEL, MODEL, known, services.configuration.resources, {}, services.now())
         self.looks += 1
         for resource in self._resources:

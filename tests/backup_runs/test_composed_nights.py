@@ -63,6 +63,16 @@ def test_a_part_whose_id_was_lost_is_brought_back_in_the_same_night_and_the_whol
     assert blocked.backup()["message"].startswith("nothing to do")
 
 
+def test_a_freed_id_is_asked_for_again(blocked: Nights) -> None:
+    """The target refused the part's id once, freed it, and authorized it; then the start of the copy got lost."""
+    run_id = blocked.begin(seconds=3600)
+    blocked.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
+    blocked.host.run_until_idle()
+    run = blocked.run(run_id)
+    assert run["status"] == "Succeeded", run["copies"]
+    assert held(blocked) >= {PART, WHOLE}
+
+
 def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(make_stage: MakeNights) -> None:
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 30})
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)

@@ -35,7 +35,7 @@ def is_known(stage: Nights, target: str, model: StoredModel) -> bool:
     for source_model in seeds.night():
         held = catalog.claims.get(target, Kind(source_model.kind), SOURCE, source_model.model_id)
         if held is not None:
-            claim = held.claim
+            claim = held.record
             ids = {claim.target_model_id, claim.announced_id, claim.lost_id}
             ids |= {entry.target_model_id for entry in claim.superseded}
             named |= {(target, one) for one in ids if one is not None}
@@ -92,4 +92,4 @@ def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(mak
     assert len(ready) == 45
     for one in ready:
         held = stage.services.catalog.claims.get(one.target, one.kind, SOURCE, one.model_id)
-        assert held is None or held.claim.state is ClaimState.RELEASED
+        assert held is None or held.record.state is ClaimState.RELEASED

@@ -260,12 +260,12 @@ def test_a_target_that_is_down_blocks_its_own_rows_only(make_stage: MakeNights) 
 def test_a_source_that_is_down_ends_the_run_and_changes_nothing(make_stage: MakeNights) -> None:
     stage = make_stage(copies={"patienceSeconds": 30})
     stage.backup()
-    before = [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)]
+    before = [one.record for one in stage.services.catalog.replicas.of_source(SOURCE)]
     stage.source.down()
     run = stage.backup()
     assert (run["status"], run["code"]) == ("Failed", "SourceListFailed")
     assert SOURCE in run["message"]
-    assert [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)] == before
+    assert [one.record for one in stage.services.catalog.replicas.of_source(SOURCE)] == before
     for model in ALL:
         places = stage.look_up(model)
         assert [place["resource"] for place in places][-1] == SOURCE

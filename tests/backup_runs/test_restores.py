@@ -284,9 +284,9 @@ def test_of_two_copies_in_one_place_the_newest_is_restored(stage: Nights) -> Non
     stage.backup()
     replicas = stage.services.catalog.replicas
     for known in replicas.of_source(SOURCE):
-        if known.replica.state is ReplicaState.RETIRING:
+        if known.record.state is ReplicaState.RETIRING:
             ready = {"state": ReplicaState.READY, "retired_at": None}
-            replicas.put(known.replica.model_copy(update=ready), known)
+            replicas.put(known.record.model_copy(update=ready), known)
     lose(stage, "invoices")
     (row,) = restore(stage, models=["invoices"])["copies"]
     assert row["modelId"] == "invoices.2"

@@ -9,8 +9,9 @@ import pytest
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages.copy import CopyOrder, CopyOutcome
+from backup.messages.copy import CopyOrder, CopyOutcome, Origin, RowAction, RowTask
 from backup.messages.run import RunClosing, RunRequest
+from backup.records import RunRow
 from backup.states import CopyStatus, RunStatus
 from catalog.runs import RunTable, UnknownRun
 from catalog.store import Store
@@ -116,6 +117,28 @@ def test_an_order_carries_what_the_run_was_asked_for(opened: RunTable) -> None:
     assert order is not None
     assert (order.run_id, order.row, order.source, order.target) == ("run-1", 0, "west", "target-0")
     assert (order.deadline_seconds, order.patience_seconds) == (7200, 300)
+
+
+def test_an_order_carries_the_whole_task_of_its_row(runs: RunTable) -> None:
+    row = RunRow(
+        row=0,
+        source="west",
+        target="north",
+        kind=Kind.CLASSIFIER,
+        model_id="a",
+        target_model_id="b",
+        action=RowAction.CHECK,
+        subject_id="c",
+        subject_fingerprint="f",
+        recreate=True,
+        own_id_only=True,
+        origin=Origin(source="east", model_id="d"),
+    )
+    assert all(getattr(row, name) for name in RowTask.model_fields if name != "row"), "every field is set"
+    runs.open_rows("run-1", [row], NOW, deadline_seconds=7200, patience_seconds=300)
+    order = take(runs, 0)
+    assert order is not None
+    assert RowTask.parse(order.to_json()) == RowTask.parse(row.to_json())
 
 
 def test_taking_the_next_row_writes_how_the_last_one_ended(opened: RunTable) -> None:

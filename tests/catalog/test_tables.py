@@ -59,7 +59,7 @@ def test_a_copy_is_claimed_by_one_owner(catalog: Catalog) -> None:
         catalog.claims.insert(claim(owner="somebody else"))
     held = catalog.claims.get("north", Kind.MODEL, "west", "invoices")
     assert held is not None
-    assert held.claim == claim()
+    assert held.record == claim()
 
 
 def test_claims_on_a_model_and_a_classifier_of_one_name_do_not_meet(catalog: Catalog) -> None:
@@ -94,14 +94,14 @@ def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalog: Cat
     ):
         catalog.replicas.put(one, None)
     everywhere = catalog.replicas.of_model("west", Kind.MODEL, "invoices")
-    assert [(known.replica.target, known.replica.target_model_id) for known in everywhere] == [
+    assert [(known.record.target, known.record.target_model_id) for known in everywhere] == [
         ("east", "t-1"),
         ("north2", "t-1"),
         ("north", "t-1"),
         ("north", "t-2"),
     ]
     north = catalog.replicas.of_model("west", Kind.MODEL, "invoices", "north")
-    assert [known.replica.target_model_id for known in north] == ["t-1", "t-2"]
+    assert [known.record.target_model_id for known in north] == ["t-1", "t-2"]
     assert len(list(catalog.replicas.all())) == 5
 
 

@@ -70,7 +70,7 @@ def test_one_model_goes_to_two_targets(stage: Driven) -> None:
         (SECOND_TARGET, "Succeeded"),
     ]
     places = stage.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, FIRST)
-    assert {known.replica.target for known in places} == {TARGET, SECOND_TARGET}
+    assert {known.record.target for known in places} == {TARGET, SECOND_TARGET}
 
 
 def test_copies_of_one_run_are_under_way_at_the_same_time(stage: Driven) -> None:

@@ -17,7 +17,8 @@ from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
 from catalog.catalog import Catalog
-from catalog.store import Row, Store, Table
+from catalog.store import Store, Table
+from catalog.stored import scan_all
 from form_recognizer import ModelService
 from local.host import ManualClock
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Stage
@@ -200,12 +201,12 @@ class ProtocolStage(Stage):
         """Return the claim on the copy of a model."""
         held = self.services.catalog.claims.get(self.subject.target, self.subject.kind, SOURCE, model_id)
         assert held is not None, f"nobody ever claimed {model_id}"
-        return held.claim
+        return held.record
 
     def replicas(self, model_id: str) -> list[Replica]:
         """Return what the catalog knows of a model's copies in the target."""
         replicas = self.services.catalog.replicas
-        return [one.replica for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
+        return [one.record for one in replicas.of_model(SOURCE, self.subject.kind, model_id, self.subject.target)]
 
     def deleted_ids(self) -> list[str | None]:
         """Return the ids whose deletion was asked of the target."""
@@ -221,22 +222,12 @@ class ProtocolStage(Stage):
         store: Store = self.services.catalog.claims._store
         found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         for table in tables or CATALOG_OF_COPIES:
-            for row in _all(store, table):
+            for row in scan_all(store, table):
                 # a lease is renewed by every step, that is what it is for
                 found[table, row.partition, row.key] = {
                     name: value for name, value in row.data.items() if name != "leaseUntil"
                 }
         return found
-
-
-def _all(store: Store, table: Table) -> Iterator[Row]:
-    after = None
-    while True:
-        page = store.scan(table, after=after)
-        yield from page.rows
-        after = page.after
-        if after is None:
-            return
 
 
 def known_ids(services: Services, subject: Subject) -> set[str]:

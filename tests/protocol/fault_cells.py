@@ -155,5 +155,5 @@ class Cell:
             min(stage.asked("startCopy"), MANY),
             min(stage.asked("deleteModel"), MANY),
             min(sum("nextLink" not in entry.query for entry in self.resource.requests(self.operation)), MANY),
-            str(held.claim.state) if held else "none",
+            str(held.record.state) if held else "none",
         )

@@ -212,7 +212,7 @@ class KilledHost:
             copy = self.ended(run_id)
             assert copy["status"] == "Succeeded", copy
             replicas = self.catalog.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
-            assert [one.replica.target_model_id for one in replicas] == [copy["targetModelId"]]
+            assert [one.record.target_model_id for one in replicas] == [copy["targetModelId"]]
             copied.setdefault(subject, []).append(model_id)
         for subject, model_ids in copied.items():
             self._see_that_nothing_is_left(subject, model_ids)

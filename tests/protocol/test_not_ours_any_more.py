@@ -263,7 +263,7 @@ def test_a_claim_was_edited_to_name_a_model_of_theirs(
     held = claims.get(stage.subject.target, stage.subject.kind, SOURCE, model_id)
     assert held is not None
     edited = {"state": state, "target_model_id": theirs.model_id, "owned_id": theirs.model_id}
-    claims.save(held, held.claim.model_copy(update=edited))
+    claims.save(held, held.record.model_copy(update=edited))
     assert stage.copy_one(model_id)["code"] == "ContentMismatch"
     assert stage.deleted_ids() == []
     somebody.assert_untouched()

@@ -14,7 +14,8 @@ from unittest import mock
 
 from backup.claim import Claim
 from backup.states import ReplicaState
-from catalog.claims import ClaimTable, HeldClaim
+from catalog.claims import ClaimTable
+from catalog.stored import Stored
 from local.inprocess import SOURCE
 
 from .conftest import ProtocolStage
@@ -43,11 +44,11 @@ def meeting_at_the_claim() -> Iterator[Meeting]:
     meeting = Meeting()
     insert, save = ClaimTable.insert, ClaimTable.save
 
-    def inserted(table: ClaimTable, claim: Claim) -> HeldClaim:
+    def inserted(table: ClaimTable, claim: Claim) -> Stored[Claim]:
         meeting.attend()
         return insert(table, claim)
 
-    def saved(table: ClaimTable, held: HeldClaim, claim: Claim) -> HeldClaim:
+    def saved(table: ClaimTable, held: Stored[Claim], claim: Claim) -> Stored[Claim]:
         meeting.attend()
         return save(table, held, claim)
 

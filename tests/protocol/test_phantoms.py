@@ -12,7 +12,7 @@ import pytest
 
 from backup.claim import Claim
 from backup.states import ClaimState, ReplicaState
-from catalog.claims import HeldClaim
+from catalog.stored import Stored
 from local.host.store import ActivityJob
 
 from .conftest import ProtocolStage
@@ -157,9 +157,9 @@ def test_looking_at_the_claim_again_while_another_delivery_writes_it_does_not_en
     claims = stage.services.catalog.claims
     save = claims.save
 
-    def overtaken(held: HeldClaim, claim: Claim) -> HeldClaim:
+    def overtaken(held: Stored[Claim], claim: Claim) -> Stored[Claim]:
         monkeypatch.setattr(claims, "save", save)
-        save(held, held.claim)
+        save(held, held.record)
         return save(held, claim)
 
     monkeypatch.setattr(claims, "save", overtaken)

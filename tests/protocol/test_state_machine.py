@@ -179,7 +179,7 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def the_mapping_names_one_copy_and_that_one_is_good(self) -> None:
         replicas = self.world.services.catalog.replicas.of_model(SOURCE, self.subject.kind, self.world.model_id)
-        ready = [one.replica.target_model_id for one in replicas if one.replica.state is ReplicaState.READY]
+        ready = [one.record.target_model_id for one in replicas if one.record.state is ReplicaState.READY]
         assert len(ready) <= 1
         assert set(ready) <= set(self.world.copies())
 
@@ -222,7 +222,7 @@ class Protocol(RuleBasedStateMachine):
         assert owner.outcome.status is CopyStatus.SUCCEEDED, owner.outcome
         held = world.services.catalog.claims.get(self.subject.target, self.subject.kind, SOURCE, world.model_id)
         assert held is not None
-        assert held.claim.state is ClaimState.RELEASED, "no claim is left behind"
+        assert held.record.state is ClaimState.RELEASED, "no claim is left behind"
 
 
 @pytest.fixture(scope="module")

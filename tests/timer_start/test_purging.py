@@ -36,7 +36,7 @@ def purge(stage: Nights) -> None:
 
 def claim_of(stage: Nights, model_id: str, target: str = TARGET) -> Claim | None:
     held = stage.services.catalog.claims.get(target, Kind.MODEL, SOURCE, model_id)
-    return held.claim if held else None
+    return held.record if held else None
 
 
 def test_history_and_records_of_old_runs_go_and_replicas_stay(stage: Nights, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,8 +124,8 @@ def test_claims_that_somebody_holds_or_that_remember_a_placeholder_stay(stage: N
     assert remembering is not None
     assert held is not None
     given_up = Superseded(target_model_id="invoices.9", given_up_at=stage.clock.now())
-    claims.save(remembering, remembering.claim.model_copy(update={"superseded": [given_up]}))
-    claims.save(held, held.claim.model_copy(update={"state": ClaimState.COPYING, "operation": "1_a"}))
+    claims.save(remembering, remembering.record.model_copy(update={"superseded": [given_up]}))
+    claims.save(held, held.record.model_copy(update={"state": ClaimState.COPYING, "operation": "1_a"}))
     stage.days_pass(60)
     purge(stage)
     kept = [claim_of(stage, "invoices"), claim_of(stage, "claims")]

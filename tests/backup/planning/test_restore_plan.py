@@ -142,7 +142,7 @@ def test_a_restored_model_gets_its_own_id_back(api_version: str, wanted: str | N
     request = RestoreRequest(run_id="restore-1", source="west", target="north")
     source = replica("east", target_model_id="m1.2", api_version=api_version)
     row, decision = row_of(request, 4, source), decision_of(request, source)
-    assert (row.row, row.source, row.model_id, row.requested_target_model_id) == (4, "east", "m1.2", wanted)
+    assert (row.row, row.source, row.model_id, row.target_model_id) == (4, "east", "m1.2", wanted)
     assert row.origin is not None
     assert (row.origin.source, row.origin.model_id, row.origin.fingerprint) == ("west", "m1", "version of m1")
     assert (decision.action, decision.reason, decision.from_resource) == (Action.COPY, Reason.RESTORE, "east")
