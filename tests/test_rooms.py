@@ -96,31 +96,64 @@ def functions_by_trigger() -> dict[str, set[str]]:
     return found
 
 
-def constants_given_to(method: str) -> dict[str, str]:
-    """Names in ``backup.names`` that orchestrators hand to ``method``, directly or through ``call`` and ``attempt``."""
-    found = {}
-    for path in (ROOT / "orchestrator").rglob("*.py"):
-        for call in calls(path):
-            through = {"call", "attempt", "_persist", "_attempt", "_step"} if method == "call_activity" else set()
-            if called_name(call) not in {method, *through}:
-                continue
-            for argument in call.args:
-                if isinstance(argument, ast.Name) and argument.id.isupper():
-                    found[argument.id] = where(path, argument)
-                assert not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)), where(path, call)
-    return found
+def names_called(room: str) -> set[str]:
+    """The functions of ``backup.names`` that a room uses, apart from where it defines them."""
+    used: set[str] = set()
+    for path in (ROOT / room).rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        decorators = [decorator for node in ast.walk(tree) for decorator in getattr(node, "decorator_list", ())]
+        defined = {node for decorator in decorators for node in ast.walk(decorator)}
+        used |= {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and node.id.isupper() and node not in defined
+        }
+    return {value for name in used if isinstance(value := getattr(names, name, None), str)}
 
 
-@pytest.mark.parametrize(
-    ("method", "trigger"),
-    [("call_activity", "activityTrigger"), ("call_sub_orchestrator", "orchestrationTrigger")],
-)
-def test_what_orchestrators_call_by_name_exists(method: str, trigger: str) -> None:
-    called = constants_given_to(method)
-    assert called, f"no {method} with a name of backup.names was found in orchestrator/"
-    known = functions_by_trigger()[trigger]
-    missing = {f"{place}: {name}" for name, place in called.items() if getattr(names, name) not in known}
-    assert missing == set()
+def test_orchestrators_call_every_activity_by_name() -> None:
+    """No activity is left over, and no name is misspelt; starters begin the other orchestrations."""
+    functions = functions_by_trigger()
+    called = names_called("orchestrator")
+    assert called - functions["orchestrationTrigger"] == functions["activityTrigger"]
+    started = names_called("http_start") | names_called("timer_start")
+    assert (called | started) & functions["orchestrationTrigger"] == functions["orchestrationTrigger"]
+
+
+def test_functions_are_called_by_their_shared_names() -> None:
+    """A name that is written out twice can be misspelt once."""
+    methods = {"call_activity", "call_sub_orchestrator", "start_new", "call", "call_once", "record"}
+    found = [
+        where(path, call)
+        for path in sources(["orchestrator", "http_start", "timer_start"])
+        for call in calls(path)
+        if called_name(call) in methods
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+    assert found == []
+
+
+def test_every_module_of_activities_is_an_activity() -> None:
+    """Helpers belong in ``claims`` or ``backup``; ``envelope`` is the decorator that all of them use."""
+    defined = {
+        path.stem: [name for call in calls(path) if called_name(call) == "activity" for name in call.args[1:2]]
+        for path in (ROOT / "activities").glob("*.py")
+        if path.stem not in {"__init__", "envelope"}
+    }
+    assert [stem for stem, found in defined.items() if not found] == []
+    assert sum(len(found) for found in defined.values()) == len(functions_by_trigger()["activityTrigger"])
+
+
+def test_only_one_module_deletes_models() -> None:
+    """What may be deleted is decided in one place, with the rule at its top."""
+    found = {
+        str(path.relative_to(ROOT))
+        for path in sources(APP)
+        for call in calls(path)
+        if called_name(call) == "delete_model"
+    }
+    assert found == {"claims/deletions.py"}
 
 
 def test_every_name_that_is_shared_belongs_to_a_function() -> None:
@@ -158,6 +191,14 @@ def test_the_import_rules_know_every_room() -> None:
     contracts = configparser.ConfigParser()
     contracts.read(ROOT / ".importlinter")
     assert contracts["importlinter"]["root_packages"].split() == PACKAGES
+
+
+def test_the_import_rules_know_every_activity() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    modules = {f"activities.{path.stem}" for path in (ROOT / "activities").glob("*.py")}
+    listed = contracts["importlinter:contract:activities"]["modules"].split()
+    assert set(listed) == modules - {"activities.__init__", "activities.envelope"}
 
 
 def test_every_room_says_what_belongs_in_it() -> None:
