@@ -102,7 +102,7 @@ def _rank(facts: RestoreFacts, replica: Replica) -> tuple[bool, bool, bool, date
 def _from_one_resource(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, list[Replica]]) -> list[Replica]:
     """Return the replicas to restore from, a composed model and its components from one resource.
 
-    The copy of a composed model copies its components from where it comes itself. Components from another resource would compete for the same ids.
+    The copy of a composed model copies its components from its own resource. Components from elsewhere would compete for their ids.
     """
     chosen = dict(best)
     resource_of: dict[ModelKey, str] = {}
