@@ -5,6 +5,7 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from activities.envelope import activity
+from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
 from backup.messages import Message
 from backup.messages.copy import DiscardInput, Failure, StepDone
@@ -24,10 +25,10 @@ UNANSWERED = {ClaimState.AUTHORIZING, ClaimState.POSTING}
 @activity(blueprint, DISCARD_TARGET, DiscardInput)
 def discard_target(services: Services, step: DiscardInput) -> Message:
     """Clean up after a failed attempt. ``DiscardInput`` in, ``StepDone`` out."""
-    released = _released_before(services, step)
-    if released is not None:
-        return released
-    work = StepContext.open(services, step)
+    found = find_claim(services, step.order)
+    if found is not None and _is_released(found.record, step):
+        return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)
+    work = StepContext.under(services, step, found)
     if work.claim.state in UNANSWERED and not step.go_on and remedy(step.code) is Remedy.WAIT:
         # the call may have had its effect, and that could not be found out: the next owner looks again
         work.save(work.claim.parked(services.now()))
@@ -87,11 +88,6 @@ def _release(work: StepContext, step: DiscardInput) -> None:
     work.save(work.claim.released(step.code))
 
 
-def _released_before(services: Services, step: DiscardInput) -> StepDone | None:
-    """Return the result again where this very step has ended the copy already, and its answer was lost."""
-    found = find_claim(services, step.order)
-    if found is None or found.record.state is not ClaimState.RELEASED or found.record.owner != step.owner:
-        return None
-    if found.record.outcome_code != step.code:
-        return None
-    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)
+def _is_released(claim: Claim, step: DiscardInput) -> bool:
+    """Tell whether an earlier delivery of this step has ended the copy."""
+    return (claim.owner, claim.state, claim.outcome_code) == (step.owner, ClaimState.RELEASED, step.code)

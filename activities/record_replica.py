@@ -23,11 +23,11 @@ blueprint = df.Blueprint()
 @activity(blueprint, RECORD_REPLICA, StepInput)
 def record_replica(services: Services, step: StepInput) -> Message:
     """Record the replica and release the claim. ``StepInput`` in, ``StepDone`` out."""
-    finished = _recorded_before(services, step)
-    if finished is not None:
-        return finished
     order = step.order
-    work = StepContext.open(services, step)
+    found = find_claim(services, order)
+    if found is not None and _is_recorded(found.record, step):
+        return _recorded(found.record)
+    work = StepContext.under(services, step, found)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
     work.require_idle()
@@ -49,15 +49,10 @@ def record_replica(services: Services, step: StepInput) -> Message:
     return _recorded(work.claim)
 
 
-def _recorded_before(services: Services, step: StepInput) -> StepDone | None:
-    """Return the result again where this very owner and attempt has recorded already, and the answer was lost."""
-    found = find_claim(services, step.order)
-    if found is None:
-        return None
-    claim = found.record
+def _is_recorded(claim: Claim, step: StepInput) -> bool:
+    """Tell whether an earlier delivery of this step has recorded the replica."""
     is_ours = (claim.owner, claim.attempt, claim.state) == (step.owner, step.attempt, ClaimState.RELEASED)
-    has_copy = claim.verified_at is not None and claim.target_model_id is not None and claim.outcome_code is None
-    return _recorded(claim) if is_ours and has_copy else None
+    return is_ours and claim.verified_at is not None and claim.outcome_code is None
 
 
 def _recorded(claim: Claim) -> StepDone:

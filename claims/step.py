@@ -51,8 +51,12 @@ class StepContext:
 
     @classmethod
     def open(cls, services: Services, step: StepInput) -> Self:
-        """Read the claim of ``step``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) where another owner or attempt holds it."""
-        held = find_claim(services, step.order)
+        """Read the claim and return the context. Raises ``Refused`` as ``under`` does."""
+        return cls.under(services, step, find_claim(services, step.order))
+
+    @classmethod
+    def under(cls, services: Services, step: StepInput, held: Stored[Claim] | None) -> Self:
+        """Return the context under ``held``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) where another owner or attempt holds it."""
         if held is None:
             raise Refused(Code.CLAIM_LOST, "the claim on this copy does not exist any more")
         if not held.record.is_held_by(step):
@@ -60,8 +64,11 @@ class StepContext:
         return cls(services, step, held)
 
     def reread(self) -> None:
-        """Read the claim again. Raises ``Refused`` as ``open`` does."""
-        self.held = self.open(self.services, self.step).held
+        """Read the claim again. Raises ``Refused`` where the step does not hold it any more."""
+        found = find_claim(self.services, self.order)
+        if found is None or not found.record.is_held_by(self.step):
+            raise Refused.with_failure(concurrent_change(self.services, self.step))
+        self.held = found
 
     @property
     def claim(self) -> Claim:

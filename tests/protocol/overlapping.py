@@ -88,8 +88,8 @@ class Delivery(threading.Thread):
 class Overlap:
     """Delivers every call of ``activity`` twice: the second begins and ends while the first is held at its ``moment``.
 
-    Moments lie before and after each call to the service and each write to the catalog. A call that the orchestrator repeats as it was is
-    delivered once, as that could go on until the deadline.
+    Moments lie before each call to the service, and before each read and write of the catalog. A call that the orchestrator repeats as it
+    was is delivered once, as that could go on until the deadline.
     """
 
     def __init__(self, activity: str, moment: int, counts: Counts) -> None:
@@ -134,32 +134,31 @@ class Overlap:
 
 
 class WatchedStore(SqliteStore):
-    """A catalog whose writes are moments."""
+    """A catalog whose reads and writes are moments."""
 
     def __init__(self, path: Path, pass_moment: Callable[[], None]) -> None:
         super().__init__(path)
         self._pass_moment = pass_moment
 
+    def get(self, table: Table, partition: str, key: str) -> Row | None:
+        """Read a row."""
+        self._pass_moment()
+        return super().get(table, partition, key)
+
     def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
         """Write a new row."""
-        with self._moments():
-            return super().insert(table, partition, key, data)
+        self._pass_moment()
+        return super().insert(table, partition, key, data)
 
     def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
         """Change a row."""
-        with self._moments():
-            return super().replace(row, data)
+        self._pass_moment()
+        return super().replace(row, data)
 
     def delete(self, row: Row) -> None:
         """Delete a row."""
-        with self._moments():
-            super().delete(row)
-
-    @contextmanager
-    def _moments(self) -> Iterator[None]:
         self._pass_moment()
-        yield
-        self._pass_moment()
+        super().delete(row)
 
 
 @contextmanager

@@ -7,9 +7,11 @@ overtaken at each of its moments; then a whole night is delivered twice at the s
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,15 @@ import pytest
 from backup.messages.copy import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from local.host import ManualClock
+from local.host.app_index import FunctionInfo
+from local.host.invoke import call_activity
 from local.inprocess import SOURCE, TARGET
+from local.simulator.models import v4_model
+from tests.nights import Nights
 
-from .conftest import SUBJECTS, ProtocolStage, Subject
-from .overlapping import Counts, Overlap, WatchedStore, delivered_by, what_is_left
-from .somebody import Somebody, kind_of
+from .conftest import SUBJECTS, Open, ProtocolStage, Subject
+from .overlapping import Counts, Overlap, WatchedStore, delivered_by, twice_at_the_same_instant, what_is_left
+from .somebody import Once, Somebody, kind_of
 
 Outcome = Mapping[str, Any]
 Play = Callable[[ProtocolStage], list[Outcome]]
@@ -190,7 +196,7 @@ def night(folder: Path, subject: Subject, scenario: Scenario, overlap: Overlap |
         delivered_by(overlap.deliver) if overlap else nullcontext(),
         ProtocolStage(folder, subject, **options) as stage,
     ):
-        stage.services.interruption = lambda where, moment: pass_moment()
+        stage.services.interruption = lambda where, moment: pass_moment() if moment == "before" else None
         outcomes = scenario.play(stage)
         if overlap:
             overlap.end()
@@ -205,7 +211,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("subject", "scenario"), CASES)
-@pytest.mark.parametrize("counts", Counts)
+@pytest.mark.parametrize("counts", Counts, ids=lambda counts: f"{counts.name.lower()}-counts")
 def test_an_overlap_at_any_moment_changes_nothing(
     tmp_path: Path, subject: Subject, scenario: Scenario, counts: Counts
 ) -> None:
@@ -217,3 +223,59 @@ def test_an_overlap_at_any_moment_changes_nothing(
             break
         assert left == calm, f"the second delivery came at moment {moment}"
     assert moment > 2, f"{scenario.activity} was never overtaken"
+
+
+def test_a_second_authorization_waits_for_the_first(open_stage: Open) -> None:
+    """The answer of the first one is on its way: it is late, and not lost."""
+    stage = open_stage()
+    model_id = stage.put()
+    answers: list[dict[str, Any]] = []
+
+    def deliver_again(info: FunctionInfo, payload: str | None) -> str:
+        def second() -> None:
+            answers.append(json.loads(call_activity(info, payload)))
+
+        if info.name == "authorize_copy" and not answers:
+            Once(stage, f"{stage.subject.target}:authorize_copy", "after", second)
+        return call_activity(info, payload)
+
+    with delivered_by(deliver_again):
+        assert stage.copy_one(model_id)["status"] == "Succeeded"
+    assert [(answer["code"], answer["retryable"]) for answer in answers] == [("Reconciling", True)]
+    assert "at work" in answers[0]["message"]
+    assert stage.claim(model_id).attempt == 1
+
+
+def some_nights(folder: Path) -> dict[str, Any]:
+    """Copy a model of each generation, then a retrained and a drifted one, then delete copies; return what is left."""
+    folder.mkdir()
+    rules = {"deepCheck": "all", "retention": {"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100}}
+    # copies one by one: v2 draws the ids of copies in the order in which it is asked
+    with Nights(folder, plan=rules, copies={"concurrency": 1}) as nights:
+        outcomes = night_of(nights, 1)
+        nights.retrain("claims")
+        nights.target.put_model(v4_model("invoices", fields={"Iban": 0.5}))
+        outcomes += night_of(nights, 2)
+        nights.source.remove_model("claims")
+        return what_is_left(nights, [*outcomes, *night_of(nights, 3), *night_of(nights, 4)])
+
+
+def night_of(nights: Nights, day: int) -> list[Outcome]:
+    """Run the plan at one o'clock; return how the run and its rows ended, at two o'clock."""
+    assert isinstance(nights.clock, ManualClock)
+    nights.clock.set(datetime(2026, 2, day, 1, tzinfo=UTC))
+    run_id = nights.begin()
+    nights.host.run_until_idle()
+    nights.clock.set(datetime(2026, 2, day, 2, tzinfo=UTC))
+    run = nights.run(run_id)
+    copies: list[Outcome] = run["copies"]
+    return [{name: run.get(name) for name in ("status", "code", "progress", "counts")}, *copies]
+
+
+def test_nights_delivered_twice_equal_calm_ones(tmp_path: Path) -> None:
+    """Both deliveries of every activity begin at the same instant."""
+    calm = some_nights(tmp_path / "calm")
+    with delivered_by(twice_at_the_same_instant()):
+        assert some_nights(tmp_path / "doubled") == calm
+    actions = {outcome["action"] for outcome in calm["outcomes"] if "action" in outcome}
+    assert actions == {"copy", "check", "delete"}
