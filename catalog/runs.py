@@ -294,6 +294,7 @@ def _row_key(index: int) -> str:
 
 def _why_unfinished(row: RunRow, failure: Failure | None) -> str:
     if failure is None:
-        return "the orchestration of this copy ended without an outcome; ask again in 20 minutes, when its lease has ended, to resume it"
+        resumes = "ask again once its lease has ended (in 20 minutes, as a rule), and it resumes"
+        return f"the orchestration of this copy ended without an outcome; {resumes}"
     verb = "began" if row.status is CopyStatus.PENDING else "ended"
     return f"the run stopped before this copy {verb}: {failure.message}"

@@ -180,7 +180,7 @@ async def _view(known: Services, client: df.DurableOrchestrationClient, run_id: 
 def _mark_abandoned(view: dict[str, Any], status: df.OrchestrationRuntimeStatus, at: datetime | None) -> None:
     message = (
         f"the orchestration of this run ended as {status.name} before it closed the run; "
-        "ask again in 20 minutes, when all leases have ended, to resume its copies"
+        "ask again once the leases of its copies have ended (in 20 minutes, as a rule), and they resume"
     )
     view["status"] = RunStatus.FAILED
     view["endedAt"] = written(at or datetime.now(UTC))

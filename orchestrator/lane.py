@@ -66,7 +66,7 @@ def _copy(context: df.DurableOrchestrationContext, order: CopyOrder, _: Waits) -
             status=CopyStatus.FAILED,
             code=Code.CHILD_LOST,
             message=f"the orchestration of this copy ended with an error: {first_line(error)}; "
-            "ask again in 20 minutes, when its lease has ended, to resume it",
+            "ask again once its lease has ended (in 20 minutes, as a rule), and it resumes",
             started_at=started_at,
             ended_at=context.current_utc_datetime,
         )

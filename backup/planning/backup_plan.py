@@ -46,8 +46,8 @@ def needs_own_id(facts: PlanFacts, decision: Decision) -> bool:
     """Tell whether a copy is useless under a fallback id: a composed model refers to it by its own, and the old copy goes first."""
     if decision.reason is Reason.OWN_ID_NEEDED:
         return True
-    part = (decision.target, decision.kind, decision.model_id)
-    return recreates(facts, decision) and part in facts.parts_in_use
+    component = (decision.target, decision.kind, decision.model_id)
+    return recreates(facts, decision) and component in facts.components_in_use
 
 
 def _decisions_for(facts: PlanFacts, target: str) -> list[Decision]:
@@ -65,7 +65,7 @@ def _decisions_for(facts: PlanFacts, target: str) -> list[Decision]:
 
 def _about_orphan(facts: PlanFacts, replica: Replica, *, is_guarded: bool) -> Decision:
     action, reason = Action.ORPHAN, Reason.KEPT
-    if key_of(replica) not in facts.parts_needed:
+    if key_of(replica) not in facts.components_needed:
         if not facts.is_past_grace(replica):
             reason = Reason.IN_GRACE if facts.plan.retention.delete_removed else Reason.KEPT
         elif is_guarded:
@@ -110,12 +110,12 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
 
 
 def _moved_back(facts: PlanFacts, unchanged: Decision) -> Decision:
-    """Return the decision to bring an unchanged part of a composed model back under its own id, if its copy has a fallback id.
+    """Return the decision to bring an unchanged component of a composed model back under its own id, if its copy has a fallback id.
 
     An older copy of the app under that id goes first, once its time is up. A model that the app did not copy stays.
     """
     key = (unchanged.target, unchanged.kind, unchanged.model_id)
-    if unchanged.target_model_id == unchanged.model_id or key not in facts.parts_in_use:
+    if unchanged.target_model_id == unchanged.model_id or key not in facts.components_in_use:
         return unchanged
     moved = unchanged.replace(action=Action.REPLACE, reason=Reason.OWN_ID_NEEDED)
     listing = facts.targets[unchanged.target]
@@ -179,7 +179,7 @@ def _removals(facts: PlanFacts, decisions: Iterable[Decision]) -> Iterable[Repli
         elif replica.state is ReplicaState.RETIRING and facts.is_past_retirement(replica):
             newer = facts.ready.get(key)
             listed = None if newer is None else listing.models.get((newer.kind, newer.target_model_id))
-            # a part of a composed model goes only when its successor takes its place
-            is_part = facts.under_own_id.get(key) is replica and key in facts.parts_in_use
-            if listed is not None and facts.is_usable(listed) and not is_part:
+            # a component of a composed model goes only when its successor takes its place
+            is_component = facts.under_own_id.get(key) is replica and key in facts.components_in_use
+            if listed is not None and facts.is_usable(listed) and not is_component:
                 yield ReplicaRef.of(replica)

@@ -101,14 +101,14 @@ class PlanFacts:
         }
 
     @cached_property
-    def parts_in_use(self) -> set[ReplicaKey]:
+    def components_in_use(self) -> set[ReplicaKey]:
         """The models that composed copies refer to: each must be in the target under its own id (v4)."""
-        return _parts(self._composed)
+        return _components(self._composed)
 
     @cached_property
-    def parts_needed(self) -> set[ReplicaKey]:
+    def components_needed(self) -> set[ReplicaKey]:
         """The same, of those composed copies that stay after this run."""
-        return _parts(
+        return _components(
             replica
             for replica in self._composed
             if (replica.kind, replica.model_id) in self.source.models or not self.is_past_grace(replica)
@@ -161,5 +161,7 @@ def key_of(replica: Replica) -> ReplicaKey:
     return replica.target, replica.kind, replica.model_id
 
 
-def _parts(composed: Iterable[Replica]) -> set[ReplicaKey]:
-    return {(replica.target, part.kind, part.model_id) for replica in composed for part in replica.components}
+def _components(composed: Iterable[Replica]) -> set[ReplicaKey]:
+    return {
+        (replica.target, component.kind, component.model_id) for replica in composed for component in replica.components
+    }

@@ -100,22 +100,24 @@ def _rank(facts: RestoreFacts, replica: Replica) -> tuple[bool, bool, bool, date
 
 
 def _from_one_resource(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, list[Replica]]) -> list[Replica]:
-    """Return the replicas to restore from, a composed model and its parts from one resource.
+    """Return the replicas to restore from, a composed model and its components from one resource.
 
-    The copy of a composed model copies its parts from where it comes itself. Parts from another resource would compete for the same ids.
+    The copy of a composed model copies its components from its own resource. Components from elsewhere would compete for their ids.
     """
     chosen = dict(best)
     resource_of: dict[ModelKey, str] = {}
     for key, replica in sorted(best.items(), key=lambda item: (not item[1].components, item[0])):
         if not replica.components:
             continue
-        parts = [(part.kind, part.model_id) for part in replica.components]
-        wanted = min((resource_of[part] for part in parts if part in resource_of), default=replica.target)
+        components = [(component.kind, component.model_id) for component in replica.components]
+        wanted = min(
+            (resource_of[component] for component in components if component in resource_of), default=replica.target
+        )
         chosen[key] = _newest_in(wanted, usable[key]) or replica if wanted != replica.target else replica
-        for part in parts:
-            resource_of.setdefault(part, chosen[key].target)
-            if part in chosen:
-                chosen[part] = _newest_in(chosen[key].target, usable[part]) or chosen[part]
+        for component in components:
+            resource_of.setdefault(component, chosen[key].target)
+            if component in chosen:
+                chosen[component] = _newest_in(chosen[key].target, usable[component]) or chosen[component]
     return list(chosen.values())
 
 

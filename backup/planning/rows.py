@@ -34,7 +34,7 @@ def rows_of_plan(
     work += [_row(facts, replica, RowAction.DELETE) for replica in plan.removals]
     work += [_row(facts, replica, RowAction.CHECK) for replica in plan.deep_checks]
     work += [_suspect_row(suspect) for suspect in suspects]
-    # last: a composed model waits until its parts are in the target
+    # last: a composed model waits until its components are in the target
     work += [_copy_row(facts, decision) for decision in composed]
     blocked = [
         _blocked_row(facts, decision, list_failures.get(decision.target))

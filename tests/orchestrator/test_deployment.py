@@ -38,7 +38,7 @@ def test_a_copy_under_way_is_resumed_after_a_deployment(stage: Driven, monkeypat
     stage.host.run_until_idle()
     (row,) = stage.run(run_id)["copies"]
     assert (row["status"], row["code"]) == ("Failed", "ChildLost")
-    assert row["message"].endswith("ask again in 20 minutes, when its lease has ended, to resume it")
+    assert row["message"].endswith("ask again once its lease has ended (in 20 minutes, as a rule), and it resumes")
 
     stage.let_pass(20 * 60)
     (again,) = stage.copies([MODEL])
