@@ -11,8 +11,10 @@ from typing import Any, Self
 import pytest
 
 from activities import authorize_copy, start_copy
+from backup.claim import Claim
 from backup.messages.copy import StepInput
 from backup.states import ReplicaState
+from catalog.stored import Stored
 from claims.step import StepContext
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v4_composed_model, v4_model
@@ -284,10 +286,10 @@ def before_the_step(
 
     class Watched(StepContext):
         @classmethod
-        def open(cls, services: Services, step: StepInput) -> Self:
+        def open(cls, services: Services, step: StepInput, found: Stored[Claim] | None = None) -> Self:
             if step.order.model_id == model_id and not done:
                 done.append(model_id)
                 act()
-            return super().open(services, step)
+            return super().open(services, step, found)
 
     monkeypatch.setattr(module, "StepContext", Watched)
