@@ -23,20 +23,16 @@ class ClaimTable:
         return None if row is None else Stored(Claim.parse(row.data), row)
 
     def insert(self, claim: Claim) -> Stored[Claim]:
-        """Write a claim that is new. Raises ``RowExists`` where somebody was faster."""
+        """Write a new claim. Raises ``RowExists``."""
         key = claim_key(claim.kind, claim.source, claim.model_id)
         return Stored(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
 
     def save(self, held: Stored[Claim], claim: Claim) -> Stored[Claim]:
-        """Change a claim that still is as it was read. Raises ``RowChanged``."""
+        """Write ``claim`` in place of ``held``. Raises ``RowChanged``."""
         return Stored(claim, self._store.replace(held.row, claim.to_json()))
 
-    def delete(self, held: Stored[Claim]) -> None:
-        """Forget a claim that still is as it was read. Raises ``RowChanged``."""
-        self._store.delete(held.row)
-
     def ids_in(self, target: str) -> set[str]:
-        """Return every id in ``target`` that a claim names as its own, given up ones included."""
+        """Return every id in ``target`` that a claim uses or has superseded."""
         ids: set[str] = set()
         for claim in self.of_target(target):
             ids.update(entry.target_model_id for entry in claim.superseded)

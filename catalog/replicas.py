@@ -1,4 +1,4 @@
-"""Replicas in the catalog: which copy stands for which model."""
+"""Replicas in the catalog: which copies a model has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backup.document_models import Kind
 from backup.messages import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
-from catalog.store import Store, Stored, Table, scan_all
+from catalog.store import Store, Stored, Table, put, scan_all
 
 
 class ReplicaTable:
-    """The replicas of all models, one partition a source model: one query finds every place where it can be used."""
+    """The replicas of all models, one partition a source model: one query finds all places of a model."""
 
     def __init__(self, store: Store) -> None:
         """Keep replicas in ``store``."""
@@ -48,16 +48,15 @@ class ReplicaTable:
     ) -> tuple[list[Replica], tuple[str, str] | None]:
         """Return up to ``limit`` replicas behind ``after``, and where the next page starts."""
         prefix = f"{source}|" if source else None
-        found = self._store.scan(Table.REPLICAS, partition_prefix=prefix, after=after, limit=limit)
-        return [Replica.parse(row.data) for row in found.rows], found.after
+        page = self._store.scan(Table.REPLICAS, partition_prefix=prefix, after=after, limit=limit)
+        return [Replica.parse(row.data) for row in page.rows], page.after
 
-    def put(self, replica: Replica, known: Stored[Replica] | None) -> Stored[Replica]:
-        """Write a replica over what was read as ``known``. Raises ``RowExists`` or ``RowChanged`` where somebody was faster."""
-        if known is not None:
-            return Stored(replica, self._store.replace(known.row, replica.to_json()))
+    def put(self, replica: Replica, stored: Stored[Replica] | None) -> Stored[Replica]:
+        """Write ``replica`` in place of ``stored``, or as a new one. Raises ``RowChanged`` or ``RowExists``."""
         partition = replica_partition(replica.source, replica.kind, replica.model_id)
         key = f"{replica.target}|{replica.target_model_id}"
-        return Stored(replica, self._store.insert(Table.REPLICAS, partition, key, replica.to_json()))
+        row = stored.row if stored else None
+        return Stored(replica, put(self._store, Table.REPLICAS, partition, key, replica.to_json(), row))
 
     def all(self) -> Iterator[Replica]:
         """Go through every replica."""
