@@ -57,7 +57,7 @@ class RunRow(RowTask):
         return self.replace(status=CopyStatus.RUNNING, started_at=now)
 
     def ended(self, outcome: CopyOutcome) -> Self:
-        """Return this row with its outcome; one that has ended stays as it is."""
+        """Return this row with ``outcome``; one that has ended stays as it is."""
         return self if self.has_ended else self.replace(status=outcome.status, outcome=outcome)
 
 
@@ -109,7 +109,7 @@ class RunRecord(Message):
 
 
 class Suspect(Message):
-    """A placeholder in a target that belongs to no claim and may be ours, after an authorization whose answer was lost.
+    """A placeholder in a target that belongs to no claim and may be the app's, after an authorization whose answer was lost.
 
     On v2 it is a model that is ``creating`` and appeared since; it may also be a training of another user. From v3 on it is the id that
     the app asked for, where the target refuses it and shows no model under it; another user may have authorized it first.

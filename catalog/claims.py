@@ -18,7 +18,7 @@ class ClaimTable:
         self._store = store
 
     def get(self, target: str, kind: Kind, source: str, model_id: str) -> Stored[Claim] | None:
-        """Return a claim as it is now, or ``None``."""
+        """Return a claim, or ``None``."""
         row = self._store.get(Table.CLAIMS, target, claim_key(kind, source, model_id))
         return None if row is None else Stored(Claim.parse(row.data), row)
 
@@ -41,6 +41,6 @@ class ClaimTable:
         return ids
 
     def of_target(self, target: str) -> Iterator[Claim]:
-        """Go through every claim on ``target``, released ones included."""
+        """Go through all claims on ``target``, released ones included."""
         for row in scan_all(self._store, Table.CLAIMS, partition=target):
             yield Claim.parse(row.data)

@@ -1,4 +1,4 @@
-"""Replicas in the catalog: which copies a model has."""
+"""Replicas in the catalog: the verified copies of each model."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ class ReplicaTable:
         return Stored(replica, put(self._store, Table.REPLICAS, partition, key, replica.to_json(), row))
 
     def all(self) -> Iterator[Replica]:
-        """Go through every replica."""
+        """Go through all replicas."""
         for row in scan_all(self._store, Table.REPLICAS):
             yield Replica.parse(row.data)

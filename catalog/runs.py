@@ -25,7 +25,7 @@ class UnknownRun(LookupError):
 
 
 class RunTable:
-    """The runs, one partition each."""
+    """The runs, one partition each. Every call may be repeated."""
 
     def __init__(self, store: Store) -> None:
         """Keep runs in ``store``."""
@@ -60,9 +60,8 @@ class RunTable:
         self, run_id: str, kind: str, now: datetime, plan: str | None = None, *, dry_run: bool = False
     ) -> RunRecord:
         """Write the record of a run before its rows are planned."""
-        return self._index(
-            self._change(run_id, now, lambda record: record.replace(kind=kind, plan=plan, dry_run=dry_run))
-        )
+        record = self._change(run_id, now, lambda record: record.replace(kind=kind, plan=plan, dry_run=dry_run))
+        return self._index(record)
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record."""
@@ -87,33 +86,28 @@ class RunTable:
         )
 
     def open_rows(self, run_id: str, rows: Sequence[RunRow], now: datetime, **facts: Any) -> RunRecord:
-        """Write ``rows`` and the run's record with ``facts`` in it. A run that has its rows, or has ended, stays as it is."""
+        """Write ``rows`` and the run's record with ``facts`` in it. A run that has its rows stays as it is."""
         self._store.ensure(Table.RUNS, run_id, {_row_key(row.row): row.to_json() for row in rows})
 
         def opened(record: RunRecord) -> RunRecord:
-            if record.total is not None or record.ended_at is not None:
+            if record.total is not None:
                 return record
             return record.replace(total=len(rows), status=RunStatus.RUNNING, **facts)
 
         return self._index(self._change(run_id, now, opened))
 
     def fail(self, run_id: str, code: str, message: str, now: datetime) -> RunRecord:
-        """End a run before its rows are written. A run that has ended stays as it is."""
+        """End a run before its rows are written."""
 
         def failed(record: RunRecord) -> RunRecord:
-            if record.ended_at is not None:
-                return record
-            return record.replace(
-                status=RunStatus.FAILED, code=code, message=message, ended_at=now, total=record.total or 0
-            )
+            total = record.total or 0
+            return record.replace(status=RunStatus.FAILED, code=code, message=message, ended_at=now, total=total)
 
         return self._index(self._change(run_id, now, failed))
 
     def cancel(self, run_id: str, now: datetime) -> RunRecord:
-        """Ask a run to stop, also before its rows are written. A run that has ended stays as it is."""
-        return self._change(
-            run_id, now, lambda record: record if record.ended_at else record.replace(cancel_requested=True)
-        )
+        """Ask a run to stop, also before its rows are written."""
+        return self._change(run_id, now, lambda record: record.replace(cancel_requested=True))
 
     def take(
         self, run_id: str, lane: int, sequence: int, finished: CopyOutcome | None, now: datetime
@@ -151,7 +145,7 @@ class RunTable:
         return record.total is not None and record.done >= record.total
 
     def close(self, run_id: str, now: datetime) -> RunRecord:
-        """Write how a run ended. Rows without an outcome get ``ChildLost``. A run that has ended stays as it is."""
+        """Write how a run ended. Rows without an outcome get ``ChildLost``."""
         record = self._read(run_id).record
         if record.ended_at is not None:
             return record
@@ -169,8 +163,6 @@ class RunTable:
             statuses[row.status] += 1
 
         def closed(record: RunRecord) -> RunRecord:
-            if record.ended_at is not None:
-                return record
             unchanged = record.counts.get("skip", 0)
             status = run_status(statuses, cancelled=record.cancel_requested, unchanged=unchanged)
             return record.replace(status=status, ended_at=now, done=statuses.total())
@@ -213,12 +205,12 @@ class RunTable:
         return stored
 
     def _change(self, run_id: str, now: datetime, change: Callable[[RunRecord], RunRecord]) -> RunRecord:
-        """Write what ``change`` makes of a run's record, or of a new one where there is none, and return it."""
+        """Write what ``change`` makes of a run's record, or of a new one, and return it. A run that has ended stays as it is."""
 
         def attempt() -> RunRecord:
             stored = self._find(run_id)
             before = stored.record if stored else RunRecord(run_id=run_id, kind="copies", started_at=now)
-            after = change(before)
+            after = before if before.ended_at is not None else change(before)
             if stored is None or after != before:
                 put(self._store, Table.RUNS, run_id, RUN_KEY, after.to_json(), stored.row if stored else None)
             return after

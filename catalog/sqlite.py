@@ -1,4 +1,4 @@
-"""The store on SQLite: for the embedded host, on one machine, shared by any number of processes and threads there."""
+"""The store on SQLite: for the embedded host, shared by any number of processes and threads of one machine."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class SqliteStore:
             values += [after[0], after[1]]
         limit = min(limit, 1000)
         query = (
-            f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only column names of ours
+            f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only the column names above
         )
         with self._connection() as connection:
             entries = connection.execute(query, (*values, limit + 1)).fetchall()

@@ -158,7 +158,7 @@ def put(store: Store, table: Table, partition: str, key: str, data: Mapping[str,
 def retry_on_conflict(attempt: Callable[[], T]) -> T:
     """Call ``attempt`` (read, compute, write) until it has no conflict. Raises ``CatalogUnavailable`` after 200 tries.
 
-    It is for changes that are right whatever others changed meanwhile.
+    It is for changes that stay right when another worker changes the row first.
     """
     for _ in range(TRIES):
         try:

@@ -44,7 +44,7 @@ class TargetIdTable:
 
 
 class SuspectTable:
-    """Placeholders that may be ours after a lost answer, one partition a target."""
+    """The suspects of all targets, one partition a target."""
 
     def __init__(self, store: Store) -> None:
         """Keep suspects in ``store``."""
@@ -72,7 +72,7 @@ class SuspectTable:
         return [Suspect.parse(row.data) for row in self._store.scan(Table.SUSPECTS, partition=target).rows]
 
     def forget(self, target: str, model_id: str, kind: Kind = Kind.MODEL) -> None:
-        """Delete a suspect, if there is one: its placeholder is gone, or is not ours."""
+        """Delete a suspect, if there is one: its placeholder is gone, or belongs to a claim or to another user."""
         stored = self.get(target, model_id, kind)
         if stored is not None:
             with suppress(RowChanged):
