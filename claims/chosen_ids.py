@@ -25,8 +25,7 @@ from backup.document_models import ModelDetails, ModelState
 from backup.names import fallback_ids
 from backup.records import Suspect
 from backup.states import ClaimState, ReplicaState
-from catalog.store import RowChanged
-from catalog.stored import Stored
+from catalog.store import RowChanged, Stored
 from claims.authorization import authorize
 from claims.deletions import delete_stale_placeholder, state_of, sweep
 from claims.lost_answers import suspect_lost_id

@@ -14,9 +14,7 @@ from typing import Any, Self
 from backup.claim import Claim
 from backup.codes import Code
 from backup.messages.copy import CopyOrder, Failure, StepDone, StepInput
-from backup.states import CopyStatus
-from catalog.store import RowChanged
-from catalog.stored import Stored
+from catalog.store import RowChanged, Stored
 from form_recognizer import ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -203,7 +201,7 @@ def is_cancelled(services: Services, order: CopyOrder) -> bool:
 def has_ended(services: Services, order: CopyOrder) -> bool:
     """Tell whether the run has a final outcome for ``order``: a step that comes later is a phantom."""
     row = services.catalog.runs.row(order.run_id, order.row)
-    return row is not None and row.status not in {CopyStatus.PENDING, CopyStatus.RUNNING}
+    return row is not None and row.has_ended
 
 
 def failure_of(error: ServiceError, code: Code | None = None) -> Failure:

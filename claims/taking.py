@@ -12,8 +12,7 @@ from backup.messages import Message
 from backup.messages.copy import ComponentRef, Failure, Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.store import RowChanged, RowExists
-from catalog.stored import Stored
+from catalog.store import RowChanged, RowExists, Stored
 from claims.inspection import fingerprint
 from claims.source_model import SourceModel
 from claims.step import Refused, concurrent_change, find_claim, is_cancelled, step_fields

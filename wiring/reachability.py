@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backup.lookup import REACHABLE
-from catalog.reachability import REFRESH, ReachabilityTable
+from catalog.resources import REFRESH, ReachabilityTable
 from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer

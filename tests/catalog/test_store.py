@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.sqlite import SqliteStore
-from catalog.store import CatalogUnavailable, Row, RowChanged, RowExists, Store, Table
-from catalog.stored import retry_on_conflict
+from catalog.store import CatalogUnavailable, Row, RowChanged, RowExists, Store, Table, retry_on_conflict
 
 CLAIMS = Table.CLAIMS
 SPAWN = multiprocessing.get_context("spawn")

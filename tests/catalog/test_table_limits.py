@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from catalog.store import Row, RowChanged, Store, Table
-from catalog.table_keys import KeyTooLong, escape, unescape
+from catalog.table_entities import KeyTooLong, escape, unescape
 from catalog.table_service import TableService
 from catalog.tables import TableStore
 from local.azurite import Azurite, connection_string

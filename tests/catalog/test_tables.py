@@ -73,8 +73,6 @@ def test_of_two_who_read_a_claim_only_the_first_may_change_it(catalog: Catalog) 
     catalog.claims.save(held, claim(owner="first"))
     with pytest.raises(RowChanged):
         catalog.claims.save(held, claim(owner="second"))
-    with pytest.raises(RowChanged):
-        catalog.claims.delete(held)
 
 
 def test_every_claim_on_a_target_is_seen_and_no_other(catalog: Catalog) -> None:
@@ -111,7 +109,7 @@ def test_a_replica_is_not_written_over_by_who_has_not_seen_it(catalog: Catalog) 
         catalog.replicas.put(replica(), None)
     known = catalog.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
     assert known is not None
-    catalog.replicas.put(replica().model_copy(update={"state": ReplicaState.MISSING}), known)
+    catalog.replicas.put(replica().replace(state=ReplicaState.MISSING), known)
     with pytest.raises(RowChanged):
         catalog.replicas.put(replica(), known)
 
