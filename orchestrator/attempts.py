@@ -86,7 +86,7 @@ def call(
         if not failure.retryable:
             return envelope
         waited = (now - first_failure).total_seconds()
-        wait = next_wait(step, failure, tries=tries, waited=waited, patience=patience, who=context.instance_id)
+        wait = next_wait(step, failure, tries=tries, waited=waited, patience=patience, instance_id=context.instance_id)
         if wait is None or (deadline is not None and now + timedelta(seconds=wait) >= deadline):
             return envelope
         waits.count()
