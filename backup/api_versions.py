@@ -1,6 +1,4 @@
-"""The service's API versions: their order, their wire contracts, when they retire, and what they can do with
-classifiers.
-"""
+"""The service's API versions: their order, their wire contracts, and what they can do with classifiers."""
 
 from __future__ import annotations
 
@@ -23,14 +21,6 @@ CLASSIFIER_COPY_REGIONS: frozenset[str] = frozenset({"eastus", "westus2", "weste
 """The regions between which the service copies classifiers (the service's documentation of custom classification
 models, v4.0).
 """
-
-_RETIREMENT: dict[str, date] = {
-    # No date of its own was ever published for v2.0-preview: it went with v2.0.
-    "v2.0-preview": date(2026, 8, 31),
-    "v2.0": date(2026, 8, 31),
-    "v2.1": date(2027, 9, 15),
-    "2022-08-31": date(2029, 3, 30),
-}
 
 _DATED = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<preview>-preview)?", re.ASCII)
 _ANY_V2 = re.compile(r"v2\.[0-9]+(-preview(\.[0-9]+)?)?", re.ASCII)
@@ -75,20 +65,6 @@ def generation_of_model(api_version: str) -> Generation | None:
     return Generation.V4 if day >= date.fromisoformat(FIRST_V4) else Generation.V3
 
 
-def retires_on(api_version: str) -> date | None:
-    """Return the day from which the service answers 410 to ``api_version``; ``None`` where none has been announced.
-
-    Sources: the service's update notices for v2.0 (published 2023-09-15), v2.1 and v3.0, as they stood on 2026-11-23.
-    """
-    return _RETIREMENT.get(api_version)
-
-
-def is_retired(api_version: str, today: date) -> bool:
-    """Say whether the service has retired ``api_version`` by ``today`` (UTC)."""
-    day = retires_on(api_version)
-    return day is not None and day <= today
-
-
 def has_kind(api_version: str, kind: Kind) -> bool:
     """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from
     2023-07-31 on.
@@ -124,6 +100,12 @@ def newest_common(
     if at_least is not None:
         fitting = [version for version in fitting if _age(version) >= _age(at_least)]
     return max(fitting, key=_age, default=None)
+
+
+def newest(versions: Iterable[str], generation: Generation, *, at_least: str | None = None) -> str | None:
+    """Return the newest version of ``generation`` that one resource is configured for, or ``None``."""
+    versions = tuple(versions)
+    return newest_common(versions, versions, generation, at_least=at_least)
 
 
 def _age(api_version: str) -> tuple[int, str, int]:

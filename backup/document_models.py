@@ -59,7 +59,6 @@ class ModelSummary:
     expires: datetime | None = None
     description: str | None = None
     tags: JsonObject = field(default_factory=dict)
-    is_composed: bool = False
     classifier_id: str | None = None
     """The classifier that a composed model refers to, where the list names it (v4)."""
 

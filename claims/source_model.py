@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest_common
+from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest, newest_common
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
 from backup.messages.copy import CopyOrder
@@ -36,10 +36,11 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
     tried: list[str] = []
     retired: VersionRetired | None = None
     for generation in _generations(source_versions, order):
-        asked = newest_common(source_versions, target_versions, generation) or _newest(source_versions, generation)
-        tried.append(asked)
+        version = newest_common(source_versions, target_versions, generation) or newest(source_versions, generation)
+        assert version is not None, "only generations that are configured are tried"
+        tried.append(version)
         try:
-            details = services.model_service(order.source, asked, order.kind).find_model(order.model_id)
+            details = services.model_service(order.source, version, order.kind).find_model(order.model_id)
         except VersionRetired as error:
             # the id may look like one of v2 and be of a later generation, whose version is still there
             retired = error
@@ -47,13 +48,13 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
         if details is None:
             continue
         own = details.summary.api_version
-        version = _version_for(order, own, generation, source_versions, target_versions)
-        if version != asked:
-            # what a copy keeps is compared in the words of the version that makes the copy
-            details = services.model_service(order.source, version, order.kind).find_model(order.model_id)
+        copied_by = _version_for(order, own, generation, source_versions, target_versions)
+        if copied_by != version:
+            # a copy is compared in the words of the version that makes it
+            details = services.model_service(order.source, copied_by, order.kind).find_model(order.model_id)
             if details is None:
                 continue
-        return SourceModel(version, details)
+        return SourceModel(copied_by, details)
     if retired is not None:
         raise retired
     raise Refused(
@@ -107,9 +108,3 @@ def _generations(versions: tuple[str, ...], order: CopyOrder) -> list[Generation
         Generation.V2 in known and order.kind is Kind.MODEL and V2_MODEL_ID.fullmatch(order.model_id) is not None
     )
     return [*([Generation.V2] if may_be_v2 else []), *by_age[:1]]
-
-
-def _newest(versions: tuple[str, ...], generation: Generation) -> str:
-    newest = newest_common(versions, versions, generation)
-    assert newest is not None, "only generations that are configured are asked for"
-    return newest

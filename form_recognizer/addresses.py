@@ -10,9 +10,6 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlspl
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 
-MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,63}", re.ASCII)
-"""What an id of a model or classifier looks like in every generation (v2: a UUID; v3 and later: 2 to 64 characters)."""
-
 OPERATION_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,127}", re.ASCII)
 """What the last segment of an operation's address may be. v2 sends a UUID, v3 and later ``31505674123_a49bbdd6-…``."""
 

@@ -8,7 +8,8 @@ from typing import TypedDict
 
 from backup.document_models import CopyAuthorization, Generation, Kind, ModelDetails
 from backup.json_types import JsonObject
-from form_recognizer.addresses import MODEL_ID, OPERATION_ID, last_segment, path_segment
+from backup.names import MODEL_ID
+from form_recognizer.addresses import OPERATION_ID, last_segment, path_segment
 from form_recognizer.answers import Answer
 from form_recognizer.errors import BadRequest, ModelNotFound, OperationUnknown, UntrustedAddress
 from form_recognizer.failures import Attempt, failure_of
@@ -151,7 +152,8 @@ class ServiceClient(ABC):
         """Return a model's id for a path; raise ``BadRequest`` for what no model can be called."""
         if not MODEL_ID.fullmatch(model_id):
             raise BadRequest(
-                f"{model_id[:80]!r} cannot be the id of a {self._kind.value}: those are of letters, digits, ._~-. "
+                f"{model_id[:80]!r} cannot be the id of a {self._kind.value}: an id has 2 to 64 letters, digits and ._~- and "
+                f"begins with a letter or digit. "
                 f"Nothing was sent to {self.resource}.",
                 resource=self.resource,
             )

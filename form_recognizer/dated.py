@@ -20,7 +20,8 @@ from backup.document_models import (
     TargetAddress,
 )
 from backup.json_types import Json, JsonObject
-from form_recognizer.addresses import MODEL_ID, last_segment, same_origin, with_query
+from backup.names import MODEL_ID
+from form_recognizer.addresses import last_segment, same_origin, with_query
 from form_recognizer.answers import Answer, Fault
 from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import (

@@ -31,8 +31,6 @@ and the service's request id where it sent one. No message ever holds a key, a t
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class ServiceError(Exception):
     """A call to the service failed. Raised as one of its leaves, never itself.
@@ -43,9 +41,6 @@ class ServiceError(Exception):
     time to wait. ``target_model_id`` is the id of the placeholder that a failed authorization left in the target, as
     far as the answer still told it: somebody should discard it.
     """
-
-    retryable: ClassVar[bool] = False
-    """Whether the very same call may be made again without looking first."""
 
     def __init__(
         self,
@@ -75,8 +70,6 @@ class ServiceError(Exception):
 
 class RetryAfter(ServiceError):
     """Nothing was done: wait, then repeat the call."""
-
-    retryable = True
 
 
 class Permanent(ServiceError):

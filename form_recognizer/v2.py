@@ -168,7 +168,6 @@ _COPY_STATES = {"succeeded": CopyState.SUCCEEDED, "failed": CopyState.FAILED}
 
 
 def _summary(info: Fields) -> ModelSummary:
-    attributes = info.optional_object("attributes")
     return ModelSummary(
         model_id=info.text("modelId"),
         kind=Kind.MODEL,
@@ -177,7 +176,6 @@ def _summary(info: Fields) -> ModelSummary:
         api_version=None,
         created=info.text("createdDateTime"),
         modified=info.optional_text("lastUpdatedDateTime"),
-        is_composed=attributes is not None and attributes.raw("isComposed") is True,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from backup.document_models import Generation, Kind, ModelDetails, ModelSummary
 from form_recognizer.classifiers import classifier_details
 from form_recognizer.dated import DatedService
@@ -28,4 +26,4 @@ class V3Service(DatedService):
         if self.kind is Kind.CLASSIFIER:
             return classifier_details(body, summary)
         doc_types = body.object("docTypes").value
-        return ModelDetails(replace(summary, is_composed=len(doc_types) > 1), {"docTypes": doc_types})
+        return ModelDetails(summary, {"docTypes": doc_types})

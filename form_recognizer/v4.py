@@ -39,13 +39,13 @@ class V4Service(DatedService):
         own = summary.model_id
         content["docTypes"] = {_anonymous(name, own): _without(doc_types.raw(name), own) for name in doc_types.value}
         components = _components(body, doc_types, own)
-        return ModelDetails(replace(summary, is_composed=bool(components)), content, components)
+        return ModelDetails(summary, content, components)
 
     def _summary(self, item: Fields) -> ModelSummary:
         """Return one line of the list; a composed model shows its classifier there."""
         summary = super()._summary(item)
         classifier_id = item.optional_text("classifierId") if self.kind is Kind.MODEL else None
-        return replace(summary, is_composed=bool(classifier_id), classifier_id=classifier_id or None)
+        return replace(summary, classifier_id=classifier_id or None)
 
 
 def _components(body: Fields, doc_types: Fields, own_id: str) -> tuple[Component, ...]:
