@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from backup.configuration_checks import cross_problems, first_repeated
 from backup.configuration_fields import Name
-from backup.configuration_problems import ConfigurationError, Problem, did_you_mean, problems_of, refusal, shown
+from backup.configuration_problems import ConfigurationError, Problem, problems_of, refusal, shown, unknown_name
 from backup.configuration_sections import (
     CopySettings,
     DeepCheck,
@@ -72,18 +72,18 @@ class Configuration(Section):
         return self
 
     def resource(self, name: str) -> Resource:
-        """Return the resource called ``name``. Raises ``LookupError``, with the names that there are."""
+        """Return a resource by its name. Raises ``LookupError`` that names the closest ones."""
         try:
             return self.resources[name]
         except KeyError:
-            raise LookupError(f"no resource is called {shown(name)}; {did_you_mean(name, self.resources)}") from None
+            raise LookupError(unknown_name("resource", name, self.resources)) from None
 
     def plan(self, name: str) -> Plan:
         """Return a plan by its name. Raises ``LookupError`` that names the closest ones."""
         try:
             return self.plans[name]
         except KeyError:
-            raise LookupError(f'there is no plan "{name}"; {did_you_mean(name, self.plans)}') from None
+            raise LookupError(unknown_name("plan", name, self.plans)) from None
 
     def allows_encryption_downgrade(self, source: str, target: str) -> bool:
         """Tell whether copies from ``source`` may go to a ``target`` that protects its data less."""

@@ -58,10 +58,16 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     """Return what would be right in place of the unknown name ``value``: the closest of ``known``, and all of them."""
     names = sorted(known)
     if not names:
-        return "nothing of that kind is configured"
+        return "none is configured"
     closest = difflib.get_close_matches(value, names, n=1)
     hint = f'did you mean "{closest[0]}"? ' if closest else ""
     return f"{hint}use one of: {', '.join(names)}"
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message that there is no ``kind`` (such as "plan") of this name, and what would be right."""
+    which = "of this name" if shown(name) == "the value" else shown(name)
+    return f"there is no {kind} {which}; {did_you_mean(name, known)}"
 
 
 def refusal(*problems: Problem) -> PydanticCustomError:
@@ -97,7 +103,7 @@ def _problems_of_one(error: ErrorDetails) -> list[Problem]:
     if error["type"] == "string_pattern_mismatch" and error["loc"] and error["loc"][-1] == "[key]":
         return [Problem(field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, not at the ends a hyphen")]
     if error["type"] == "extra_forbidden":
-        return [Problem(field, "there is no such field", _instead_of(error["loc"]))]
+        return [Problem(field, "unknown field", _instead_of(error["loc"]))]
     return [Problem(field, *in_words(error, "docs/configuration.md"))]
 
 

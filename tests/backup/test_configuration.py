@@ -149,7 +149,7 @@ def test_a_region_may_be_in_upper_case() -> None:
             "number",
             "quotes",
         ),
-        (resource(WEST, colour="red"), f"resources.{WEST}.colour", "no such field", "spelling"),
+        (resource(WEST, colour="red"), f"resources.{WEST}.colour", "unknown field", "spelling"),
         (lambda d: d["resources"][WEST].pop("region"), f"resources.{WEST}.region", "missing", "add it"),
         (
             lambda d: d["resources"].update({"West Europe": d["resources"].pop(EAST)}),
