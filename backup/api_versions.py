@@ -13,14 +13,10 @@ SUPPORTED_VERSIONS: tuple[str, ...] = ("v2.0-preview", "v2.0", "v2.1", "2022-08-
 """The versions that this app knows by name, oldest first. A later version of v4 is accepted where it is configured."""
 
 FIRST_V4 = "2024-11-30"
-"""The first generally available version of v4; every later date is taken for v4 as well, until the service says
-otherwise.
-"""
+"""The first generally available version of v4; every later date is taken for v4 as well, until the service says otherwise."""
 
 CLASSIFIER_COPY_REGIONS: frozenset[str] = frozenset({"eastus", "westus2", "westeurope"})
-"""The regions between which the service copies classifiers (the service's documentation of custom classification
-models, v4.0).
-"""
+"""The regions between which the service copies classifiers (the service's documentation of custom classification models, v4.0)."""
 
 _DATED = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<preview>-preview)?", re.ASCII)
 _ANY_V2 = re.compile(r"v2\.[0-9]+(-preview(\.[0-9]+)?)?", re.ASCII)
@@ -49,8 +45,7 @@ def generation_of(api_version: str) -> Generation:
 
 
 def generation_of_model(api_version: str) -> Generation | None:
-    """Return the wire contract by which a model that was built with ``api_version`` is copied; ``None`` where none is
-    known.
+    """Return the wire contract by which a model that was built with ``api_version`` is copied; ``None`` where none is known.
 
     More versions occur on models than may be configured: a list keeps showing models that were built with a preview.
     The previews from 2023-10-31 on already had the paths of v4, the ones before those of v3.
@@ -66,9 +61,7 @@ def generation_of_model(api_version: str) -> Generation | None:
 
 
 def has_kind(api_version: str, kind: Kind) -> bool:
-    """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from
-    2023-07-31 on.
-    """
+    """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from 2023-07-31 on."""
     if kind is Kind.MODEL:
         return True
     day = _day_of(api_version)
@@ -109,9 +102,7 @@ def newest(versions: Iterable[str], generation: Generation, *, at_least: str | N
 
 
 def _age(api_version: str) -> tuple[int, str, int]:
-    """Return a key that sorts versions from old to new; the day of a dated version decides, then preview before
-    release.
-    """
+    """Return a key that sorts versions from old to new; the day of a dated version decides, then preview before release."""
     if api_version in SUPPORTED_VERSIONS and api_version.startswith("v2"):
         return 0, "", SUPPORTED_VERSIONS.index(api_version)
     dated = _DATED.fullmatch(api_version)
@@ -134,8 +125,7 @@ _CLOUD_SUFFIXES = {".azure.us": "Azure Government", ".azure.cn": "Azure in China
 
 
 def cloud_of(endpoint: str) -> str:
-    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between
-    them.
+    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between them.
 
     An endpoint of another form (a loopback address) counts as a cloud of its own.
     """

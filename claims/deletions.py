@@ -9,8 +9,7 @@ The rule:
 4. **A suspect**: from v3 on a stale placeholder that blocks a component of a composed model; on v2 one that is still ``creating`` after
    ``deleteSuspectsAfterHours``.
 
-Nothing else, ever. From v3 on a deleted id is free for others: there each id is deleted once at most, and its deletion is announced
-first.
+Nothing else, ever. From v3 on a deleted id is free for others: there each id is deleted once at most, and its deletion is announced first.
 """
 
 from __future__ import annotations

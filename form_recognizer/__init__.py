@@ -1,9 +1,7 @@
-"""The client of the Form Recognizer (Document Intelligence) service, on ``requests``: one class per generation, one
-interface.
+"""The client of the Form Recognizer (Document Intelligence) service, on ``requests``: one class per generation, one interface.
 
-One method is one attempt: nothing here waits, retries or follows. What to do about a failure is the caller's to decide,
-by the leaf of the error tree that :mod:`form_recognizer.errors` draws. Neither orchestration nor configuration belongs
-here.
+One method is one attempt: nothing here waits, retries or follows. What to do about a failure is the caller's to decide, by the leaf of the
+error tree that :mod:`form_recognizer.errors` draws. Neither orchestration nor configuration belongs here.
 """
 
 from form_recognizer.credentials import (

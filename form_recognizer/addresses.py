@@ -25,9 +25,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, address: str) -> Endpoint:
-        """Read a configured endpoint. Raises ``ValueError``; plain ``http`` is for this machine's
-        own addresses only.
-        """
+        """Read a configured endpoint. Raises ``ValueError``; plain ``http`` is for this machine's own addresses only."""
         parts = _split(address)
         if parts is None or parts.scheme not in _DEFAULT_PORTS or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(

@@ -44,9 +44,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one call. ``flaw`` says why the body is not whole, where it is not; it is raised when the body
-    is needed.
-    """
+    """What came back for one call. ``flaw`` says why the body is not whole, where it is not; it is raised when the body is needed."""
 
     resource: str
     status: int
@@ -65,9 +63,7 @@ class Answer:
         return None
 
     def json_object(self) -> JsonObject:
-        """Return the body as a JSON object, whatever the Content-Type says: the service sometimes leaves out half of
-        it.
-        """
+        """Return the body as a JSON object, whatever the Content-Type says: the service sometimes leaves out half of it."""
         if self.flaw is not None:
             raise self.flaw
         value = _parse(self.body)
@@ -87,9 +83,7 @@ class Answer:
         )
 
     def fault(self) -> Fault:
-        """Return the error that the body reports. Whatever is missing there is missing in the result: nothing is
-        raised.
-        """
+        """Return the error that the body reports. Whatever is missing there is missing in the result: nothing is raised."""
         value = _parse(self.body)
         envelope = value.get("error") if isinstance(value, Mapping) else None
         if envelope is None and isinstance(value, Mapping):
@@ -99,9 +93,7 @@ class Answer:
         return self.fault_in(envelope)
 
     def fault_in(self, error: Json) -> Fault:
-        """Return one error object as a :class:`Fault`: ``innererror``, ``innerError`` and ``details`` are all
-        understood.
-        """
+        """Return one error object as a :class:`Fault`: ``innererror``, ``innerError`` and ``details`` are all understood."""
         codes: list[str] = []
         messages: list[str] = []
         current = error
@@ -119,9 +111,7 @@ class Answer:
         return Fault(tuple(codes), self.clean(" ".join(messages)) or None)
 
     def clean(self, text: str) -> str:
-        """Return the service's words, fit for a log: one line, at most 300 characters, without secrets and without the
-        query of a URL.
-        """
+        """Return the service's words, fit for a log: one line, at most 300 characters, without secrets and without the query of a URL."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             if secret:
                 text = text.replace(secret, "[redacted]")
@@ -130,9 +120,7 @@ class Answer:
         return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
     def retry_after(self, message: str | None = None) -> float | None:
-        """Return for how many seconds the service asks us to wait: by its header, else by the words
-        of its ``message``.
-        """
+        """Return for how many seconds the service asks us to wait: by its header, else by the words of its ``message``."""
         header = self.headers.get("Retry-After", "").strip()
         if _SECONDS.fullmatch(header):
             return min(float(header), LONGEST_WAIT)
@@ -160,9 +148,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _parse(body: bytes) -> Json:
-    """Return the JSON value in ``body``, or ``None`` where there is none that can be trusted to survive being written
-    again.
-    """
+    """Return the JSON value in ``body``, or ``None`` where there is none that can be trusted to survive being written again."""
     try:
         value: Json = json.loads(body, parse_constant=_refuse_constant)
         if b"\\ud" in body or b"\\uD" in body:

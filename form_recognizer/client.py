@@ -106,9 +106,7 @@ class ServiceClient(ABC):
         return self._trusted(page, "a page of its list")
 
     def _next_page(self, answer: Answer, link: str | None, page: str) -> str | None:
-        """Return the address of the page after ``page``; ``None`` where ``link`` is missing or empty: both mean the
-        end.
-        """
+        """Return the address of the page after ``page``; ``None`` where ``link`` is missing or empty: both mean the end."""
         if not link:
             return None
         address = self._page_address(link)
@@ -117,9 +115,7 @@ class ServiceClient(ABC):
         return address
 
     def _trusted(self, link: str, what: str) -> str:
-        """Return ``link`` as an absolute address of this resource; raise ``UntrustedAddress`` where
-        it leads elsewhere.
-        """
+        """Return ``link`` as an absolute address of this resource; raise ``UntrustedAddress`` where it leads elsewhere."""
         address = self._endpoint.resolve(link, self.base)
         if address is None:
             raise UntrustedAddress(

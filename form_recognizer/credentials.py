@@ -41,9 +41,7 @@ class ApiKey:
         self._read = read
 
     def header(self) -> AuthHeader:
-        """Return the key's header. White space around the key is dropped: secrets stored from a
-        file end in a newline.
-        """
+        """Return the key's header. White space around the key is dropped: secrets stored from a file end in a newline."""
         key = self._read().strip()
         if not key:
             raise CredentialUnavailableError("its key is empty")

@@ -105,8 +105,7 @@ class DatedService(ServiceClient):
     def delete_model(self, model_id: str) -> None:
         """Delete one model or classifier. Raises ``ModelNotFound``.
 
-        Whether this also frees the id of a placeholder is not documented: the caller looks at what the next
-        authorization says.
+        Whether this also frees the id of a placeholder is not documented: the caller looks at what the next authorization says.
         """
         attempt = Attempt(f"delete {self.kind.value} {model_id}", missing=ModelNotFound)
         self._send("DELETE", self._item(model_id), attempt, expect=(200, 204))
@@ -120,8 +119,7 @@ class DatedService(ServiceClient):
     def authorize_copy(self, target: CopyTarget) -> CopyAuthorization:
         """Authorize one copy into this resource, under the id that ``target`` names. Raises ``ModelExists``.
 
-        Where the service authorized and its answer is no good, the error carries ``target_model_id``: the id is taken
-        now.
+        Where the service authorized and its answer is no good, the error carries ``target_model_id``: the id is taken now.
         """
         model_id = self._new_id(target.model_id)
         request: dict[str, Json] = {self._collection.id_field: model_id}
@@ -142,9 +140,7 @@ class DatedService(ServiceClient):
     def start_copy(
         self, model_id: str, authorization: CopyAuthorization, address: TargetAddress, *, degrade: bool = False
     ) -> str:
-        """Start copying ``model_id``; return the operation's id. ``address`` is not used: the authorization names the
-        target.
-        """
+        """Start copying ``model_id``; return the operation's id. ``address`` is not used: the authorization names the target."""
         del address
         attempt = Attempt(
             f"copy {self.kind.value} {model_id}", missing=ModelNotFound, conflict=CopyRefused, starts_copy=True
@@ -182,10 +178,9 @@ class DatedService(ServiceClient):
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Return the newest copy to ``target_model_id`` that the service started at ``since`` or later, or ``None``.
 
-        One model is copied to several resources under the same id at the same time: where an operation says on which host
-        its result will be, that must be ``target_endpoint``.
-        Reads all pages of the list of operations, one call each: nothing says in which order they come. The service's
-        times are whole seconds, so ``since`` is taken down to its second.
+        One model is copied to several resources under the same id at the same time: where an operation says on which host its result will
+        be, that must be ``target_endpoint``. Reads all pages of the list of operations, one call each: nothing says in which order they
+        come. The service's times are whole seconds, so ``since`` is taken down to its second.
         """
         earliest = since.replace(microsecond=0)
         found: tuple[datetime, str] | None = None
@@ -234,8 +229,7 @@ class DatedService(ServiceClient):
         )
 
     def _target_of(self, operation: JsonObject) -> str | None:
-        """Return the id of what an operation makes: of its result, where there is one, else by where the result will
-        be.
+        """Return the id of what an operation makes: of its result, where there is one, else by where the result will be.
 
         The address is only read, never called: it leads to the target resource, which has a key of its own.
         """

@@ -81,9 +81,7 @@ class OutcomeUnknown(ServiceError):
 
 
 class Throttled(RetryAfter):
-    """429: too many calls. ``retry_after`` is what the service asks for, in the header or in the
-    words of its message.
-    """
+    """429: too many calls. ``retry_after`` is what the service asks for, in the header or in the words of its message."""
 
 
 class ServiceBusy(RetryAfter):

@@ -74,9 +74,7 @@ class Fields:
         return found
 
     def optional_time(self, name: str) -> datetime | None:
-        """Return an RFC 3339 time as UTC (fractions beyond microseconds are cut), or ``None`` where it is absent or
-        null.
-        """
+        """Return an RFC 3339 time as UTC (fractions beyond microseconds are cut), or ``None`` where it is absent or null."""
         text = self.optional_text(name)
         if text is None:
             return None

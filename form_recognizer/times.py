@@ -20,9 +20,7 @@ _UNIX_EPOCH_IN_TICKS = 621_355_968_000_000_000
 
 
 def parse_time(text: str) -> datetime | None:
-    """Return an RFC 3339 time, or ``None`` where ``text`` is none. Fractions beyond microseconds are cut; no zone means
-    UTC.
-    """
+    """Return an RFC 3339 time, or ``None`` where ``text`` is none. Fractions beyond microseconds are cut; no zone means UTC."""
     if not _TIMESTAMP.fullmatch(text):
         return None
     try:

@@ -1,6 +1,4 @@
-"""One HTTP call to one resource: pooled, bounded in time and size, authenticated, never repeated
-and never redirected.
-"""
+"""One HTTP call to one resource: pooled, bounded in time and size, authenticated, never repeated and never redirected."""
 
 from __future__ import annotations
 
@@ -52,9 +50,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``address`` is absolute and has been checked; ``secrets`` are what the service's words must not
-    bring back to light.
-    """
+    """One request. ``address`` is absolute and has been checked; ``secrets`` are what the service's words must not bring back to light."""
 
     method: str
     address: str
@@ -66,9 +62,8 @@ class Call:
 class Transport:
     """The way to one resource. Safe to use from many threads; keeps up to ``pool_size`` connections open.
 
-    Certificates are always verified: against the bundle that ``REQUESTS_CA_BUNDLE`` names, where it is set when the
-    transport is made. A proxy is taken from the environment likewise. ``max_body`` bounds an answer's body in bytes,
-    after unpacking.
+    Certificates are always verified: against the bundle that ``REQUESTS_CA_BUNDLE`` names, where it is set when the transport is made. A
+    proxy is taken from the environment likewise. ``max_body`` bounds an answer's body in bytes, after unpacking.
     """
 
     def __init__(
@@ -111,8 +106,7 @@ class Transport:
         self._session.close()
 
     def send(self, call: Call, resource: str) -> Answer:
-        """Make one call; ``resource`` is the name that errors carry. Whatever status comes back is returned, not
-        raised.
+        """Make one call; ``resource`` is the name that errors carry. Whatever status comes back is returned, not raised.
 
         Raises ``AccessDenied`` where there is no credential to send, ``Unreachable`` where nothing was sent,
         ``NoAnswer`` where something was sent and no status came back.
@@ -207,9 +201,7 @@ class ResourceConnection:
 
 
 class _Session(requests.Session):
-    """A session that does not even look where a redirect leads: requests would read the whole body to prepare the next
-    request.
-    """
+    """A session that does not even look where a redirect leads: requests would read the whole body to prepare the next request."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         del resp
@@ -256,9 +248,7 @@ def _flaw(leaf: type[ServiceError], what: str, response: requests.Response, reso
 
 
 def _reason(error: Exception) -> str:
-    """Say why a call failed, by the kinds of exception in its chain: their texts may hold addresses with queries or
-    proxy passwords.
-    """
+    """Say why a call failed, by the kinds of exception in its chain: their texts may hold addresses with queries or proxy passwords."""
     chain = list(_chain(error))
     for cause in chain:
         match cause:

@@ -1,6 +1,4 @@
-"""v2.0-preview, v2.0 and v2.1: ``custom/models``, UUIDs chosen by the service, numbers for times, a status on every
-model.
-"""
+"""v2.0-preview, v2.0 and v2.1: ``custom/models``, UUIDs chosen by the service, numbers for times, a status on every model."""
 
 from __future__ import annotations
 

@@ -18,8 +18,7 @@ class V3Service(DatedService):
         super().__init__(connection, api_version, Generation.V3, kind)
 
     def _details(self, body: Fields, summary: ModelSummary) -> ModelDetails:
-        """Return the docTypes, by which the copy equals its source: even their names stay those of the source (recorded
-        2022-08).
+        """Return the docTypes, by which the copy equals its source: even their names stay those of the source (recorded 2022-08).
 
         A model with several docTypes is composed, and is copied as one unit.
         """

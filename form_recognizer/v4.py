@@ -29,9 +29,7 @@ class V4Service(DatedService):
         super().__init__(connection, api_version, Generation.V4, kind)
 
     def _details(self, body: Fields, summary: ModelSummary) -> ModelDetails:
-        """Return what a copy keeps, with the model's own id taken out of it: v4 renames the docType to the target's id
-        (recorded).
-        """
+        """Return what a copy keeps, with the model's own id taken out of it: v4 renames the docType to the target's id (recorded)."""
         if self.kind is Kind.CLASSIFIER:
             return classifier_details(body, summary)
         content: dict[str, Json] = {name: body.raw(name) for name in _KEPT_BY_COPIES if body.raw(name) is not None}
