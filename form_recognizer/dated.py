@@ -23,7 +23,6 @@ from backup.json_types import Json, JsonObject
 from backup.names import MODEL_ID
 from form_recognizer.addresses import last_segment, same_origin, with_query
 from form_recognizer.answers import Answer, Fault
-from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import (
     BadRequest,
     CopyRefused,
@@ -35,7 +34,7 @@ from form_recognizer.errors import (
 )
 from form_recognizer.failures import Attempt
 from form_recognizer.fields import Fields
-from form_recognizer.service import CopyTarget, ModelPage
+from form_recognizer.service import DEGRADE_HEADER, CopyTarget, ModelPage, ModelService, secrets_of
 from form_recognizer.transport import ResourceConnection
 
 _PREBUILT = "prebuilt-"
@@ -76,7 +75,7 @@ _COPY_STATES = {
 }
 
 
-class DatedService(ServiceClient):
+class DatedService(ModelService):
     """One kind of one resource through an API version that is a date. Subclasses say what a copy keeps."""
 
     def __init__(self, connection: ResourceConnection, api_version: str, generation: Generation, kind: Kind) -> None:

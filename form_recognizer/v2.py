@@ -20,11 +20,10 @@ from backup.document_models import (
 from backup.json_types import Json
 from form_recognizer.addresses import last_segment, with_query
 from form_recognizer.answers import Answer, Fault
-from form_recognizer.client import DEGRADE_HEADER, ServiceClient, secrets_of
 from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound, OutcomeUnknown, UntrustedAddress
 from form_recognizer.failures import Attempt
 from form_recognizer.fields import Fields
-from form_recognizer.service import CopyTarget, ModelPage
+from form_recognizer.service import DEGRADE_HEADER, CopyTarget, ModelPage, ModelService, secrets_of
 from form_recognizer.transport import ResourceConnection
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -34,7 +33,7 @@ _KEPT_BY_COPIES = ("keys", "trainResult", "composedTrainResults")
 _KEPT_OF_MODEL_INFO = ("modelName", "attributes")
 
 
-class V2Service(ServiceClient):
+class V2Service(ModelService):
     """Custom models of one resource through v2.0-preview, v2.0 or v2.1."""
 
     def __init__(self, connection: ResourceConnection, api_version: str) -> None:
@@ -159,7 +158,7 @@ class V2Service(ServiceClient):
         return with_query(super()._page_address(page), "op", "full")
 
     def _address(self, path: str, query: dict[str, str] | None = None) -> str:
-        return self._endpoint.address(f"{self.base}/{self._api_version}/custom/models{path}", query)
+        return self._endpoint.address(f"{self.base}/{self.api_version}/custom/models{path}", query)
 
 
 _COPY_STATES = {"succeeded": CopyState.SUCCEEDED, "failed": CopyState.FAILED}
