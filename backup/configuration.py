@@ -1,4 +1,4 @@
-"""What the app is told: which resources there are, how to reach them, and what is backed up where.
+"""The configuration: which resources exist, how to reach them, and what is backed up where.
 
 One JSON file, ``backup.json``; :func:`parse_configuration` reads its text. Nothing secret is in it: it names keys only.
 """
@@ -54,7 +54,7 @@ class Configuration(Section):
     """Where editors find the JSON Schema of this file."""
 
     resources: Annotated[Mapping[Name, Resource], Field(min_length=1)]
-    """The accounts, each under a name of our choosing: a-z, 0-9 and hyphens."""
+    """The accounts, each under a name that you choose: a-z, 0-9 and hyphens."""
 
     copies: CopySettings = CopySettings()
     """How copies are made."""
@@ -63,7 +63,7 @@ class Configuration(Section):
     """Special rules for copying between two resources."""
 
     plans: Mapping[Name, Plan] = {}
-    """The backup policies, each under a name of our choosing."""
+    """The backup policies, each under a name that you choose."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -24,7 +24,7 @@ class Section(BaseModel):
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        hide_input_in_errors=True,  # a value may be a key that somebody pasted
+        hide_input_in_errors=True,  # a value may be a key, pasted by mistake
         use_attribute_docstrings=True,
     )
 
@@ -92,7 +92,7 @@ class Resource(Section):
     """Sign in with Entra ID instead of a key. Either this or keySetting."""
 
     rate_limits: RateLimits = RateLimits()
-    """How often we call it at most."""
+    """How often the app calls it, at most."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -111,7 +111,7 @@ class CopySettings(Section):
     """How many copies one run works on at the same time: enough to use what rateLimits allow while each takes some seconds."""
 
     ambiguity_window_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
-    """How long to look for the effect of a call whose answer was lost, before the call counts as not done."""
+    """How long to check for the effect of a call whose answer was lost, before the call counts as not made."""
 
     call_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=230)] = 90
     """How long one call to a resource may take, from connecting to the last byte of the answer."""
@@ -120,8 +120,8 @@ class CopySettings(Section):
     """How long a step repeats a call that a resource does not take (down, 401, 403, 503), before it gives up."""
 
     delete_suspects_after_hours: Annotated[int, Field(strict=True, ge=48, le=8760)] | None = None
-    """Delete v2 models that are still creating so long after a lost answer may have left them; null: only report them, as one may be
-    somebody's training."""
+    """Delete v2 models that are still creating so long after a lost answer may have left them; null: only report them, as one may be a
+    training."""
 
 
 class Route(Section):

@@ -13,7 +13,7 @@ from backup.json_types import Json, JsonObject
 from form_recognizer.errors import ServiceError, UnreadableAnswer
 
 LONGEST_WAIT = 86_400.0
-"""Seconds. A Retry-After beyond a day is cut: whoever waits asks again then."""
+"""Seconds. A longer Retry-After is cut to a day: the app asks again then."""
 
 _LONGEST_QUOTE = 300
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)
@@ -74,8 +74,7 @@ class Answer:
     def unreadable(self, what: str, *, target_model_id: str | None = None) -> UnreadableAnswer:
         """Return the error that says what is wrong with this answer."""
         return UnreadableAnswer(
-            f"{self.resource} answered {self.status}, but {what}. "
-            "Look whether the call had its effect before repeating it.",
+            f"{self.resource} answered {self.status}, but {what}. The call may have taken effect.",
             resource=self.resource,
             status=self.status,
             request_id=self.request_id,
@@ -83,7 +82,7 @@ class Answer:
         )
 
     def fault(self) -> Fault:
-        """Return the error that the body reports. Whatever is missing there is missing in the result: nothing is raised."""
+        """Return the error that the body reports. What is missing there is missing in the result; nothing is raised."""
         value = _parse(self.body)
         envelope = value.get("error") if isinstance(value, Mapping) else None
         if envelope is None and isinstance(value, Mapping):
@@ -120,7 +119,7 @@ class Answer:
         return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
     def retry_after(self, message: str | None = None) -> float | None:
-        """Return for how many seconds the service asks us to wait: by its header, else by the words of its ``message``."""
+        """Return for how many seconds the service asks to wait: by its header, else by the words of its ``message``."""
         header = self.headers.get("Retry-After", "").strip()
         if _SECONDS.fullmatch(header):
             return min(float(header), LONGEST_WAIT)
@@ -136,7 +135,7 @@ class Answer:
         return min(float(words[1]), LONGEST_WAIT) if words else None
 
     def _date(self) -> datetime:
-        """Return when the service sent this: its own clock, so that a wrong one of ours does not matter."""
+        """Return when the service sent this: by its own clock, so that a wrong clock here does not matter."""
         try:
             return _utc(parsedate_to_datetime(self.headers.get("Date", "")))
         except ValueError:

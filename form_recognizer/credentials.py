@@ -1,4 +1,4 @@
-"""What proves to the service that we may call it: a key today, an Entra ID token where one is configured."""
+"""What proves to the service that the app may call it: a key, or an Entra ID token if an identity is configured."""
 
 from __future__ import annotations
 

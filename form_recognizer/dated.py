@@ -65,7 +65,7 @@ CLASSIFIERS = Collection(
 
 _COLLECTIONS = {Kind.MODEL: MODELS, Kind.CLASSIFIER: CLASSIFIERS}
 
-# "canceled" came with v3, "skipped" with v4. Neither goes on to anything else.
+# "canceled" came with v3, "skipped" with v4. Both are final.
 _COPY_STATES = {
     "succeeded": CopyState.SUCCEEDED,
     "failed": CopyState.FAILED,

@@ -7,7 +7,7 @@
     │   ├── Throttled             429
     │   ├── ServiceBusy           503 with Retry-After
     │   ├── Unreachable           no connection: name not found, refused, TLS failed, timed out while connecting
-    │   └── AccessDenied          401, 403: key, identity or network rules refuse us; a person may be mending it
+    │   └── AccessDenied          401, 403: key, identity or network rules refuse the call; a person can mend it
     ├── Permanent                repeating cannot help; nothing more will happen on its own
     │   ├── BadRequest            400 and every other 4xx without a leaf of its own
     │   ├── ModelNotFound         404 for a model
@@ -19,11 +19,11 @@
     │   ├── VersionRetired        410
     │   ├── CopyRefused           409 on copy, or 500 with code 1999: the service will not copy with this authorization
     │   └── UntrustedAddress      an address in the answer leads to another host: it is not followed
-    └── OutcomeUnknown                  the call may have had its effect: look before repeating (a read: just repeat)
+    └── OutcomeUnknown                  the call may have taken effect: reconcile before repeating (a read: repeat)
         ├── NoAnswer              timed out or cut off after the request was on its way; 408
         ├── ServerError           500, 502, 503 without Retry-After, 504
         ├── UnreadableAnswer      not JSON, not the promised shape, cut short, or larger than the bound
-        └── OperationUnknown      202 for a copy, without an operation that we can ask about
+        └── OperationUnknown      202 for a copy, without an operation to check on
 
 Every error carries a ``code`` that is stable and documented, a ``message`` that says what happened and what to change,
 and the service's request id where it sent one. No message ever holds a key, a token or a request body.
@@ -35,11 +35,11 @@ from __future__ import annotations
 class ServiceError(Exception):
     """A call to the service failed. Raised as one of its leaves, never itself.
 
-    ``message`` is fit for a person and for a log. ``resource`` is the resource's name in our configuration. ``status``
+    ``message`` is fit for a person and for a log. ``resource`` is the resource's name in the configuration. ``status``
     is the HTTP status where there was an answer, ``service_code`` the code in the service's own error, ``request_id``
     the id under which the service's support finds the call. ``retry_after`` is in seconds, where the service named a
     time to wait. ``target_model_id`` is the id of the placeholder that a failed authorization left in the target, as
-    far as the answer still told it: somebody should discard it.
+    far as the answer still names it: the caller should discard it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Permanent(ServiceError):
 
 
 class OutcomeUnknown(ServiceError):
-    """The call may have had its effect: look before repeating it. A read may simply be repeated."""
+    """The call may have taken effect: reconcile before repeating it. A read may simply be repeated."""
 
 
 class Throttled(RetryAfter):
@@ -149,4 +149,4 @@ class UnreadableAnswer(OutcomeUnknown):
 
 
 class OperationUnknown(OutcomeUnknown):
-    """202 for a copy, without an operation that we can ask about: the copy was accepted."""
+    """202 for a copy, without an operation to check on: the copy was accepted."""

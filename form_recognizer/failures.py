@@ -27,7 +27,7 @@ from form_recognizer.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a call tried, as far as it decides what a failure means.
+    """What a call tried, where that decides what a failure means.
 
     ``what`` completes "… could not": "copy model 33f4…". ``missing`` is the leaf for a 404 and ``conflict`` that for a
     409; both are ``BadRequest`` where the status makes no sense for the call. ``starts_copy`` makes 500 with code 1999

@@ -98,7 +98,7 @@ class Fields:
         return moment
 
     def raw(self, name: str) -> Json:
-        """Return whatever is there, or ``None``."""
+        """Return the value of any type, or ``None``."""
         return self.value.get(name)
 
     def wrong(self, name: str, what: str) -> UnreadableAnswer:

@@ -110,7 +110,7 @@ class ModelService(ABC):
         """Start copying ``model_id`` of this (source) resource; return the operation's id.
 
         ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call
-        that fails with a ``OutcomeUnknown`` error may have started the copy all the same: it must not be repeated blindly.
+        that fails with a ``OutcomeUnknown`` error may have started the copy even so: reconcile before repeating it.
         ``OperationUnknown`` (a ``OutcomeUnknown``) means that the copy was accepted and the answer did not name an operation that
         can be trusted.
         """
@@ -163,7 +163,7 @@ class ModelService(ABC):
                 "The address is wrong: check the resource's endpoint and API version.",
                 **_about(answer),
             )
-        raise answer.unreadable(f"this status makes no sense where we wanted to {attempt.what}")
+        raise answer.unreadable(f"this status is no answer to a call to {attempt.what}")
 
     def _redirected(self, answer: Answer, attempt: Attempt) -> BadRequest | UntrustedAddress:
         location = answer.headers.get("Location", "")
@@ -213,7 +213,7 @@ class ModelService(ABC):
         if location and address is None:
             why = "names an operation on another host, which is not called"
         raise OperationUnknown(
-            f"{self.resource} accepted the copy but {why}. Look for the copy at the target; do not start it again.",
+            f"{self.resource} accepted the copy but {why}. Look for the copy in the target; do not start it again.",
             **_about(answer),
         )
 

@@ -13,7 +13,7 @@ _TIMESTAMP = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-# The end of the year 9999. Unix seconds of our time are near 1.7e9, .NET ticks near 6.4e17.
+# The end of the year 9999. Unix seconds are near 1.7e9 today, .NET ticks near 6.4e17.
 _LARGEST_UNIX_SECONDS = 253_402_300_799
 _TICKS_PER_SECOND = 10_000_000
 _UNIX_EPOCH_IN_TICKS = 621_355_968_000_000_000
@@ -34,7 +34,7 @@ def parse_ticks(value: Json) -> datetime | None:
     """Return a time that v2 sends as a number, or ``None`` where ``value`` is none.
 
     The service sends Unix seconds, in every recording since 2020-06; the article that announced copying shows .NET
-    ticks (100 ns each, since the year 1). The two are told apart by their size.
+    ticks (100 ns each, since the year 1). Their size tells which.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)

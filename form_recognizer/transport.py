@@ -106,7 +106,7 @@ class Transport:
         self._session.close()
 
     def send(self, call: Call, resource: str) -> Answer:
-        """Make one call; ``resource`` is the name that errors carry. Whatever status comes back is returned, not raised.
+        """Make one call; ``resource`` is the name that errors carry. Every status is returned, not raised.
 
         Raises ``AccessDenied`` where there is no credential to send, ``Unreachable`` where nothing was sent,
         ``NoAnswer`` where something was sent and no status came back.
@@ -186,15 +186,14 @@ class Transport:
                 resource=resource,
             )
         return NoAnswer(
-            f"{resource} did not answer: {reason}, after the request was on its way. "
-            "Look whether it had its effect before repeating it.",
+            f"{resource} did not answer: {reason}, after the request was on its way. The call may have taken effect.",
             resource=resource,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceConnection:
-    """A resource of our configuration and the way to it. Every API version and kind of the resource shares it."""
+    """A resource of the configuration and the way to it. Every API version and kind of the resource shares it."""
 
     name: str
     transport: Transport
@@ -221,7 +220,7 @@ class _HeaderAuth(AuthBase):
 def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
     """Yield the body, unpacked, in pieces of bounded size: a small packed body can be a very large one."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    # Of a body that says it is too large, one byte too many is enough; nobody waits for more.
+    # Of a body that says it is too large, one byte too many is enough.
     piece_size = min(_CHUNK, limit)
     pieces: Iterator[bytes] = response.raw.stream(piece_size, decode_content=False)
     if encoding in ("", "identity"):
@@ -240,8 +239,7 @@ def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
 
 def _flaw(leaf: type[ServiceError], what: str, response: requests.Response, resource: str) -> ServiceError:
     return leaf(
-        f"{resource} answered {response.status_code}, but the body {what}. "
-        "Look whether the call had its effect before repeating it.",
+        f"{resource} answered {response.status_code}, but the body {what}. The call may have taken effect.",
         resource=resource,
         status=response.status_code,
     )

@@ -75,7 +75,7 @@ class V2Service(ModelService):
         ``creating``.
 
         ``target`` is not used. Where the answer names the placeholder and is no good otherwise, the error carries its
-        id as ``target_model_id``: nobody else will ever know it.
+        id as ``target_model_id``: no list will ever show whose it is.
         """
         del target
         answer = self._send(
@@ -168,7 +168,7 @@ def _summary(info: Fields) -> ModelSummary:
     return ModelSummary(
         model_id=info.text("modelId"),
         kind=Kind.MODEL,
-        # A status that we do not know is one that we cannot copy.
+        # a model with an unknown status cannot be copied
         state=_MODEL_STATES.get(info.text("status").lower(), ModelState.INVALID),
         api_version=None,
         created=info.text("createdDateTime"),
@@ -189,7 +189,7 @@ def _uuid_or_none(text: str) -> str | None:
 
 
 def _model_id_in(answer: Answer) -> str | None:
-    """Return the placeholder's id from the body, as far as there is one."""
+    """Return the placeholder's id from the body, if there is one."""
     try:
         model_id = answer.json_object().get("modelId")
     except OutcomeUnknown:

@@ -15,7 +15,7 @@ from form_recognizer.transport import ResourceConnection
 OWN_ID = "{modelId}"
 """Stands in a model's content for the model's own id: a copy under another id has that one there."""
 
-# Left out: dates and modelId differ by design, description and tags are ours to send, warnings and trainingHours tell
+# Left out: dates and modelId differ by design, description and tags are sent by the app, warnings and trainingHours tell
 # about the training.
 _KEPT_BY_COPIES = ("apiVersion", "buildMode", "classifierId", "split")
 

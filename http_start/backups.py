@@ -68,6 +68,6 @@ async def dead_holder(
 
 
 async def is_dead(client: df.DurableOrchestrationClient, run_id: str) -> bool:
-    """Tell whether the orchestration of a run has ended, whatever the run's record says."""
+    """Tell whether the orchestration of a run has ended, even if its record says otherwise."""
     status = await runtime_status(client, run_id)
     return bool(status) and status.runtime_status in ENDED

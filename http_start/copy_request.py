@@ -39,7 +39,7 @@ def read_copy_request(request: func.HttpRequest, configuration: Configuration) -
 
 
 def run_request(body: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
-    """Return what the orchestrator is told."""
+    """Return the input of the orchestrator."""
     copies = configuration.copies
     minutes = copies.deadline_minutes if body.deadline_minutes is None else body.deadline_minutes
     return RunRequest(

@@ -37,7 +37,7 @@ SEALING_SETTING = "SEALING_KEYS"
 
 
 class ConfigurationInvalid(Exception):
-    """The app cannot work with what it was told. The message names the file or setting, what is wrong, and what would be right."""
+    """The app cannot work with its settings. The message names the file or setting, what is wrong, and what would be right."""
 
 
 def utc_now() -> datetime:
