@@ -7,7 +7,7 @@ from backup.codes import Code
 from backup.document_models import CopyAuthorization
 from backup.messages.copy import CopyOrder, Failure
 from backup.states import ClaimState
-from catalog.store import CatalogUnavailable
+from catalog.store import CatalogUnavailable, RowChanged
 from claims.deletions import remove_orphan
 from claims.lost_answers import suspect_lost_id
 from claims.step import Refused, StepContext, find_claim
@@ -23,15 +23,15 @@ def sealing_purpose(order: CopyOrder, target_model_id: str) -> str:
 def authorize(work: StepContext, wanted: CopyTarget) -> None:
     """Request an authorization once, and write it into the claim.
 
-    Raises ``ModelExists`` with the claim ``claimed`` again and the id among its taken ones, other errors of the service, and ``Refused``
-    if the claim was changed meanwhile.
+    Raises ``ModelExists`` with the claim ``claimed`` again and the id among its taken ones, other errors of the service, and
+    ``RowChanged`` if the claim was changed meanwhile.
     """
     work.announce(ClaimState.AUTHORIZING, announced_id=wanted.model_id)
     authorization = _request(work, wanted)
     target_model_id = authorization.target_model_id
     try:
         _keep(work, authorization)
-    except Refused:
+    except RowChanged:
         if not _is_named_by_claim(work, target_model_id):
             remove_orphan(work, target_model_id)
         raise

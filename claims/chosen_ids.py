@@ -14,6 +14,7 @@ from backup.codes import Code
 from backup.document_models import ModelDetails, ModelState
 from backup.names import fallback_ids
 from backup.states import ClaimState, ReplicaState
+from catalog.store import RowChanged
 from claims.authorization import authorize
 from claims.deletions import delete_stale_placeholder, sweep
 from claims.inspection import is_ready
@@ -175,7 +176,7 @@ def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refuse
     """Park the claim, so that a copy which can use a fallback id may take it over; return what to raise."""
     order = work.order
     require_not_cancelled(work.services, order, f"id {target_model_id} was free")
-    with suppress(Refused):
+    with suppress(Refused, RowChanged):
         work.reread()
         work.save(work.claim.parked(work.now()))
     minutes = math.ceil(left.total_seconds() / 60)

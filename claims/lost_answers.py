@@ -23,7 +23,7 @@ PAGES_PER_CALL = 8
 
 FIRST_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 60.0
-LISTED_WITHIN_SECONDS = 120.0
+LISTED_WITHIN_SECONDS = 120
 """An operation that the list does not show after two minutes will not appear later."""
 
 

@@ -63,10 +63,10 @@ class StepContext:
         return cls(services, step, held)
 
     def reread(self) -> None:
-        """Read the claim again. Raises ``Refused`` if the step does not hold it any more."""
+        """Read the claim again. Raises ``Refused`` (``Reconciling``) if the step does not hold it any more."""
         found = find_claim(self.services, self.order)
         if found is None or not found.record.is_held_by(self.step):
-            raise concurrent_change(self.services, self.step)
+            raise at_work()
         self.held = found
 
     @property
@@ -98,11 +98,8 @@ class StepContext:
         return self.services.model_service(self.order.target, self.claim.source_api_version, self.order.kind)
 
     def save(self, claim: Claim) -> None:
-        """Write ``claim`` if it is unchanged since it was read. Raises ``Refused`` otherwise."""
-        try:
-            self.held = self.services.catalog.claims.save(self.held, claim)
-        except RowChanged:
-            raise concurrent_change(self.services, self.step) from None
+        """Write ``claim``. Raises ``RowChanged`` if it was changed since it was read: the step is called again and judges it anew."""
+        self.held = self.services.catalog.claims.save(self.held, claim)
 
     def renew(self, claim: Claim, seconds: float = 0.0) -> None:
         """Write ``claim`` with a lease that outlives the orchestrator's next wake, or ``seconds`` from now if that is later."""
@@ -116,7 +113,7 @@ class StepContext:
     def settle(self, outcome: Callable[[Claim], Claim], seconds: float = 0.0) -> None:
         """Write the outcome of an announced call, even if another delivery of the step renewed the lease meanwhile.
 
-        Renews the lease as ``renew`` does. Raises ``Refused`` if the announcement is gone.
+        Renews the lease as ``renew`` does. Raises ``RowChanged`` if the announcement is gone.
         """
         announced = self.claim
         while True:
@@ -126,7 +123,7 @@ class StepContext:
             except RowChanged:
                 found = find_claim(self.services, self.order)
                 if found is None or not found.record.same_announcement(announced):
-                    raise concurrent_change(self.services, self.step) from None
+                    raise
                 self.held = found
             else:
                 return
@@ -175,19 +172,6 @@ def at_work() -> Refused:
 def find_claim(services: Services, order: CopyOrder) -> Stored[Claim] | None:
     """Return the claim of ``order``, whichever owner holds it."""
     return services.catalog.claims.get(order.target, order.kind, order.source, order.model_id)
-
-
-def concurrent_change(services: Services, step: StepInput) -> Refused:
-    """Return the refusal of a step whose claim was changed after it was read.
-
-    If another delivery for the same owner changed it, the step is called again: its work may be done by then.
-    """
-    found = find_claim(services, step.order)
-    if found is None:
-        return Refused(Code.CLAIM_LOST, "the claim of this copy was deleted")
-    if found.record.owner == step.owner:
-        return Refused(Code.RECONCILING, "the claim was changed concurrently; retrying", retry_after=RETRY_SECONDS)
-    return Refused.with_failure(found.record.refusal(step))
 
 
 def is_cancelled(services: Services, order: CopyOrder) -> bool:

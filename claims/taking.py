@@ -12,9 +12,9 @@ from backup.messages import Message
 from backup.messages.copy import Failure, Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.store import RowChanged, RowExists, Stored
+from catalog.store import Stored
 from claims.source_model import SourceModel, source_facts
-from claims.step import Refused, StepContext, concurrent_change, find_claim, is_cancelled, step_fields
+from claims.step import StepContext, is_cancelled, step_fields
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -30,13 +30,13 @@ def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Message
     if claim.owner != step.owner:
         if claim.is_live(now):
             return _in_progress(claim, step)
-        found = _write_claim(services, step, found, claim.taken_over(step.order, step.owner, now))
+        found = services.catalog.claims.save(found, claim.taken_over(step.order, step.owner, now))
         emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **step_fields(step))
     return _with_slot(StepContext(services, step, found))
 
 
 def take(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> Inspected:
-    """Take a new claim, in place of the released one ``found``. Raises ``Refused`` if another owner was first."""
+    """Take a new claim, in place of the released one ``found``. Raises ``RowExists`` or ``RowChanged`` if another owner was first."""
     summary = model.details.summary
     claim = new_claim(
         step.order,
@@ -49,7 +49,8 @@ def take(services: Services, step: StepInput, found: Stored[Claim] | None, model
         tags={name: str(value) for name, value in summary.tags.items()},
         **source_facts(step.order, model.details),
     )
-    held = _write_claim(services, step, found, claim)
+    claims = services.catalog.claims
+    held = claims.save(found, claim) if found else claims.insert(claim)
     emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, **step_fields(step))
     return _with_slot(StepContext(services, step, held))
 
@@ -78,17 +79,6 @@ def _in_progress(claim: Claim, step: StepInput) -> Failure:
     if claim.run_id == step.order.run_id:
         return Failure.of(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
     return Failure.of(Code.COPY_IN_PROGRESS, message)
-
-
-def _write_claim(services: Services, step: StepInput, found: Stored[Claim] | None, claim: Claim) -> Stored[Claim]:
-    """Write ``claim`` over ``found``. Raises ``Refused`` if another owner was first."""
-    try:
-        return services.catalog.claims.save(found, claim) if found else services.catalog.claims.insert(claim)
-    except (RowExists, RowChanged):
-        other = find_claim(services, step.order)
-        if other is not None and other.record.owner != step.owner and other.record.is_live(services.now()):
-            raise Refused.with_failure(_in_progress(other.record, step)) from None
-        raise concurrent_change(services, step) from None
 
 
 def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
