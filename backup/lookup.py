@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.moments import written
 from backup.records import Replica

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
-from backup.configuration_problems import unknown_name
+from backup.configuration.problems import unknown_name
 from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, run_address

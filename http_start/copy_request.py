@@ -8,7 +8,7 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.api_versions import generation_of
-from backup.configuration import Configuration
+from backup.configuration.sections import Configuration
 from backup.document_models import Generation, Kind
 from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
+from backup.configuration.problems import ConfigurationError
+from backup.configuration.reading import parse_configuration
+from backup.configuration.sections import Configuration, Resource
 from backup.document_models import Kind
 from backup.moments import written
 from catalog.catalog import Catalog

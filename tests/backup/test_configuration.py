@@ -7,7 +7,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from backup.configuration import Configuration, ConfigurationError, OnChange, parse_configuration
+from backup.configuration.problems import ConfigurationError
+from backup.configuration.reading import parse_configuration
+from backup.configuration.sections import Configuration, OnChange
 from backup.document_models import Kind
 from local.schema import configuration_schema
 

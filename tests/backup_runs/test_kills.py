@@ -17,7 +17,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
-from backup.configuration import parse_configuration
+from backup.configuration.reading import parse_configuration
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.states import ReplicaState

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.records import Replica

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from backup.configuration import DeepCheck, OnChange, Plan, Resource
+from backup.configuration.sections import DeepCheck, OnChange, Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
 from backup.messages.copy import ComponentRef
 from backup.names import fallback_ids

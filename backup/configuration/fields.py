@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from backup.api_versions import generation_of
-from backup.configuration_problems import Problem, looks_like_a_key, refusal, shown
+from backup.configuration.problems import Problem, looks_like_a_key, refusal, shown
 
 NAME_PATTERN: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 

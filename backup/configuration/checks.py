@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from backup.configuration_fields import NAME_PATTERN, endpoint_of
-from backup.configuration_problems import Problem, did_you_mean, path_of, shown
+from backup.configuration.fields import NAME_PATTERN, endpoint_of
+from backup.configuration.problems import Problem, did_you_mean, path_of, shown
 
 _NAME: Final = re.compile(NAME_PATTERN)
 

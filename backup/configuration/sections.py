@@ -1,16 +1,17 @@
-"""The parts of a configuration: resources, how copies are made, routes and plans."""
+"""The configuration: which resources exist, how to reach them, and what is backed up where. Nothing secret is in it: it names keys only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_checks import resource_problems
-from backup.configuration_fields import ApiVersion, ClientId, Endpoint, Glob, Region, ResourceId, Scope, Setting
-from backup.configuration_problems import refusal
+from backup.configuration.checks import cross_problems, resource_problems
+from backup.configuration.fields import ApiVersion, ClientId, Endpoint, Glob, Name, Region, ResourceId, Scope, Setting
+from backup.configuration.problems import refusal, unknown_name
 from backup.document_models import Kind
 
 _DEADLINE_LIMIT: Final = 6 * 24 * 60
@@ -204,3 +205,52 @@ class Plan(Section):
 
     deep_check: DeepCheck = DeepCheck.ROTATING
     """Which replicas each run reads whole."""
+
+
+class Configuration(Section):
+    """Everything that backup.json says."""
+
+    model_config = ConfigDict(title="Form Recognizer model backup")
+
+    schema_location: Annotated[str | None, Field(alias="$schema")] = None
+    """Where editors find the JSON Schema of this file."""
+
+    resources: Annotated[Mapping[Name, Resource], Field(min_length=1)]
+    """The accounts, each under a name that you choose: a-z, 0-9 and hyphens."""
+
+    copies: CopySettings = CopySettings()
+    """How copies are made."""
+
+    routes: tuple[Route, ...] = ()
+    """Special rules for copying between two resources."""
+
+    plans: Mapping[Name, Plan] = {}
+    """The backup policies, each under a name that you choose."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if problems := [*cross_problems(self.model_dump(mode="json", by_alias=True))]:
+            raise refusal(*problems)
+        return self
+
+    def resource(self, name: str) -> Resource:
+        """Return a resource by its name. Raises ``LookupError`` that names the closest ones."""
+        try:
+            return self.resources[name]
+        except KeyError:
+            raise LookupError(unknown_name("resource", name, self.resources)) from None
+
+    def plan(self, name: str) -> Plan:
+        """Return a plan by its name. Raises ``LookupError`` that names the closest ones."""
+        try:
+            return self.plans[name]
+        except KeyError:
+            raise LookupError(unknown_name("plan", name, self.plans)) from None
+
+    def allows_encryption_downgrade(self, source: str, target: str) -> bool:
+        """Tell whether copies from ``source`` may go to a ``target`` that protects its data less."""
+        return any(
+            route.allow_encryption_downgrade
+            for route in self.routes
+            if (route.source, route.target) == (source, target)
+        )
