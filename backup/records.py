@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -12,6 +13,7 @@ from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
+from backup.messages.run import RunRequest
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
@@ -62,6 +64,21 @@ class RunRow(RowTask):
         """Return this row with ``outcome``; one that has ended stays as it is."""
         started_at = self.started_at or outcome.started_at
         return self if self.has_ended else self.replace(status=outcome.status, outcome=outcome, started_at=started_at)
+
+
+def rows_of(request: RunRequest) -> list[RunRow]:
+    """Return the rows of a run of named copies: every model to every target."""
+    return [
+        RunRow(
+            row=number,
+            source=request.source,
+            target=target,
+            kind=request.kind,
+            model_id=model_id,
+            target_model_id=request.target_model_id,
+        )
+        for number, (target, model_id) in enumerate(itertools.product(request.targets, request.models))
+    ]
 
 
 class LanePosition(Message):
