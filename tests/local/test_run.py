@@ -59,7 +59,7 @@ def test_it_shows_every_step_and_the_proof_then_the_night_and_the_outage(tmp_pat
     assert len(re.findall("verified: |up to date", night)) == 45
     assert len(re.findall("failed: KindUnsupported", night)) == 3
     assert "nothing to do: 45 copies are up to date" in again
-    assert "for nothing else" in again
+    assert "made no other call" in again
     assert "SourceListFailed" in outage
     assert "all 24 models are answered" in outage
     assert processes_logging_to(tmp_path) == []
