@@ -28,7 +28,7 @@ def discard_target(services: Services, step: DiscardInput) -> Message:
     found = find_claim(services, step.order)
     if found is not None and _is_released(found.record, step):
         return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)
-    work = StepContext.under(services, step, found)
+    work = StepContext.open(services, step, found)
     if work.claim.state in ANNOUNCED and not step.go_on and remedy(step.code) is Remedy.WAIT:
         # what became of the call is not known: the next owner reconciles
         work.save(work.claim.parked(services.now()))

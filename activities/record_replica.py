@@ -29,7 +29,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     found = find_claim(services, order)
     if found is not None and _is_recorded(found.record, step):
         return _recorded(found.record)
-    work = StepContext.under(services, step, found)
+    work = StepContext.open(services, step, found)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
     work.require_idle()

@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from backup.announced import Announcing
 from backup.codes import Code
 from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, Failure, StepInput
 from backup.pacing import lease_until
+from backup.records import Announcing
 from backup.states import CLAIM_MOVES, ClaimState
 
 
@@ -66,7 +66,7 @@ class Claim(Announcing):
     taken_ids: list[str] = Field(default_factory=list)
     """Ids that the target refused to authorize: models or placeholders of other users."""
     authorization: str | None = None
-    """The authorization, sealed."""
+    """Sealed."""
     authorization_expires: datetime | None = None
     operation: str | None = None
     announced_at: datetime | None = None
@@ -100,13 +100,13 @@ class Claim(Announcing):
         """Tell whether an owner holds this claim at ``now``."""
         return self.state is not ClaimState.RELEASED and now < self.lease_until
 
-    def refusal(self, step: StepInput) -> Failure:
-        """Return the envelope for a step that this claim does not belong to."""
-        if self.owner == step.owner and self.state is not ClaimState.RELEASED:
-            return Failure.of(Code.CLAIM_MOVED, f"attempt {step.attempt} is over; attempt {self.attempt} is under way")
-        if self.owner == step.owner:
-            return Failure.of(Code.CLAIM_LOST, "this copy has ended already")
-        return Failure.of(Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over")
+    def refusal(self, step: StepInput) -> tuple[Code, str]:
+        """Return code and message for a step that does not hold this claim."""
+        if self.owner != step.owner:
+            return Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over"
+        if self.state is ClaimState.RELEASED:
+            return Code.CLAIM_LOST, "this copy has ended already"
+        return Code.CLAIM_MOVED, f"attempt {step.attempt} is over; attempt {self.attempt} is under way"
 
     def move(self, state: ClaimState, **changes: Any) -> Self:
         """Return this claim in ``state``, with no call under way, and other fields changed. Raises ``IllegalMove``."""
@@ -156,15 +156,23 @@ class Claim(Announcing):
         return [*self.superseded, Superseded(target_model_id=self.owned_id, given_up_at=now, digest=self.digest)]
 
     def superseded_never_deleted(self, now: datetime) -> list[Superseded]:
-        """Return the superseded ids, with the present one as one whose ready model is never deleted."""
-        return [
-            entry.replace(digest="") if entry.target_model_id == self.owned_id else entry
-            for entry in self.superseded_with_current(now)
-        ]
+        """Return these ids, with the present one as one whose ready model is never deleted."""
+        entries = self.superseded_with_current(now)
+        return [entry.replace(digest="") if entry.target_model_id == self.owned_id else entry for entry in entries]
 
     def is_superseded(self, target_model_id: str | None) -> bool:
         """Tell whether an id is superseded."""
         return any(entry.target_model_id == target_model_id for entry in self.superseded)
+
+    def without_superseded(self, entry: Superseded) -> Self:
+        """Return this claim without one of its superseded ids, whose deletion has ended."""
+        left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
+        return self.replace(superseded=left, call_ends_at=None)
+
+    def with_deleting(self, entry: Superseded) -> Self:
+        """Return this claim with the deletion of one of its superseded ids announced."""
+        others = self.without_superseded(entry).superseded
+        return self.replace(superseded=[*others, entry.replace(deleting=True)])
 
     def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
         """Return this claim, whose lease has ended, under a new owner that resumes the copy."""
@@ -178,17 +186,6 @@ class Claim(Announcing):
             # the new owner verifies the copy again
             state=ClaimState.VERIFYING if self.state is ClaimState.VERIFIED else self.state,
         )
-
-    def without_superseded(self, entry: Superseded) -> Self:
-        """Return this claim without one of its superseded ids, whose deletion has ended."""
-        left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
-        return self.replace(superseded=left, call_ends_at=None)
-
-    def with_deleting(self, entry: Superseded) -> Self:
-        """Return this claim with the deletion of one of its superseded ids announced."""
-        marked = entry.replace(deleting=True)
-        entries = [marked if other.target_model_id == entry.target_model_id else other for other in self.superseded]
-        return self.replace(superseded=entries)
 
     def released(self, code: str | None = None) -> Self:
         """Return this claim released, with the code of a failure, and without the sealed authorization."""

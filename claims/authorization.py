@@ -5,7 +5,7 @@ from __future__ import annotations
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import CopyAuthorization
-from backup.messages.copy import CopyOrder, Failure
+from backup.messages.copy import CopyOrder
 from backup.states import ClaimState
 from catalog.store import CatalogUnavailable, RowChanged
 from claims.deletions import remove_orphan
@@ -69,13 +69,10 @@ def _withdrawn(claim: Claim) -> Claim:
 def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
     """Return the refusal for an answer that names a placeholder and cannot be used; the placeholder is to be discarded."""
     code = Code(error.code) if isinstance(error, Permanent) else Code.AUTHORIZATION_UNUSABLE
-    failure = Failure.of(code, error.message, request_id=error.request_id)
-    work.settle(
-        lambda claim: claim.discarding(
-            failure, target_model_id=target_model_id, owned_id=target_model_id, announced_id=None
-        )
-    )
-    return Refused.with_failure(failure)
+    refused = Refused(code, error.message, request_id=error.request_id)
+    ids = {"target_model_id": target_model_id, "owned_id": target_model_id, "announced_id": None}
+    work.settle(lambda claim: claim.discarding(refused.failure, **ids))
+    return refused
 
 
 def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
@@ -101,8 +98,5 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
 
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
     found = find_claim(work.services, work.order)
-    return found is not None and target_model_id in {
-        found.record.target_model_id,
-        found.record.announced_id,
-        found.record.lost_id,
-    }
+    claim = found.record if found else None
+    return claim is not None and target_model_id in {claim.target_model_id, claim.announced_id, claim.lost_id}

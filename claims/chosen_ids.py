@@ -65,15 +65,9 @@ def _occupied(work: StepContext) -> set[str]:
 
 
 def _reserve(work: StepContext, target_model_id: str) -> bool:
-    order = work.order
-    return work.services.catalog.target_ids.reserve(
-        order.target,
-        order.kind,
-        target_model_id,
-        order.mapped_source,
-        order.mapped_model_id,
-        burned_too=bool(order.own_id_only),
-    )
+    order, target_ids = work.order, work.services.catalog.target_ids
+    owner = (order.mapped_source, order.mapped_model_id)
+    return target_ids.reserve(order.target, order.kind, target_model_id, *owner, burned_too=bool(order.own_id_only))
 
 
 def _authorize_under(work: StepContext, target_model_id: str) -> bool:

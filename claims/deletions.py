@@ -53,14 +53,13 @@ def remove_placeholder(work: StepContext) -> bool:
     owned_id = claim.owned_id
     if owned_id is None or claim.is_superseded(owned_id):
         return True
-    if target.generation.shows_placeholders:
-        if state is not None:
-            with work.deletion(claim):
-                _delete_if_there(target, owned_id)
+    if not target.generation.shows_placeholders:
+        # if this does not free the id, the next authorization under it is refused, and the id becomes a suspect
+        suspect_lost_id(work, unless=owned_id)
+        claim = claim.replace(owned_id=None, lost_id=owned_id)
+    elif state is None:
         return True
-    # if this does not free the id, the next authorization under it is refused, and the id becomes a suspect
-    suspect_lost_id(work, unless=owned_id)
-    with work.deletion(claim.replace(owned_id=None, lost_id=owned_id)):
+    with work.deletion(claim):
         _delete_if_there(target, owned_id)
     return True
 

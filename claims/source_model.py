@@ -48,7 +48,12 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
     """
     source_versions = services.configuration.resource(order.source).api_versions
     target_versions = services.configuration.resource(order.target).api_versions
-    _require_kind(order, source_versions)
+    if not any(can_copy(version, order.kind) for version in source_versions):
+        raise Refused(
+            Code.KIND_UNSUPPORTED,
+            f'{order.kind}s are copied by {FIRST_V4} and later, and "{order.source}" speaks '
+            f"{', '.join(source_versions)}: add {FIRST_V4} to its apiVersions",
+        )
 
     def read(version: str) -> ModelDetails | None:
         return services.model_service(order.source, version, order.kind).find_model(order.model_id)
@@ -80,15 +85,6 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
         f'resource "{order.source}" shows no {order.kind} {order.model_id} to {" and ".join(tried or source_versions)}; '
         "a model that was built with a later version is shown to that version only",
     )
-
-
-def _require_kind(order: CopyOrder, source_versions: tuple[str, ...]) -> None:
-    if not any(can_copy(version, order.kind) for version in source_versions):
-        raise Refused(
-            Code.KIND_UNSUPPORTED,
-            f'{order.kind}s are copied by {FIRST_V4} and later, and "{order.source}" speaks '
-            f"{', '.join(source_versions)}: add {FIRST_V4} to its apiVersions",
-        )
 
 
 def _version_for(

@@ -27,17 +27,12 @@ RETRY_SECONDS = 2.0
 class Refused(Exception):
     """The step may not act, or cannot: ``failure`` is its envelope."""
 
-    def __init__(self, code: Code, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, *, retry_after: float | None = None, request_id: str | None = None
+    ) -> None:
         """Refuse with ``code``; ``retry_after`` is in seconds."""
         super().__init__(code)
-        self.failure = Failure.of(code, message, retry_after=retry_after)
-
-    @classmethod
-    def with_failure(cls, failure: Failure) -> Refused:
-        """Refuse with an envelope that exists already."""
-        refused = cls(Code(failure.code), failure.message)
-        refused.failure = failure
-        return refused
+        self.failure = Failure.of(code, message, retry_after=retry_after, request_id=request_id)
 
 
 @dataclass
@@ -49,17 +44,13 @@ class StepContext:
     held: Stored[Claim]
 
     @classmethod
-    def open(cls, services: Services, step: StepInput) -> Self:
-        """Read the claim and return the context. Raises ``Refused`` as ``under`` does."""
-        return cls.under(services, step, find_claim(services, step.order))
-
-    @classmethod
-    def under(cls, services: Services, step: StepInput, held: Stored[Claim] | None) -> Self:
-        """Return the context under ``held``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) if the step does not hold it."""
+    def open(cls, services: Services, step: StepInput, found: Stored[Claim] | None = None) -> Self:
+        """Read the claim, unless it is ``found``. Raises ``Refused`` (``ClaimLost``, ``ClaimMoved``) if the step does not hold it."""
+        held = found or find_claim(services, step.order)
         if held is None:
             raise Refused(Code.CLAIM_LOST, "the claim of this copy was deleted")
         if not held.record.is_held_by(step):
-            raise Refused.with_failure(held.record.refusal(step))
+            raise Refused(*held.record.refusal(step))
         return cls(services, step, held)
 
     def reread(self) -> None:

@@ -8,13 +8,12 @@ from backup.api_versions import generation_of
 from backup.claim import Claim, new_claim
 from backup.codes import Code
 from backup.document_models import Generation
-from backup.messages import Message
-from backup.messages.copy import Failure, Inspected, StepInput
+from backup.messages.copy import Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
 from catalog.store import Stored
 from claims.source_model import SourceModel, source_facts
-from claims.step import StepContext, is_cancelled, step_fields
+from claims.step import Refused, StepContext, is_cancelled, step_fields
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -22,14 +21,16 @@ COMPONENT_RETRY_SECONDS = 5.0
 """When to check again whether another copy of the same run, such as a shared component, has ended."""
 
 
-def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Message | None:
-    """Resume a claim that exists; return ``None`` if it is released and a new one may be taken."""
+def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Inspected | None:
+    """Resume a claim that exists; return ``None`` if a new one may be taken. Raises ``Refused`` if another owner holds it."""
     claim, now = found.record, services.now()
     if claim.state is ClaimState.RELEASED:
-        return claim.refusal(step) if claim.owner == step.owner else None
+        if claim.owner == step.owner:
+            raise Refused(*claim.refusal(step))
+        return None
     if claim.owner != step.owner:
         if claim.is_live(now):
-            return _in_progress(claim, step)
+            raise _in_progress(claim, step)
         found = services.catalog.claims.save(found, claim.taken_over(step.order, step.owner, now))
         emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **step_fields(step))
     return _with_slot(StepContext(services, step, found))
@@ -73,12 +74,12 @@ def _with_slot(work: StepContext) -> Inspected:
     )
 
 
-def _in_progress(claim: Claim, step: StepInput) -> Failure:
-    """Return the envelope for a copy that another orchestration makes. One of the same run may be a component: it is waited for."""
+def _in_progress(claim: Claim, step: StepInput) -> Refused:
+    """Return the refusal of a copy that another orchestration makes. One of the same run may be a component: it is waited for."""
     message = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
     if claim.run_id == step.order.run_id:
-        return Failure.of(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
-    return Failure.of(Code.COPY_IN_PROGRESS, message)
+        return Refused(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
+    return Refused(Code.COPY_IN_PROGRESS, message)
 
 
 def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:

@@ -9,8 +9,10 @@ from types import ModuleType
 from typing import Any, Self
 
 import pytest
+from catalog.stored import Stored
 
 from activities import authorize_copy, start_copy
+from backup.claim import Claim
 from backup.messages.copy import StepInput
 from backup.states import ReplicaState
 from claims.step import StepContext
@@ -293,10 +295,10 @@ def before_the_step(
 
     class Watched(StepContext):
         @classmethod
-        def open(cls, services: Services, step: StepInput) -> Self:
+        def open(cls, services: Services, step: StepInput, found: Stored[Claim] | None = None) -> Self:
             if step.order.model_id == model_id and not done:
                 done.append(model_id)
                 act()
-            return super().open(services, step)
+            return super().open(services, step, found)
 
     monkeypatch.setattr(module, "StepContext", Watched)
