@@ -1,6 +1,4 @@
-"""The one interface that every API generation is used through, and what its classes share: sending a call, judging its status, and
-trusting addresses.
-"""
+"""The interface to the service: one for all API generations, with what they share."""
 
 from __future__ import annotations
 
@@ -8,28 +6,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import ClassVar
 
 from backup.document_models import (
     AccountLimits,
     CopyAuthorization,
     CopyOperation,
-    Generation,
-    Kind,
+    CopyState,
     ModelDetails,
     ModelSummary,
     TargetAddress,
 )
 from backup.json_types import JsonObject
-from backup.names import MODEL_ID
-from form_recognizer.addresses import OPERATION_ID, last_segment, path_segment
-from form_recognizer.answers import Answer
-from form_recognizer.errors import BadRequest, ModelNotFound, OperationUnknown, UntrustedAddress
-from form_recognizer.failures import Attempt, failure_of
-from form_recognizer.transport import Call, ResourceConnection
+from form_recognizer.client import ServiceClient
+from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound
+from form_recognizer.failures import Purpose
+from form_recognizer.fields import Fields
 
-# Tells the service that the target may be less protected than the source (documented since v2.0-preview).
-DEGRADE_HEADER = "x-ms-forms-copy-degrade"
+PREBUILT = "prebuilt-"
+"""How the ids of the service's own models begin."""
+
+# "canceled" came with v3, "skipped" with v4. A copy leaves neither.
+_COPY_STATES = {
+    "succeeded": CopyState.SUCCEEDED,
+    "failed": CopyState.FAILED,
+    "canceled": CopyState.FAILED,
+    "cancelled": CopyState.FAILED,
+    "skipped": CopyState.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,10 @@ class ModelPage:
 
 @dataclass(frozen=True, slots=True)
 class CopyTarget:
-    """What the target is asked to authorize.
+    """What the target is asked to authorize. v2 ignores it and chooses the id itself.
 
-    v2 ignores all of it: there the service picks the id. From v3 on ``model_id`` is the id that the copy will have, and
-    ``description`` and ``tags`` are the source's, sent along because the service may not keep them by itself.
+    ``model_id`` is the id of the copy; ``description`` and ``tags`` are the source's, because the service may not copy
+    them.
     """
 
     model_id: str | None = None
@@ -53,202 +57,136 @@ class CopyTarget:
     tags: Mapping[str, str] | None = None
 
 
-class ModelService(ABC):
-    """Custom models (or classifiers) of one resource, through one API version. Every method makes one HTTP call, unless it says otherwise.
+class ModelService(ServiceClient, ABC):
+    """Custom models (or classifiers) of one resource, through one API version.
 
-    All methods raise the errors of :mod:`form_recognizer.errors`, and no others of the network or of JSON. ``base`` is the first segment
-    of the API's path, ``resource`` the resource's name in the configuration, ``api_version`` the version as the service writes it.
+    Every method but :meth:`find_copy` and :meth:`is_making` makes one HTTP call. All raise the errors of
+    :mod:`form_recognizer.errors` and no others of the network or of JSON.
     """
 
-    base: str = "/formrecognizer"
+    _list_field: ClassVar[str] = "value"
 
-    def __init__(self, connection: ResourceConnection, api_version: str, generation: Generation, kind: Kind) -> None:
-        self._connection = connection
-        self._endpoint = connection.transport.endpoint
-        self.resource = connection.name
-        self.api_version = api_version
-        self.generation = generation
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.resource!r}, {self.api_version!r}, {self.kind.value!r})"
-
-    @abstractmethod
     def list_models(self, page: str | None = None) -> ModelPage:
         """Return the first page of custom models, or the page at ``page`` (a ``next_page`` of this resource).
 
-        Prebuilt models are left out. v2 lists models in every state; v3 and later list ready ones, of all generations.
+        v2 lists models in every state; v3 and later list ready ones, of all generations. A page may be empty.
         """
+        address = self._page_address(page) if page else self._list_address()
+        answer = self._send("GET", address, Purpose(f"list its {self.kind}s"))
+        body = Fields.of(answer)
+        summaries = (self._summary(item) for item in body.objects(self._list_field))
+        models = tuple(summary for summary in summaries if not summary.model_id.startswith(PREBUILT))
+        return ModelPage(models, self._next_page(answer, body.optional_text("nextLink"), address))
 
-    @abstractmethod
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model, whole. Raises ``ModelNotFound``."""
+        purpose = Purpose(f"read {self.kind} {model_id}", missing=ModelNotFound)
+        return self._details(Fields.of(self._send("GET", self._details_address(model_id), purpose)))
 
     def find_model(self, model_id: str) -> ModelDetails | None:
-        """Return one model, whole, or ``None`` if the service answers that there is none."""
+        """Return one model, whole, or ``None`` if the resource does not have it."""
         try:
             return self.get_model(model_id)
         except ModelNotFound:
             return None
 
-    @abstractmethod
     def delete_model(self, model_id: str) -> None:
-        """Delete one model. Raises ``ModelNotFound`` where there is none."""
+        """Delete one model, in any state. Raises ``ModelNotFound``.
+
+        From v3 on it is not documented whether this frees the id of a placeholder: the next authorization shows it.
+        """
+        purpose = Purpose(f"delete {self.kind} {model_id}", missing=ModelNotFound)
+        self._send("DELETE", self._model_address(model_id), purpose, expect=(200, 204))
 
     @abstractmethod
     def account_limits(self) -> AccountLimits:
-        """Return how many custom models the resource holds and may hold."""
+        """Return how many custom models the resource holds and may hold. The service does not count classifiers."""
 
     @abstractmethod
     def authorize_copy(self, target: CopyTarget) -> CopyAuthorization:
-        """Authorize one copy into this resource. Makes a placeholder there. Raises ``ModelExists`` (v3 and later)."""
+        """Authorize one copy into this resource, which makes a placeholder there. Raises ``ModelExists`` (v3 and later).
 
-    @abstractmethod
+        An error carries ``target_model_id`` if the service authorized the copy in an answer that cannot be used.
+        """
+
     def start_copy(
         self, model_id: str, authorization: CopyAuthorization, address: TargetAddress, *, degrade: bool = False
     ) -> str:
         """Start copying ``model_id`` of this (source) resource; return the operation's id.
 
-        ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call
-        that fails with a ``OutcomeUnknown`` error may have started the copy even so: reconcile before repeating it.
-        ``OperationUnknown`` (a ``OutcomeUnknown``) means that the copy was accepted and the answer did not name an operation that
-        can be trusted.
+        ``degrade`` lets the target be less protected than the source. After an ``OutcomeUnknown`` the copy may have
+        started: do not repeat the call without a check. ``OperationUnknown`` means that the copy was accepted, in an
+        answer that names no operation that can be trusted.
         """
+        purpose = Purpose(f"copy {self.kind} {model_id}", missing=ModelNotFound, conflict=CopyRefused, starts_copy=True)
+        copy_address, body = self._copy_request(model_id, authorization, address)
+        token = authorization.document.get("accessToken")
+        answer = self._send(
+            "POST",
+            copy_address,
+            purpose,
+            expect=(202,),
+            body=body,
+            headers={"x-ms-forms-copy-degrade": "true"} if degrade else None,  # documented since v2.0-preview
+            secrets=(token,) if isinstance(token, str) else (),
+        )
+        return self._operation_of(answer)
 
-    @abstractmethod
     def get_copy(self, model_id: str, operation: str) -> CopyOperation:
-        """Check on the copy of ``model_id`` that :meth:`start_copy` called ``operation``. Raises
-        ``OperationNotFound``.
-        """
+        """Return the state of the copy of ``model_id`` that :meth:`start_copy` called ``operation``.
 
-    @abstractmethod
+        Raises ``OperationNotFound``.
+        """
+        purpose = Purpose(f"check the copy of {self.kind} {model_id}", missing=OperationNotFound)
+        body = Fields.of(self._send("GET", self._operation_address(model_id, operation), purpose))
+        # a state that the app does not know counts as running: the deadline ends it
+        return self._operation(body, _COPY_STATES.get(body.text("status").lower(), CopyState.RUNNING))
+
     def is_making(self, model_id: str) -> bool:
-        """Tell whether an operation of this resource is under way that will end in ``model_id``: a training, a composition.
+        """Tell whether this resource has an operation under way that will make ``model_id``: a training, a composition.
 
-        Copies into the resource are their source's operations and do not count. One call for each page of the list of operations; on
-        v2, which has none, ``False`` without a call.
+        Copies into the resource are operations of their source and do not count. One call for each page of the list of
+        operations; v2 has no such list: ``False`` without a call.
         """
+        del model_id
+        return False
+
+    def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
+        """Return the operation of the newest copy to ``target_model_id`` that started at ``since`` (UTC) or later.
+
+        With ``target_endpoint``, copies to other resources do not count. One call for each page of the list of
+        operations; v2 has no such list: ``None`` without a call.
+        """
+        del target_model_id, since, target_endpoint
+        return None
+
+    # what each generation provides
 
     @abstractmethod
-    def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
-        """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
-        ``None``. With ``target_endpoint``, copies to the same id in other resources do not count.
+    def _list_address(self) -> str: ...
 
-        The service lists its operations from v3 on: this makes one call for each page of that list. On v2 it always
-        returns ``None`` and makes no call.
-        """
+    @abstractmethod
+    def _model_address(self, model_id: str) -> str: ...
 
-    def _send(
-        self,
-        method: str,
-        address: str,
-        attempt: Attempt,
-        *,
-        expect: tuple[int, ...] = (200,),
-        body: JsonObject | None = None,
-        headers: Mapping[str, str] | None = None,
-        secrets: tuple[str, ...] = (),
-    ) -> Answer:
-        """Make one call and return its answer if the status is one of ``expect``; raise what any other status means."""
-        answer = self._connection.transport.send(Call(method, address, body, headers or {}, secrets), self.resource)
-        if answer.status in expect:
-            return answer
-        if answer.status >= 400:
-            raise failure_of(answer, attempt)
-        if 300 <= answer.status < 400:
-            raise self._redirected(answer, attempt)
-        if answer.status == 201:
-            raise BadRequest(
-                f"{self.resource} could not {attempt.what}: it answered 201 (Created), which this call never does. "
-                "The address is wrong: check the resource's endpoint and API version.",
-                **_about(answer),
-            )
-        raise answer.unreadable(f"this status is no answer to a call to {attempt.what}")
+    def _details_address(self, model_id: str) -> str:
+        return self._model_address(model_id)
 
-    def _redirected(self, answer: Answer, attempt: Attempt) -> BadRequest | UntrustedAddress:
-        location = answer.headers.get("Location", "")
-        leaf = BadRequest if self._endpoint.resolve(location, "") else UntrustedAddress
-        return leaf(
-            f"{self.resource} could not {attempt.what} ({answer.status}): it redirects to another address. "
-            "That is not followed, because the key would go there too. Write the endpoint as the portal shows it.",
-            **_about(answer),
-        )
+    @abstractmethod
+    def _operation_address(self, model_id: str, operation: str) -> str: ...
 
-    def _page_address(self, page: str) -> str:
-        """Return the address of a page that the service named, checked and ready to be called."""
-        return self._trusted(page, "a page of its list")
+    @abstractmethod
+    def _copy_request(
+        self, model_id: str, authorization: CopyAuthorization, target: TargetAddress
+    ) -> tuple[str, JsonObject]:
+        """Return the address and the body of the call that starts a copy."""
 
-    def _next_page(self, answer: Answer, link: str | None, page: str) -> str | None:
-        """Return the address of the page after ``page``; ``None`` where ``link`` is missing or empty: both mean the end."""
-        if not link:
-            return None
-        address = self._page_address(link)
-        if address == page:
-            raise answer.unreadable("the next page of its list is the page itself")
-        return address
+    @abstractmethod
+    def _summary(self, item: Fields) -> ModelSummary:
+        """Return one line of the list."""
 
-    def _trusted(self, link: str, what: str) -> str:
-        """Return ``link`` as an absolute address of this resource; raise ``UntrustedAddress`` where it leads elsewhere."""
-        address = self._endpoint.resolve(link, self.base)
-        if address is None:
-            raise UntrustedAddress(
-                f"{self.resource} sent an address for {what} that leads to another host or out of the API. "
-                "It is not followed. If the resource has several endpoints, configure its custom subdomain.",
-                resource=self.resource,
-            )
-        return address
+    @abstractmethod
+    def _details(self, body: Fields) -> ModelDetails:
+        """Return a model with the content that a copy keeps."""
 
-    def _operation_of(self, answer: Answer) -> str:
-        """Return the operation that a 202 for a copy names: the last segment of its address. Raises
-        ``OperationUnknown``.
-
-        Only the id is kept. The address may name another version, and is never called as it is.
-        """
-        location = answer.headers.get("Operation-Location", "").strip()
-        address = self._endpoint.resolve(location, self.base) if location else None
-        operation = last_segment(address) if address else ""
-        if OPERATION_ID.fullmatch(operation):
-            return operation
-        why = "does not say which operation it is"
-        if location and address is None:
-            why = "names an operation on another host, which is not called"
-        raise OperationUnknown(
-            f"{self.resource} accepted the copy but {why}. Look for the copy in the target; do not start it again.",
-            **_about(answer),
-        )
-
-    def _segment(self, model_id: str) -> str:
-        """Return a model's id for a path; raise ``BadRequest`` for what no model can be called."""
-        if not MODEL_ID.fullmatch(model_id):
-            raise BadRequest(
-                f"{model_id[:80]!r} cannot be the id of a {self.kind.value}: an id has 2 to 64 letters, digits and ._~- and "
-                f"begins with a letter or digit. "
-                f"Nothing was sent to {self.resource}.",
-                resource=self.resource,
-            )
-        return path_segment(model_id)
-
-    def _operation_segment(self, operation: str) -> str:
-        """Return an operation's id for a path; raise ``BadRequest`` for what no operation can be called."""
-        if not OPERATION_ID.fullmatch(operation):
-            raise BadRequest(
-                f"{operation[:80]!r} cannot be the id of an operation. Nothing was sent to {self.resource}.",
-                resource=self.resource,
-            )
-        return path_segment(operation)
-
-
-def secrets_of(authorization: CopyAuthorization) -> tuple[str, ...]:
-    """Return what must not be quoted from an answer to a call that sent ``authorization``."""
-    token = authorization.document.get("accessToken")
-    return (token,) if isinstance(token, str) else ()
-
-
-class _About(TypedDict):
-    resource: str
-    status: int
-    request_id: str | None
-
-
-def _about(answer: Answer) -> _About:
-    return {"resource": answer.resource, "status": answer.status, "request_id": answer.request_id}
+    @abstractmethod
+    def _operation(self, body: Fields, state: CopyState) -> CopyOperation: ...

@@ -79,4 +79,4 @@ def _is_failing(answer: Answer) -> bool:
     401, 403 and 429 are about the app's key and pace, and 410 about a version. v2 answers 500 with the code 1999 to a copy of a model that
     it does not have (recorded).
     """
-    return answer.status >= 500 and answer.fault().code != "1999"
+    return answer.status >= 500 and answer.reported_error().code != "1999"

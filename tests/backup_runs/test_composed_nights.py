@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import Any, Self
 
 import pytest
-from catalog.stored import Stored
 
 from activities import authorize_copy, start_copy
 from backup.claim import Claim
 from backup.messages.copy import StepInput
 from backup.states import ReplicaState
+from catalog.store import Stored
 from claims.step import StepContext
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v4_composed_model, v4_model
