@@ -48,7 +48,7 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             step=name,
             code=result.code,
             message=result.message,
-            # an id that is blocked is waited for, as long as the deadline lets us
+            # the copy waits for a blocked id until its deadline
             retryable=result.retryable or result.code == Code.ID_BLOCKED,
             retryAfter=result.retry_after,
             requestId=result.request_id,

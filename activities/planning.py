@@ -9,7 +9,7 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.configuration import Plan
+from backup.configuration.sections import Plan
 from backup.messages import Message
 from backup.messages.copy import Failure
 from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
@@ -21,8 +21,7 @@ from backup.planning.facts import Listing, PlanFacts
 from backup.planning.lists import list_name, lists_of, model_of
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Replica, Suspect
-from catalog.store import RowChanged
-from catalog.stored import Stored
+from catalog.store import RowChanged, Stored
 from wiring.events import Event, emit
 from wiring.services import Services
 

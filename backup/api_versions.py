@@ -1,6 +1,4 @@
-"""The service's API versions: their order, their wire contracts, when they retire, and what they can do with
-classifiers.
-"""
+"""The service's API versions: their order, their wire contracts, and what they can do with classifiers."""
 
 from __future__ import annotations
 
@@ -15,22 +13,10 @@ SUPPORTED_VERSIONS: tuple[str, ...] = ("v2.0-preview", "v2.0", "v2.1", "2022-08-
 """The versions that this app knows by name, oldest first. A later version of v4 is accepted where it is configured."""
 
 FIRST_V4 = "2024-11-30"
-"""The first generally available version of v4; every later date is taken for v4 as well, until the service says
-otherwise.
-"""
+"""The first generally available version of v4; every later date is taken for v4 as well, until the service says otherwise."""
 
 CLASSIFIER_COPY_REGIONS: frozenset[str] = frozenset({"eastus", "westus2", "westeurope"})
-"""The regions between which the service copies classifiers (the service's documentation of custom classification
-models, v4.0).
-"""
-
-_RETIREMENT: dict[str, date] = {
-    # No date of its own was ever published for v2.0-preview: it went with v2.0.
-    "v2.0-preview": date(2026, 8, 31),
-    "v2.0": date(2026, 8, 31),
-    "v2.1": date(2027, 9, 15),
-    "2022-08-31": date(2029, 3, 30),
-}
+"""The regions between which the service copies classifiers (the service's documentation of custom classification models, v4.0)."""
 
 _DATED = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<preview>-preview)?", re.ASCII)
 _ANY_V2 = re.compile(r"v2\.[0-9]+(-preview(\.[0-9]+)?)?", re.ASCII)
@@ -59,8 +45,7 @@ def generation_of(api_version: str) -> Generation:
 
 
 def generation_of_model(api_version: str) -> Generation | None:
-    """Return the wire contract by which a model that was built with ``api_version`` is copied; ``None`` where none is
-    known.
+    """Return the wire contract by which a model that was built with ``api_version`` is copied; ``None`` where none is known.
 
     More versions occur on models than may be configured: a list keeps showing models that were built with a preview.
     The previews from 2023-10-31 on already had the paths of v4, the ones before those of v3.
@@ -75,24 +60,8 @@ def generation_of_model(api_version: str) -> Generation | None:
     return Generation.V4 if day >= date.fromisoformat(FIRST_V4) else Generation.V3
 
 
-def retires_on(api_version: str) -> date | None:
-    """Return the day from which the service answers 410 to ``api_version``; ``None`` where none has been announced.
-
-    Sources: the service's update notices for v2.0 (published 2023-09-15), v2.1 and v3.0, as they stood on 2026-11-23.
-    """
-    return _RETIREMENT.get(api_version)
-
-
-def is_retired(api_version: str, today: date) -> bool:
-    """Say whether the service has retired ``api_version`` by ``today`` (UTC)."""
-    day = retires_on(api_version)
-    return day is not None and day <= today
-
-
 def has_kind(api_version: str, kind: Kind) -> bool:
-    """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from
-    2023-07-31 on.
-    """
+    """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from 2023-07-31 on."""
     if kind is Kind.MODEL:
         return True
     day = _day_of(api_version)
@@ -126,10 +95,14 @@ def newest_common(
     return max(fitting, key=_age, default=None)
 
 
+def newest(versions: Iterable[str], generation: Generation, *, at_least: str | None = None) -> str | None:
+    """Return the newest version of ``generation`` that one resource is configured for, or ``None``."""
+    versions = tuple(versions)
+    return newest_common(versions, versions, generation, at_least=at_least)
+
+
 def _age(api_version: str) -> tuple[int, str, int]:
-    """Return a key that sorts versions from old to new; the day of a dated version decides, then preview before
-    release.
-    """
+    """Return a key that sorts versions from old to new; the day of a dated version decides, then preview before release."""
     if api_version in SUPPORTED_VERSIONS and api_version.startswith("v2"):
         return 0, "", SUPPORTED_VERSIONS.index(api_version)
     dated = _DATED.fullmatch(api_version)
@@ -152,8 +125,7 @@ _CLOUD_SUFFIXES = {".azure.us": "Azure Government", ".azure.cn": "Azure in China
 
 
 def cloud_of(endpoint: str) -> str:
-    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between
-    them.
+    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between them.
 
     An endpoint of another form (a loopback address) counts as a cloud of its own.
     """

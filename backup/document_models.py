@@ -1,4 +1,4 @@
-"""What the app knows of a custom model or classifier, whatever the API generation that it was read with."""
+"""Custom models and classifiers as every API generation shows them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ModelSummary:
     """One line of a resource's list of models.
 
     ``created``, ``modified`` and ``expires`` are the service's own strings, never parsed into a rounded value: they are compared,
-    not computed with. ``api_version`` is the version that the model was built with, as far as the service says: v2 does not.
+    not computed with. ``api_version`` is the version that the model was built with, if the service says so: v2 does not.
     """
 
     model_id: str
@@ -59,7 +59,6 @@ class ModelSummary:
     expires: datetime | None = None
     description: str | None = None
     tags: JsonObject = field(default_factory=dict)
-    is_composed: bool = False
     classifier_id: str | None = None
     """The classifier that a composed model refers to, where the list names it (v4)."""
 
@@ -110,14 +109,14 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class TargetAddress:
-    """Where a copy goes, as the v2 copy call must be told. v3 and later learn it from the authorization."""
+    """The target of a copy, for the v2 copy call. From v3 on the authorization names it."""
 
     resource_id: str
     region: str
 
 
 class CopyState(StrEnum):
-    """How far the service is with a copy. States that are unknown to us count as ``RUNNING``: the deadline ends them."""
+    """How far the service is with a copy. Unknown states count as ``RUNNING``: the deadline ends them."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"

@@ -1,4 +1,4 @@
-"""Replicas in the catalog: the copies of each model, in every target."""
+"""Replicas in the catalog: the verified copies of each model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from backup.document_models import Kind
 from backup.messages.copy import CopyOrder
 from backup.names import replica_partition
 from backup.records import Replica
-from catalog.store import Store, Table
-from catalog.stored import Stored, scan_all
+from catalog.store import Store, Stored, Table, put, scan_all
 
 
 class ReplicaTable:
-    """The replicas of all models, one partition per source model: one query finds every copy of it."""
+    """The replicas of all models, one partition a source model: one query finds all places of a model."""
 
     def __init__(self, store: Store) -> None:
         """Keep replicas in ``store``."""
@@ -25,7 +24,7 @@ class ReplicaTable:
         return None if row is None else Stored(Replica.parse(row.data), row)
 
     def subject_of(self, order: CopyOrder) -> Stored[Replica] | None:
-        """Return the replica that a row of a run deletes or checks, or ``None``."""
+        """Return the replica that a row of a run is about, or ``None``."""
         if order.subject_id is None:
             return None
         return self.get(order.mapped_source, order.kind, order.mapped_model_id, order.target, order.subject_id)
@@ -40,9 +39,9 @@ class ReplicaTable:
         return [Stored(Replica.parse(row.data), row) for row in page.rows]
 
     def of_source(self, source: str) -> Iterator[Stored[Replica]]:
-        """Give the replicas of all models of a source."""
-        rows = scan_all(self._store, Table.REPLICAS, partition_prefix=f"{source}|")
-        return (Stored(Replica.parse(row.data), row) for row in rows)
+        """Go through the replicas of all models of a source."""
+        for row in scan_all(self._store, Table.REPLICAS, partition_prefix=f"{source}|"):
+            yield Stored(Replica.parse(row.data), row)
 
     def page(
         self, after: tuple[str, str] | None, limit: int, source: str | None = None
@@ -53,13 +52,13 @@ class ReplicaTable:
         return [Replica.parse(row.data) for row in page.rows], page.after
 
     def put(self, replica: Replica, stored: Stored[Replica] | None) -> Stored[Replica]:
-        """Write a replica over ``stored``, or as a new one. Raises ``RowExists`` or ``RowChanged`` if another worker was faster."""
-        if stored is not None:
-            return Stored(replica, self._store.replace(stored.row, replica.to_json()))
+        """Write ``replica`` in place of ``stored``, or as a new one. Raises ``RowChanged`` or ``RowExists``."""
         partition = replica_partition(replica.source, replica.kind, replica.model_id)
         key = f"{replica.target}|{replica.target_model_id}"
-        return Stored(replica, self._store.insert(Table.REPLICAS, partition, key, replica.to_json()))
+        row = stored.row if stored else None
+        return Stored(replica, put(self._store, Table.REPLICAS, partition, key, replica.to_json(), row))
 
     def all(self) -> Iterator[Replica]:
-        """Give every replica."""
-        return (Replica.parse(row.data) for row in scan_all(self._store, Table.REPLICAS))
+        """Go through all replicas."""
+        for row in scan_all(self._store, Table.REPLICAS):
+            yield Replica.parse(row.data)

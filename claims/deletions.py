@@ -22,7 +22,7 @@ from backup.messages import Message
 from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
-from catalog.stored import Stored
+from catalog.store import Stored
 from claims.lost_answers import add_suspect, state_of, suspect_lost_id
 from claims.step import StepContext, at_work, step_fields
 from form_recognizer import ModelNotFound, ModelService, RetryAfter, ServiceError

@@ -117,7 +117,7 @@ def find_lost_start(work: StepContext) -> Message:
         return _found_started(work, claim.move(ClaimState.VERIFYING, authorization=None))
     if state is ModelState.INVALID or (state is None and shows_placeholders):
         return _not_started(work, f"its placeholder is {state or 'missing'}")
-    window = work.services.configuration.copies.ambiguity_window_seconds
+    window: float = work.services.configuration.copies.ambiguity_window_seconds
     if not shows_placeholders:
         window = min(window, LISTED_WITHIN_SECONDS)
     passed = (now - since).total_seconds()

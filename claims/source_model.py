@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest_common
+from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest, newest_common
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
 from backup.messages.copy import ComponentRef, CopyOrder
@@ -61,8 +61,7 @@ def find_source(services: Services, order: CopyOrder) -> SourceModel:
     tried: list[str] = []
     retired: VersionRetired | None = None
     for generation in _generations(source_versions, order):
-        newest = newest_common(source_versions, source_versions, generation)
-        first = newest_common(source_versions, target_versions, generation) or newest
+        first = newest_common(source_versions, target_versions, generation) or newest(source_versions, generation)
         assert first is not None, "the source has a version of each of these generations"
         tried.append(first)
         try:

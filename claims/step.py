@@ -14,9 +14,8 @@ from typing import Any, Self
 from backup.claim import Claim
 from backup.codes import Code
 from backup.messages.copy import CopyOrder, Failure, StepDone, StepInput
-from backup.states import ClaimState, CopyStatus
-from catalog.store import RowChanged
-from catalog.stored import Stored
+from backup.states import ClaimState
+from catalog.store import RowChanged, Stored
 from form_recognizer import ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -181,7 +180,7 @@ def require_not_cancelled(services: Services, order: CopyOrder, before: str) -> 
 def has_ended(services: Services, order: CopyOrder) -> bool:
     """Tell whether the copy of ``order`` has ended: a step that runs later is a repetition."""
     row = services.catalog.runs.row(order.run_id, order.row)
-    return row is not None and row.status not in {CopyStatus.PENDING, CopyStatus.RUNNING}
+    return row is not None and row.has_ended
 
 
 def failure_of(error: ServiceError, code: Code | None = None) -> Failure:

@@ -11,7 +11,7 @@ from backup.document_models import Generation
 from backup.messages.copy import Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.stored import Stored
+from catalog.store import Stored
 from claims.source_model import SourceModel, source_facts
 from claims.step import Refused, StepContext, is_cancelled, step_fields
 from wiring.events import Event, emit

@@ -96,74 +96,43 @@ def functions_by_trigger() -> dict[str, set[str]]:
     return found
 
 
-def names_called(room: str) -> set[str]:
-    """The functions of ``backup.names`` that a room uses, apart from where it defines them."""
-    used: set[str] = set()
-    for path in (ROOT / room).rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        decorators = [decorator for node in ast.walk(tree) for decorator in getattr(node, "decorator_list", ())]
-        defined = {node for decorator in decorators for node in ast.walk(decorator)}
-        used |= {
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and node.id.isupper() and node not in defined
-        }
-    return {value for name in used if isinstance(value := getattr(names, name, None), str)}
+FUNCTION_NAMES = {
+    constant: value
+    for constant, value in vars(names).items()
+    if constant.isupper() and isinstance(value, str) and re.fullmatch("[a-z_]+", value)
+}
+CALLS_BY_NAME = {"call_activity", "call_sub_orchestrator", "call", "call_once", "record", "run", "run_once"}
+"""The SDK's methods, and the functions of ``orchestrator`` that hand a name on to them."""
 
 
-def test_orchestrators_call_every_activity_by_name() -> None:
-    """No activity is left over, and no name is misspelt; starters begin the other orchestrations."""
+def called_by_orchestrators() -> set[str]:
+    """The functions that ``orchestrator`` refers to by a constant of ``backup.names``."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "orchestrator").rglob("*.py")]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {value for constant, value in FUNCTION_NAMES.items() if constant in used}
+
+
+def test_orchestrators_call_every_activity_that_exists() -> None:
     functions = functions_by_trigger()
-    called = names_called("orchestrator")
-    assert called - functions["orchestrationTrigger"] == functions["activityTrigger"]
-    started = names_called("http_start") | names_called("timer_start")
-    assert (called | started) & functions["orchestrationTrigger"] == functions["orchestrationTrigger"]
+    assert called_by_orchestrators() - functions["orchestrationTrigger"] == functions["activityTrigger"]
 
 
-def test_functions_are_called_by_their_shared_names() -> None:
-    """A name that is written out twice can be misspelt once."""
-    methods = {"call_activity", "call_sub_orchestrator", "start_new", "call", "call_once", "record"}
+def test_orchestrators_call_by_constants_only() -> None:
+    """A name that is written out could be misspelt; every constant belongs to a function (below)."""
     found = [
-        where(path, call)
-        for path in sources(["orchestrator", "http_start", "timer_start"])
+        where(path, argument)
+        for path in (ROOT / "orchestrator").rglob("*.py")
         for call in calls(path)
-        if called_name(call) in methods
+        if called_name(call) in CALLS_BY_NAME
         for argument in call.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
     assert found == []
 
 
-def test_every_module_of_activities_is_an_activity() -> None:
-    """Helpers belong in ``claims`` or ``backup``; ``envelope`` is the decorator that all of them use."""
-    defined = {
-        path.stem: [name for call in calls(path) if called_name(call) == "activity" for name in call.args[1:2]]
-        for path in (ROOT / "activities").glob("*.py")
-        if path.stem not in {"__init__", "envelope"}
-    }
-    assert [stem for stem, found in defined.items() if not found] == []
-    assert sum(len(found) for found in defined.values()) == len(functions_by_trigger()["activityTrigger"])
-
-
-def test_only_one_module_deletes_models() -> None:
-    """What may be deleted is decided in one place, with the rule at its top."""
-    found = {
-        str(path.relative_to(ROOT))
-        for path in sources(APP)
-        for call in calls(path)
-        if called_name(call) == "delete_model"
-    }
-    assert found == {"claims/deletions.py"}
-
-
-def test_every_name_that_is_shared_belongs_to_a_function() -> None:
-    shared = {
-        value
-        for name, value in vars(names).items()
-        if name.isupper() and isinstance(value, str) and re.fullmatch("[a-z_]+", value)
-    }
+def test_every_shared_name_belongs_to_a_function() -> None:
     functions = functions_by_trigger()
-    assert shared == functions["activityTrigger"] | functions["orchestrationTrigger"]
+    assert set(FUNCTION_NAMES.values()) == functions["activityTrigger"] | functions["orchestrationTrigger"]
 
 
 def inside_the_sdk(path: Path) -> Iterator[str]:

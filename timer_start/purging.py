@@ -11,6 +11,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from wiring.events import Event, emit
+from wiring.orchestrations import ENDED
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
@@ -25,11 +26,8 @@ FIRST_LOOK_BACK = timedelta(days=7)
 LONGEST_RUN = timedelta(days=30)
 """Windows of so many days are purged again, a day at a time: an orchestration may have been running when its window was purged first.
 A copy has up to six days, and a run of thousands of v2 models takes one or two weeks."""
-TERMINAL = [
-    df.OrchestrationRuntimeStatus.Completed,
-    df.OrchestrationRuntimeStatus.Failed,
-    df.OrchestrationRuntimeStatus.Terminated,
-]
+PURGED = sorted(ENDED - {df.OrchestrationRuntimeStatus.Canceled}, key=str)
+"""The platform purges no other statuses."""
 
 
 @blueprint.function_name("purge_old_history")
@@ -37,16 +35,16 @@ TERMINAL = [
 @blueprint.durable_client_input(client_name="client")
 async def purge_old_history(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:  # noqa: ARG001 - the binding's name
     """Purge orchestrations that began more than ``HISTORY_DAYS`` ago and have ended, then what the catalog keeps of old runs."""
-    known = await asyncio.to_thread(services)
-    until = known.now() - timedelta(days=known.history_days())
-    since = await asyncio.to_thread(known.catalog.housekeeping.purged_until) or until - FIRST_LOOK_BACK
+    app = await asyncio.to_thread(services)
+    until = app.now() - timedelta(days=app.history_days())
+    since = await asyncio.to_thread(app.catalog.housekeeping.purged_until) or until - FIRST_LOOK_BACK
     deleted = 0
     for start, end in windows(since, until):
-        deleted += (await client.purge_instance_history_by(start, end, TERMINAL)).instances_deleted
-        await asyncio.to_thread(known.catalog.housekeeping.note_purged_until, end)
+        deleted += (await client.purge_instance_history_by(start, end, PURGED)).instances_deleted
+        await asyncio.to_thread(app.catalog.housekeeping.note_purged_until, end)
     for start, end in windows(since - LONGEST_RUN, since, timedelta(days=1)):
-        deleted += (await client.purge_instance_history_by(start, end, TERMINAL)).instances_deleted
-    runs, claims = await asyncio.to_thread(_tidy, known, until)
+        deleted += (await client.purge_instance_history_by(start, end, PURGED)).instances_deleted
+    runs, claims = await asyncio.to_thread(_tidy, app, until)
     emit(Event.PURGED, orchestrations=deleted, runs=runs, claims=claims, until=until)
 
 
@@ -56,7 +54,7 @@ def windows(since: datetime, until: datetime, width: timedelta = WINDOW) -> list
     return [(since + number * width, min(since + (number + 1) * width, until)) for number in range(count)]
 
 
-def _tidy(known: Services, until: datetime) -> tuple[int, int]:
-    housekeeping = known.catalog.housekeeping
-    targets = list(known.configuration.resources)
-    return housekeeping.delete_runs_before(until), housekeeping.delete_released_claims(targets, known.now())
+def _tidy(app: Services, until: datetime) -> tuple[int, int]:
+    housekeeping = app.catalog.housekeeping
+    targets = list(app.configuration.resources)
+    return housekeeping.delete_runs_before(until), housekeeping.delete_released_claims(targets, app.now())

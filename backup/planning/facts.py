@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from backup.api_versions import generation_of, newest_common
-from backup.configuration import Plan, Resource
+from backup.api_versions import generation_of, newest
+from backup.configuration.sections import Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
 from backup.records import Replica
 from backup.states import ReplicaState
@@ -130,7 +130,7 @@ class PlanFacts:
             return False
         versions = self.resources[replica.target].api_versions
         generation = generation_of(replica.api_version)
-        return newest_common(versions, versions, generation, at_least=replica.api_version) is not None
+        return newest(versions, generation, at_least=replica.api_version) is not None
 
     def is_usable(self, model: ModelSummary) -> bool:
         """Tell whether a listed model is ready and has not expired."""

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from backup.api_versions import generation_of, generation_of_model, has_kind, newest_common
-from backup.configuration import Plan, Resource
+from backup.api_versions import generation_of, generation_of_model, has_kind, newest
+from backup.configuration.sections import Plan, Resource
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
 from backup.messages.plan import ListingRef
 
@@ -16,8 +16,8 @@ from backup.messages.plan import ListingRef
 def lists_of(name: str, resource: Resource, plan: Plan, *, is_source: bool) -> Iterator[ListingRef]:
     """Give the lists that show all models a plan may copy: v2 models by v2, later ones by the newest later version."""
     versions = resource.api_versions
-    newest_v2 = newest_common(versions, versions, Generation.V2)
-    newest_dated = newest_common(versions, versions, Generation.V4) or newest_common(versions, versions, Generation.V3)
+    newest_v2 = newest(versions, Generation.V2)
+    newest_dated = newest(versions, Generation.V4) or newest(versions, Generation.V3)
     if Kind.MODEL in plan.kinds:
         for version in filter(None, (newest_v2, newest_dated)):
             yield ListingRef(resource=name, kind=Kind.MODEL, api_version=version, is_source=is_source)

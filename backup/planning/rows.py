@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from backup.api_versions import newest_common
+from backup.api_versions import newest
 from backup.codes import MEANINGS
 from backup.document_models import Generation, ModelState
 from backup.messages.copy import CopyOutcome, RowAction
@@ -57,7 +57,7 @@ def sort_suspects(
     for suspect in suspects:
         listing, versions = facts.targets.get(suspect.target), facts.resources[suspect.target].api_versions
         is_listed_kind = suspect.kind in facts.plan.kinds and (
-            not suspect.is_visible or newest_common(versions, versions, Generation.V2) is not None
+            not suspect.is_visible or newest(versions, Generation.V2) is not None
         )
         if listing is None or not is_listed_kind or suspect.seen_at >= listed_since:
             continue

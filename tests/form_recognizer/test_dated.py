@@ -216,15 +216,13 @@ def test_a_composed_v4_model_names_its_classifier_and_its_parts(pair: Any) -> No
         Component(Kind.MODEL, "invoices"),
         Component(Kind.MODEL, "receipts"),
     )
-    assert details.summary.is_composed
-    assert pair.service("source", V4).list_models().models[0].is_composed
+    assert pair.service("source", V4).list_models().models[0].classifier_id == "sorter"
     assert details.content["classifierId"] == "sorter"
 
 
 def test_a_composed_v3_model_is_one_unit(pair: Any) -> None:
     pair.source.put_model(v3_model("everything", doc_types={"invoices": {"Total": 0.9}, "receipts": {"Total": 0.8}}))
     details = pair.service("source", "2023-07-31").get_model("everything")
-    assert details.summary.is_composed
     assert details.components == ()
     assert copy(pair, "2023-07-31", "everything", "everything").state is CopyState.SUCCEEDED
     assert pair.service("target", "2023-07-31").get_model("everything").digest() == details.digest()
@@ -236,7 +234,6 @@ def test_a_model_that_names_itself_as_its_part_has_no_parts(scripted: Any) -> No
     scripted.answer(200, body)
     details = scripted.service(V4).get_model("mine")
     assert details.components == ()
-    assert not details.summary.is_composed
     assert details.content == {"docTypes": {"{modelId}": {"buildMode": "neural", "modelId": "{modelId}"}}}
 
 

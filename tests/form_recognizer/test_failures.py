@@ -233,5 +233,4 @@ def test_every_leaf_says_what_to_do_and_is_drawn_in_the_tree() -> None:
             continue
         assert sum(issubclass(leaf, branch) for branch in branches) == 1
         assert leaf("x").code == leaf.__name__
-        assert leaf.retryable is issubclass(leaf, RetryAfter)
         assert f"── {leaf.__name__} " in (errors.__doc__ or "")

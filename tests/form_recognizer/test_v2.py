@@ -68,7 +68,6 @@ def test_a_copy_of_a_composed_model_keeps_the_parts_of_its_source(pair: Any) -> 
     source.start_copy(MODEL, authorization, address_of(pair))
     pair.clock.advance(60)
     original = source.get_model(MODEL)
-    assert original.summary.is_composed
     assert set(original.content) >= {"composedTrainResults", "modelName", "attributes"}
     assert target.get_model(authorization.target_model_id).content == original.content
 
@@ -403,6 +402,14 @@ def test_an_id_that_no_model_can_have_is_never_sent(scripted: Any, model_id: str
     for call in (service.get_model, service.delete_model, lambda text: service.get_copy(MODEL, text or "..")):
         with pytest.raises(BadRequest):
             call(model_id if len(model_id) != 65 else "a" * 129)
+    assert scripted.requests == []
+
+
+def test_a_model_id_has_two_characters_at_least(scripted: Any) -> None:
+    """The rule of a request (``backup.names.MODEL_ID``) is the rule of the client."""
+    for call in (scripted.service().get_model, scripted.service().delete_model):
+        with pytest.raises(BadRequest, match="2 to 64"):
+            call("a")
     assert scripted.requests == []
 
 

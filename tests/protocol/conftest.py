@@ -17,8 +17,7 @@ from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ClaimState
 from catalog.catalog import Catalog
-from catalog.store import Store, Table
-from catalog.stored import scan_all
+from catalog.store import Store, Table, scan_all
 from form_recognizer import ModelService
 from local.host import ManualClock
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Stage

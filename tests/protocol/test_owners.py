@@ -15,7 +15,7 @@ from unittest import mock
 from backup.claim import Claim
 from backup.states import ReplicaState
 from catalog.claims import ClaimTable
-from catalog.stored import Stored
+from catalog.store import Stored
 from local.inprocess import SOURCE
 
 from .conftest import ProtocolStage

@@ -12,7 +12,7 @@ import pytest
 
 from backup.claim import Claim
 from backup.states import ClaimState, ReplicaState
-from catalog.stored import Stored
+from catalog.store import Stored
 from local.host.store import ActivityJob
 
 from .conftest import ProtocolStage

@@ -58,10 +58,16 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     """Return what would be right in place of the unknown name ``value``: the closest of ``known``, and all of them."""
     names = sorted(known)
     if not names:
-        return "nothing of that kind is configured"
+        return "none is configured"
     closest = difflib.get_close_matches(value, names, n=1)
     hint = f'did you mean "{closest[0]}"? ' if closest else ""
     return f"{hint}use one of: {', '.join(names)}"
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message that there is no ``kind`` (such as "plan") of this name, and what would be right."""
+    which = "of this name" if shown(name) == "the value" else shown(name)
+    return f"there is no {kind} {which}; {did_you_mean(name, known)}"
 
 
 def refusal(*problems: Problem) -> PydanticCustomError:
@@ -70,7 +76,7 @@ def refusal(*problems: Problem) -> PydanticCustomError:
 
 
 def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
-    """Put pydantic's errors into words of ours."""
+    """Return pydantic's errors as problems in the app's words."""
     return tuple(problem for error in worth_telling(errors) for problem in _problems_of_one(error))
 
 
@@ -97,11 +103,11 @@ def _problems_of_one(error: ErrorDetails) -> list[Problem]:
     if error["type"] == "string_pattern_mismatch" and error["loc"] and error["loc"][-1] == "[key]":
         return [Problem(field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, not at the ends a hyphen")]
     if error["type"] == "extra_forbidden":
-        return [Problem(field, "there is no such field", _instead_of(error["loc"]))]
+        return [Problem(field, "unknown field", _instead_of(error["loc"]))]
     return [Problem(field, *in_words(error, "docs/configuration.md"))]
 
 
-# What to do about each of pydantic's errors that our fields can give. {…} comes from its context, never from the input.
+# What to do about each of pydantic's errors that the fields can cause. {…} comes from its context, never from the input.
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "add it"),
     "string_type": ("not a text", "put it in double quotes"),
