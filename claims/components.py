@@ -55,7 +55,8 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
     if stored is not None and stored.record.state in {ReplicaState.READY, ReplicaState.RETIRING}:
         advice = "the next run of its plan replaces it, and deletes the older copy a day later"
         raise _refused(order, f'"{order.target}" holds an older copy of {name}', advice)
-    raise _refused(order, f'"{order.target}" holds another model under the id of {name}', "move it away")
+    holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
+    raise _refused(order, holds, "move it away")
 
 
 def _refused(order: CopyOrder, cause: str, advice: str) -> Refused:
