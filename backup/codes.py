@@ -88,7 +88,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code means to users, and what the orchestrator does about it."""
+    """What a code means to users, what they can do ("none: " and what the app does), and what the orchestrator does."""
 
     remedy: Remedy
     means: str
@@ -189,7 +189,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.COMPONENT_FAILED: Meaning(
         _END,
         "a component of a composed model could not be copied to the target under its own id",
-        "the message names the component and its failure: mend that, then ask again",
+        "correct the failure of the component that the message names, then ask again",
     ),
     Code.TARGET_UNRESOLVED: Meaning(
         _END,
@@ -202,20 +202,20 @@ MEANINGS: dict[Code, Meaning] = {
         "encrypt the target likewise, or set allowEncryptionDowngrade on this route",
     ),
     Code.TARGET_NOT_READY: Meaning(
-        _WAIT, "the copy has succeeded but the target does not show it yet", "none: the app looks again"
+        _WAIT, "the copy has succeeded but the target does not show it yet", "none: the app checks again"
     ),
     Code.TARGET_LOST: Meaning(
-        _FRESH, "the target showed the copy and does not any more", "find out who deletes models in the target"
+        _FRESH, "the copy was in the target and is missing now", "find out who deletes models in the target"
     ),
     Code.CONTENT_MISMATCH: Meaning(
         _END,
         "the copy does not equal its source",
-        "look at the difference in the message; delete the copy by hand and copy again",
+        "see the difference in the message, then delete the copy by hand and copy again",
     ),
     Code.TARGET_LIST_FAILED: Meaning(
         _END,
         "the target's list of models could not be read, so its models were not copied",
-        "the message says why: mend that; the next run tries again",
+        "correct the cause that the message names; the next run tries again",
     ),
     Code.DRIFTED: Meaning(
         _END,
@@ -225,12 +225,12 @@ MEANINGS: dict[Code, Meaning] = {
     Code.NOT_OURS: Meaning(
         _END,
         "the model under a replica's id is not the verified copy, so it is not deleted",
-        "look at the model in the target, and delete it by hand if it is not needed",
+        "check the model in the target, and delete it by hand if it is not needed",
     ),
     Code.SOURCE_LIST_FAILED: Meaning(
         _END,
         "the source's list of models could not be read",
-        "the message says why: mend that; the next run tries again",
+        "correct the cause that the message names; the next run tries again",
     ),
     Code.SOURCE_LIST_EMPTY: Meaning(
         _END,
@@ -275,14 +275,20 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DEADLINE_EXCEEDED: Meaning(
         _END, "the deadline passed before the copy could start", "ask again, or set a longer deadline"
     ),
-    Code.ALREADY_THERE: Meaning(_END, "the target already holds a verified copy of this version", "none"),
+    Code.ALREADY_THERE: Meaning(
+        _END, "the target already holds a verified copy of this version", "none: the app keeps that copy"
+    ),
     Code.COPY_IN_PROGRESS: Meaning(
         _END, "another run is copying this model to this target", "wait for the run that the message names"
     ),
-    Code.CANCELLED: Meaning(_END, "the run was cancelled before this copy was authorized", "none"),
+    Code.CANCELLED: Meaning(
+        _END,
+        "the run was cancelled before this copy was authorized",
+        "none: the app started nothing; ask again to copy it",
+    ),
     Code.CLAIM_LOST: Meaning(_END, "another run has taken this copy over", "see the run that the message names"),
     Code.CLAIM_MOVED: Meaning(
-        _FRESH, "a later attempt of this copy has changed its claim", "none: the copy resumes from the claim"
+        _FRESH, "a later attempt of this copy has changed its claim", "none: the app resumes the copy from its claim"
     ),
     Code.CHILD_LOST: Meaning(
         _END,
@@ -296,8 +302,8 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.RECONCILING: Meaning(
         _WAIT,
-        "an answer was lost, or the claim was changed concurrently: the app finds out what happened",
-        "none: the app retries",
+        "an answer was lost, or the claim was changed concurrently",
+        "none: the app finds out what happened and retries",
     ),
     Code.CATALOG_UNAVAILABLE: Meaning(
         _WAIT, "the catalog cannot be read or written", "check the app setting CATALOG and the storage account"
@@ -317,7 +323,7 @@ MEANINGS: dict[Code, Meaning] = {
 
 
 def remedy(code: str) -> Remedy:
-    """Return what to do about ``code``; an unknown one (of an older or newer version of the app) ends the copy."""
+    """Return what the orchestrator does about ``code``. A code of another version of the app ends the copy."""
     try:
         return MEANINGS[Code(code)].remedy
     except ValueError:
@@ -325,10 +331,10 @@ def remedy(code: str) -> Remedy:
 
 
 def copy_failure_code(service_code: str | None, service_message: str | None) -> Code:
-    """Return the code for a copy that the service accepted and then failed.
+    """Return the code for a copy that the service accepted and that then failed.
 
-    The service says "2024" both for a resource that it cannot find and for an authorization that it does not accept (recorded
-    2022); the first is a mistake in the configuration and stays one, the second is worth a fresh authorization.
+    The service's code is 2024 both for a target that it cannot find and for an authorization that it refuses (recorded 2022). The first
+    is an error in the configuration; for the second, a new authorization may help.
     """
     text = f"{service_code or ''} {service_message or ''}"
     if "Could not fetch information for Cognitive resource" in text or "ResourceResolverError" in text:

@@ -94,8 +94,8 @@ def test_parts_that_are_there_already_are_not_copied_again(make_scene: MakeScene
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        (v4_model("receipts", fields=CONTRACT), "under the id of model receipts"),
-        (classifier("sorter", doc_types=("contract",)), "under the id of classifier sorter"),
+        (v4_model("receipts", fields=CONTRACT), "another model under receipts"),
+        (classifier("sorter", doc_types=("contract",)), "another classifier under sorter"),
     ],
 )
 def test_part_with_other_content_stops_copy(make_scene: MakeScene, other: StoredModel, named: str) -> None:
