@@ -1,4 +1,4 @@
-"""Step 4: ask the source how far the copy is. Where the operation is lost, the target model's own state answers."""
+"""Step 4: ask the source for the state of the copy; if the operation is lost, follow the target model's own state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, CHECK_COPY, StepInput)
 def check_copy(services: Services, step: StepInput) -> Message:
-    """Check on the copy, once. ``StepInput`` in, ``StepDone`` out."""
+    """Check the copy once. ``StepInput`` in, ``StepDone`` out."""
     work = StepContext.open(services, step)
     claim = work.claim
     if claim.state in {ClaimState.VERIFYING, ClaimState.VERIFIED}:

@@ -9,7 +9,7 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.configuration import Plan
+from backup.configuration.sections import Plan
 from backup.messages import Message
 from backup.messages.copy import Failure
 from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed

@@ -1,6 +1,8 @@
-"""Step 6: write the replica into the catalog, sweep what earlier attempts left behind, and give the claim back."""
+"""Step 6: write the replica into the catalog, sweep the superseded ids, and release the claim."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import azure.durable_functions as df
 
@@ -11,9 +13,9 @@ from backup.messages.copy import CopyOrder, StepDone, StepInput
 from backup.names import RECORD_REPLICA
 from backup.records import Replica
 from backup.states import ClaimState, ReplicaState
-from catalog.store import RowChanged, RowExists
+from catalog.store import RowChanged
 from claims.deletions import sweep
-from claims.step import StepContext, at_work, find_claim
+from claims.step import StepContext, find_claim
 from wiring.events import Event
 from wiring.services import Services
 
@@ -27,7 +29,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     found = find_claim(services, order)
     if found is not None and _is_recorded(found.record, step):
         return _recorded(found.record)
-    work = StepContext.under(services, step, found)
+    work = StepContext.open(services, step, found)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
     work.require_idle()
@@ -38,10 +40,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     work.reread()
     replica = _replica(work.claim, order)
     if stored is None or stored.record != replica:
-        try:
-            services.catalog.replicas.put(replica, stored)
-        except (RowExists, RowChanged):
-            raise at_work() from None
+        services.catalog.replicas.put(replica, stored)
     _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())
@@ -50,7 +49,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
 
 
 def _is_recorded(claim: Claim, step: StepInput) -> bool:
-    """Tell whether an earlier delivery of this step has recorded the replica."""
+    """Tell whether another delivery of this step has recorded the replica."""
     is_ours = (claim.owner, claim.attempt, claim.state) == (step.owner, step.attempt, ClaimState.RELEASED)
     return is_ours and claim.verified_at is not None and claim.outcome_code is None
 
@@ -66,8 +65,8 @@ def _recorded(claim: Claim) -> StepDone:
 
 
 def _replica(claim: Claim, order: CopyOrder) -> Replica:
-    assert claim.target_model_id is not None, "only what has an id is recorded"
-    assert claim.verified_at is not None, "only what was verified is recorded"
+    assert claim.target_model_id is not None, "a verified copy has an id"
+    assert claim.verified_at is not None, "only a verified copy is recorded"
     return Replica(
         source=order.mapped_source,
         kind=claim.kind,
@@ -86,15 +85,12 @@ def _replica(claim: Claim, order: CopyOrder) -> Replica:
 
 
 def _retire_others(services: Services, replica: Replica) -> None:
-    """Let older replicas of this model in this target retire. They are deleted later: applications cache the lookup."""
+    """Retire older replicas of this model in this target. They are deleted later: applications cache the lookup."""
     replicas = services.catalog.replicas
     for stored in replicas.of_model(replica.source, replica.kind, replica.model_id, replica.target):
         other = stored.record
         is_other = other.target_model_id != replica.target_model_id and other.state is ReplicaState.READY
-        # a newer one was recorded by a later run: this step comes late
-        if not is_other or other.verified_at > replica.verified_at:
-            continue
-        try:
-            replicas.put(other.replace(state=ReplicaState.RETIRING, retired_at=services.now()), stored)
-        except RowChanged:
-            continue
+        # if a later run has recorded a newer one, this step comes late
+        if is_other and other.verified_at <= replica.verified_at:
+            with suppress(RowChanged):
+                replicas.put(other.replace(state=ReplicaState.RETIRING, retired_at=services.now()), stored)

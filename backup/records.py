@@ -1,18 +1,30 @@
-"""The records of the catalog: replicas, runs and their rows, suspects."""
+"""The records of the catalog: replicas, runs and their rows, suspects. Claims are in ``backup.claim``."""
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import Field
 
-from backup.announced import Announcing
 from backup.api_versions import generation_of
 from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
+from backup.messages.run import RunRequest
 from backup.states import CopyStatus, ReplicaState, RunStatus
+
+
+class Announcing(Message):
+    """A record in which a call is announced before it is made, so that no second delivery of the step repeats it meanwhile."""
+
+    call_ends_at: datetime | None = None
+    """Until when the announced call can last: before that its answer is not lost, only late."""
+
+    def is_call_under_way(self, now: datetime) -> bool:
+        """Tell whether the announced call may still be under way."""
+        return self.call_ends_at is not None and now < self.call_ends_at
 
 
 class Replica(Announcing):
@@ -62,6 +74,21 @@ class RunRow(RowTask):
         """Return this row with ``outcome``; one that has ended stays as it is."""
         started_at = self.started_at or outcome.started_at
         return self if self.has_ended else self.replace(status=outcome.status, outcome=outcome, started_at=started_at)
+
+
+def rows_of(request: RunRequest) -> list[RunRow]:
+    """Return the rows of a run of named copies: every model to every target."""
+    return [
+        RunRow(
+            row=number,
+            source=request.source,
+            target=target,
+            kind=request.kind,
+            model_id=model_id,
+            target_model_id=request.target_model_id,
+        )
+        for number, (target, model_id) in enumerate(itertools.product(request.targets, request.models))
+    ]
 
 
 class LanePosition(Message):

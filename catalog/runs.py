@@ -12,7 +12,7 @@ from typing import Any
 from backup.codes import Code
 from backup.messages.copy import CopyOrder, CopyOutcome, Failure
 from backup.messages.run import LaneInput, RunClosing, RunRequest
-from backup.records import LanePosition, RunRecord, RunRow
+from backup.records import LanePosition, RunRecord, RunRow, rows_of
 from backup.states import CopyStatus, RunStatus, run_status
 from catalog.store import LONGEST_DATA, Store, Stored, Table, put, retry_on_conflict, scan_all
 
@@ -66,21 +66,9 @@ class RunTable:
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:
         """Write the rows of a run and its record."""
-        pairs = itertools.product(request.targets, request.models)
-        rows = [
-            RunRow(
-                row=index,
-                source=request.source,
-                target=target,
-                kind=request.kind,
-                model_id=model,
-                target_model_id=request.target_model_id,
-            )
-            for index, (target, model) in enumerate(pairs)
-        ]
         return self.open_rows(
             request.run_id,
-            rows,
+            rows_of(request),
             now,
             deadline_seconds=request.deadline_seconds,
             patience_seconds=request.patience_seconds,

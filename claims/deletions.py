@@ -2,15 +2,15 @@
 
 The rule:
 
-1. **A placeholder** that a claim of ours got from authorize (its ``owned_id``, or one that it gave up), after a look in the same activity
-   that does not find it ready. A model that is ready is verified instead.
-2. **A copy that came late** under an id that was given up, while a verified copy exists and it still holds what was being copied to it.
-3. **A replica** that we recorded, while its content still equals what was verified.
+1. **A placeholder** that the target authorized for a claim (its ``owned_id``, or a superseded one), if the same activity has just read
+   that it is not ready. A ready model is verified instead.
+2. **A late copy** under a superseded id, if a verified copy exists and the late one holds what was being copied.
+3. **A replica** in the catalog, if its content still equals what was verified.
 4. **A suspect**: from v3 on a stale placeholder that blocks a component of a composed model; on v2 one that is still ``creating`` after
    ``deleteSuspectsAfterHours``.
 
-Nothing else, ever. From v3 on a deleted id is free for others: there each id is deleted once at most, and its deletion is announced
-first.
+A deletion is announced, so that another delivery of the step waits for it. From v3 on an id is deleted once at most: a deleted id is free
+for other users.
 """
 
 from __future__ import annotations
@@ -23,17 +23,11 @@ from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
 from catalog.store import Stored
-from claims.lost_answers import add_suspect, suspect_lost_id
+from claims.lost_answers import add_suspect, state_of, suspect_lost_id
 from claims.step import StepContext, at_work, step_fields
 from form_recognizer import ModelNotFound, ModelService, RetryAfter, ServiceError
 from wiring.events import Event, emit
 from wiring.services import Services
-
-
-def state_of(service: ModelService, model_id: str) -> ModelState | None:
-    """Return the state of what the target shows under an id; ``None`` for nothing: from v3 on a placeholder is not shown."""
-    found = service.find_model(model_id)
-    return found.summary.state if found else None
 
 
 def _delete_if_there(service: ModelService, model_id: str) -> bool:
@@ -48,9 +42,9 @@ def _delete_if_there(service: ModelService, model_id: str) -> bool:
 
 
 def remove_placeholder(work: StepContext) -> bool:
-    """Delete the placeholder of a claim that is ``discarding``, where it is ours and its fate is known; return false where it is ready.
+    """Delete the placeholder of a claim that is ``discarding``; return false if it is ready.
 
-    A copy may still be running into an id that was given up: that one is only looked at.
+    An id that the target did not authorize for this copy is not deleted, and a superseded one not yet: a copy may still arrive under it.
     """
     claim, target = work.claim, work.target()
     state = state_of(target, work.target_model_id)
@@ -59,22 +53,21 @@ def remove_placeholder(work: StepContext) -> bool:
     owned_id = claim.owned_id
     if owned_id is None or claim.is_superseded(owned_id):
         return True
-    if target.generation.shows_placeholders:
-        if state is not None:
-            with work.deletion(claim):
-                _delete_if_there(target, owned_id)
+    if not target.generation.shows_placeholders:
+        # if this does not free the id, the next authorization under it is refused, and the id becomes a suspect
+        suspect_lost_id(work, unless=owned_id)
+        claim = claim.replace(owned_id=None, lost_id=owned_id)
+    elif state is None:
         return True
-    # if this does not free the id, or the worker dies before it, the next authorization under it is refused, and the id becomes a suspect
-    suspect_lost_id(work, unless=owned_id)
-    with work.deletion(claim.replace(owned_id=None, lost_id=owned_id)):
+    with work.deletion(claim):
         _delete_if_there(target, owned_id)
     return True
 
 
 def remove_orphan(work: StepContext, target_model_id: str) -> None:
-    """Delete a placeholder that was authorized a moment ago and that no claim will ever name.
+    """Delete a placeholder that was just authorized and that no claim will name.
 
-    A failure is reported as a suspect, for a person to clean up; it never hides the failure that led here.
+    If that fails, the placeholder is reported as a suspect: the failure that led here matters more.
     """
     target = work.target()
     try:
@@ -88,32 +81,24 @@ def remove_orphan(work: StepContext, target_model_id: str) -> None:
     work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
 
 
-# 1 and 2. ids that were given up
+# 1 and 2. superseded ids
 
 
 def sweep(work: StepContext, only: str | None = None) -> None:
-    """Clear away ids that were given up before their fate was known: all of them, or ``only`` one.
-
-    A placeholder that never became ready is deleted. One that became ready late is a second copy of ours: see rule 2. What cannot be
-    looked at or deleted now stays in the claim for the next time.
-    """
-    if not work.claim.superseded:
-        return
-    # a claim that is swept is the row's, whatever order came for it
-    target = work.target()
+    """Delete what must not stay under superseded ids: all of them, or ``only`` one. What fails stays in the claim for the next time."""
     for entry in work.claim.superseded:
         if only in {None, entry.target_model_id}:
             try:
-                _sweep_one(work, target, entry)
+                _sweep_one(work, entry)
             except ServiceError as error:
-                found = {"target": target.resource, "targetModel": entry.target_model_id}
+                found = {"target": work.order.target, "targetModel": entry.target_model_id}
                 emit(Event.STEP_FAILED, step="sweep", code=error.code, **found)
 
 
-def _sweep_one(work: StepContext, target: ModelService, entry: Superseded) -> None:
-    claim, target_model_id = work.claim, entry.target_model_id
+def _sweep_one(work: StepContext, entry: Superseded) -> None:
+    claim, target, target_model_id = work.claim, work.target(), entry.target_model_id
     if target_model_id == claim.target_model_id and claim.verified_at is not None:
-        # it became ready after all, and is the copy
+        # it became ready, and is the copy
         return work.save(claim.without_superseded(entry))
     is_shown = target.generation.shows_placeholders
     found = target.find_model(target_model_id)
@@ -136,7 +121,7 @@ def _sweep_one(work: StepContext, target: ModelService, entry: Superseded) -> No
 
 
 def delete_recorded(services: Services, step: StepInput, stored: Stored[Replica]) -> Message:
-    """Delete a replica, if it still is what was verified. Announced first: the lookup must not name it while it is being deleted."""
+    """Delete a replica if it still is what was verified. It is announced first: the lookup must not name it any more."""
     replica, replicas = stored.record, services.catalog.replicas
     if replica.is_call_under_way(services.now()):
         raise at_work()
@@ -181,7 +166,7 @@ def delete_stale_placeholder(work: StepContext, stored: Stored[Suspect]) -> None
 def delete_lost_v2_placeholder(services: Services, step: StepInput, stored: Stored[Suspect]) -> bool:
     """Delete a v2 suspect whose time is up, if it is still ``creating``; return whether it was deleted.
 
-    v2 never gives an id out twice, so deleting it again, should this step be delivered again, does no harm.
+    v2 never uses an id twice, so deleting it again does no harm.
     """
     suspects, suspect = services.catalog.suspects, stored.record
     if suspect.is_call_under_way(services.now()):

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
-from backup.configuration_problems import unknown_name
+from backup.configuration.problems import unknown_name
 from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, run_address
@@ -68,6 +68,6 @@ async def dead_holder(
 
 
 async def is_dead(client: df.DurableOrchestrationClient, run_id: str) -> bool:
-    """Tell whether the orchestration of a run has ended, whatever the run's record says."""
+    """Tell whether the orchestration of a run has ended, even if its record says otherwise."""
     status = await runtime_status(client, run_id)
     return bool(status) and status.runtime_status in ENDED

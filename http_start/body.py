@@ -10,8 +10,8 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_checks import first_repeated
-from backup.configuration_problems import HIDDEN, in_words, path_of, worth_telling
+from backup.configuration.checks import first_repeated
+from backup.configuration.problems import HIDDEN, in_words, path_of, worth_telling
 from backup.json_types import Json
 from http_start.problems import Problem
 

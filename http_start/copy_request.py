@@ -8,7 +8,7 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.api_versions import generation_of
-from backup.configuration import Configuration
+from backup.configuration.sections import Configuration
 from backup.document_models import Generation, Kind
 from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
@@ -39,7 +39,7 @@ def read_copy_request(request: func.HttpRequest, configuration: Configuration) -
 
 
 def run_request(body: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
-    """Return what the orchestrator is told."""
+    """Return the input of the orchestrator."""
     copies = configuration.copies
     minutes = copies.deadline_minutes if body.deadline_minutes is None else body.deadline_minutes
     return RunRequest(

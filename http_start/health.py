@@ -1,4 +1,4 @@
-"""``GET /api/health``: whether the app itself can work. A source that is down is not our failure."""
+"""``GET /api/health``: whether the app itself works. A source that is down is no failure of the app."""
 
 from __future__ import annotations
 

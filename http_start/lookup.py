@@ -18,8 +18,8 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_fields import NAME_PATTERN
-from backup.configuration_problems import unknown_name
+from backup.configuration.fields import NAME_PATTERN
+from backup.configuration.problems import unknown_name
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.moments import written

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import azure.functions as func
 
-from backup.configuration_problems import path_of
+from backup.configuration.problems import path_of
 from http_start.problems import Problem
 
 OF_THE_PLATFORM = {"code", "clientid"}

@@ -127,7 +127,7 @@ def _run_id(req: func.HttpRequest) -> str:
 
 
 async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
-    """Return the run as it stands: its record, and what the platform knows of its orchestration while that goes on."""
+    """Return the run as it stands: its record, and what the platform knows of its orchestration until it ends."""
     record = await asyncio.to_thread(app.catalog.runs.find, run_id)
     if record is not None and record.ended_at is not None:
         return await asyncio.to_thread(run_view, app, record)

@@ -54,10 +54,10 @@ class Azurite:
             text=True,
         )
         assert self._process.stdout is not None
-        said = _until_ready(self._process.stdout)
-        if said is not None:
+        output = _until_ready(self._process.stdout)
+        if output is not None:
             self.stop()
-            raise AzuriteMissing(f"Azurite does not start: {said}")
+            raise AzuriteMissing(f"Azurite does not start: {output}")
 
     @property
     def connection_string(self) -> str:
@@ -81,14 +81,14 @@ def _until_ready(output: IO[str]) -> str | None:
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
-    said: list[str] = []
+    words: list[str] = []
     while True:
         try:
             line = lines.get(timeout=READY_SECONDS)
         except queue.Empty:
-            return "".join(said) or "no word from it"
+            return "".join(words) or "no word from it"
         if "successfully started" in line:
             return None
-        said.append(line.strip())
+        words.append(line.strip())
         if not line or line.startswith("Exiting"):
-            return " ".join(said)
+            return " ".join(words)

@@ -154,5 +154,5 @@ class Child:
     def _last_words(self, begin: int) -> str:
         with self._log.open("rb") as log:
             log.seek(begin)
-            said = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        return "\n".join(said[-5:]) if said else f"{self._module} ended without a word (see {self._log})"
+            last_lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        return "\n".join(last_lines[-5:]) if last_lines else f"{self._module} ended without a word (see {self._log})"

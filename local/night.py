@@ -50,7 +50,9 @@ class Night:
         run = self._run(Matrix(TARGETS))
         statuses = Counter(row["code"] or row["status"] for row in run["copies"])
         there = run["counts"]["skip"] + statuses["Succeeded"] + statuses["AlreadyThere"]
-        print(f"\n  {run['status']} after {time.monotonic() - begin:.0f} s: {there} copies are verified and known")
+        print(
+            f"\n  {run['status']} after {time.monotonic() - begin:.0f} s: {there} copies are verified and in the catalog"
+        )
         failed = [row for row in run["copies"] if row["status"] != "Succeeded"]
         for row in failed:
             print(f"  not copied: {row['modelId']} to {row['target']}: {row['message']}")
@@ -65,7 +67,7 @@ class Night:
         run = self._run()
         asked = [one["operation"] for name in REGIONS for one in self._journal(name)[before[name] :]]
         print(f"  {run.get('message')}")
-        print(f"  the service was asked for {len(asked)} pages of lists, and for nothing else")
+        print(f"  the app read {len(asked)} pages of lists and made no other call")
         if not str(run.get("message")).startswith("nothing to do") or not set(asked) <= _LISTS:
             raise NightFailed(f"a second run did something: {run.get('message')}; {sorted(set(asked))}")
 
@@ -83,7 +85,7 @@ class Night:
                 raise NightFailed(f"the lookup names for {model['modelId']} what is not there: {best}")
             if number % 8 == 0:
                 print(f"    {shortened(model['modelId'])}  at {_words(best)}")
-        print(f"  all {len(models)} models are answered, and every copy named is there")
+        print(f"  all {len(models)} models have a place that answers, and every copy named there exists")
 
     def _run(self, matrix: Matrix | None = None) -> dict[str, Any]:
         run_id = self._client.start_backup(PLAN)

@@ -24,10 +24,10 @@ TARGET = "forms-northeurope"
 _LONGEST_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 0
-"""How long a resource that is down is waited for here: whoever watches knows that it will not come back. The app's default is minutes."""
+"""How long a resource that is down is waited for here: it does not come back in this demonstration. The app's default is five minutes."""
 
 _CONCURRENCY = 48
-"""As many as the night has rows: whoever watches need not wait for a second round. The app's default is 32."""
+"""As many as the night has rows: so there is no second round to wait for. The app's default is 32."""
 
 _EPILOG = """\
 DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when everything was copied, verified
@@ -142,8 +142,8 @@ def describe(event: Mapping[str, Any]) -> str | None:
     if words is None:
         return None
     step, text = words
-    known = {"attempt": 0, "polls": "?", "state": "?", "code": "?", "message": "", "targetModel": "?", **event}
-    return f"{step:13}  {text.format_map(known)}"
+    fields = {"attempt": 0, "polls": "?", "state": "?", "code": "?", "message": "", "targetModel": "?", **event}
+    return f"{step:13}  {text.format_map(fields)}"
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {

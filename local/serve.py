@@ -87,13 +87,13 @@ def _options(arguments: list[str] | None) -> StageOptions:
     parser.add_argument(
         "--directory", type=Path, default=DIRECTORY, help="where serve.json, state and logs go (default: %(default)s)"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     return StageOptions(
-        directory=given.directory / "serve",
-        port=given.port,
-        simulator_port=given.sim_port,
-        limits=given.limits,
-        api_versions=read_versions(given.api_versions),
+        directory=options.directory / "serve",
+        port=options.port,
+        simulator_port=options.sim_port,
+        limits=options.limits,
+        api_versions=read_versions(options.api_versions),
         seed_models="all",
     )
 
@@ -138,7 +138,7 @@ def _write_address(path: Path, stage: Stage) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump(document, file, indent=2)
         file.write("\n")
-    new.replace(path)  # whoever sees the file sees all of it
+    new.replace(path)  # a reader of the file never sees half of it
 
 
 def _welcome(address: Path, stage: Stage, options: StageOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, generation_of_model, newest_common
-from backup.configuration import OnChange
+from backup.configuration.sections import OnChange
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
 from backup.planning.decisions import Action, BackupPlan, Decision, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from backup.api_versions import generation_of, newest
-from backup.configuration import Plan, Resource
+from backup.configuration.sections import Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
 from backup.records import Replica
 from backup.states import ReplicaState

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from backup.configuration import DeepCheck
+from backup.configuration.sections import DeepCheck
 from backup.document_models import ModelState, ModelSummary
 from backup.planning.decisions import Action, Decision, Finding, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of

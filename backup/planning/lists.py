@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backup.api_versions import generation_of, generation_of_model, has_kind, newest
-from backup.configuration import Plan, Resource
+from backup.configuration.sections import Plan, Resource
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
 from backup.messages.plan import ListingRef
 

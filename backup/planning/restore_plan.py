@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup.api_versions import generation_of, newest_common
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Generation, Kind
 from backup.messages.copy import Origin
 from backup.messages.run import RestoreRequest

@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     def seconds_to_wait(self, until: datetime | None) -> float | None:
-        """Return how many real seconds to sleep before looking again; ``None`` means until somebody calls."""
+        """Return how many real seconds to sleep before looking again; ``None`` means until the next call."""
         ...
 
     def subscribe(self, on_change: Callable[[], None]) -> None:

@@ -324,7 +324,7 @@ class Engine:
         self._instances.trim()
 
     def _commit_records(self) -> None:
-        """Commit results before anybody has seen them: a moment that otherwise falls into the episode's own transaction."""
+        """Commit results before they are used: a moment that otherwise falls into the episode's own transaction."""
         self._inbox.settle()
         self.store.commit()
         for job in self._recorded:
@@ -391,7 +391,7 @@ class Engine:
 
     def _record_activity(self, job: ActivityJob, event: Event) -> None:
         self._finished += 1
-        if self.store.delete_activity(job):  # else its instance has ended or begun anew: nobody wants the result
+        if self.store.delete_activity(job):  # else its instance has ended or begun anew: the result is not needed
             self._inbox.deliver(Message(job.instance_id, job.execution_id, event))
             self._recorded.append(job)
 

@@ -95,6 +95,6 @@ class FrontDoor:
 
 
 def _has_key(request: WebRequest, key: str) -> bool:
-    given = request.headers.get("x-functions-key") or request.query.get("code") or ""
+    sent = request.headers.get("x-functions-key") or request.query.get("code") or ""
     # a header's bytes that are no UTF-8 arrive as surrogates: such a key is wrong, and no reason to fail
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), key.encode())
+    return hmac.compare_digest(sent.encode(errors="surrogatepass"), key.encode())

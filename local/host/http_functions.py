@@ -127,9 +127,9 @@ def _pattern(prefix: str, function: HttpFunction) -> re.Pattern[str]:
 def _constraint(text: str, function: HttpFunction) -> str:
     found = _CONSTRAINTS.get(text.strip().lower())
     if found is None:
-        known = ", ".join(sorted(_CONSTRAINTS))
+        supported = ", ".join(sorted(_CONSTRAINTS))
         raise AppLoadError(
-            f"function '{function.info.name}': the embedded host does not know the route constraint '{text}', only {known}"
+            f"function '{function.info.name}': the embedded host does not know the route constraint '{text}', only {supported}"
         )
     return found
 

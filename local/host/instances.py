@@ -16,7 +16,7 @@ class Instances:
     """The instances that the engine has in its hands. Belongs to the engine's thread.
 
     Args:
-        store: where they come from; whoever changes one writes it there within the same transaction.
+        store: where they come from; a change is written there within the same transaction.
     """
 
     def __init__(self, store: Store) -> None:

@@ -156,7 +156,7 @@ class Outcomes:
         return make_event(kind, now, TaskScheduledId=task_id, Reason=reason, Details=None)
 
     def _continue_as_new(self, instance: Instance, result: EpisodeResult) -> None:
-        # External events that nobody has read go with the history (durable-python#331).
+        # External events that were not read go with the history (durable-python#331).
         if self._keep_generations:
             self._store.archive(instance)
         self._store.clear_execution(instance.instance_id)

@@ -64,7 +64,7 @@ def replay(
     parent = started.get("ParentInstance")
     decisions: list[list[Action]] = []
     shown: list[Event] = []
-    known = 0
+    seen = 0
     for number, turn in enumerate(_episodes(history), 1):
         arrivals = [event for event in turn if event["EventType"] not in _OUTCOMES]
         if any(event["EventType"] == EventType.EXECUTION_TERMINATED for event in arrivals):
@@ -82,8 +82,8 @@ def replay(
         except (NonDeterministicError, UnsupportedActionError) as exc:
             raise ReplayMismatchError(f"episode {number}: {exc}") from exc
         _compare(number, turn, plan, decision)
-        decisions.append(list(decision.actions[known:]))
-        known = len(decision.actions)
+        decisions.append(list(decision.actions[seen:]))
+        seen = len(decision.actions)
         shown += turn
     return decisions
 

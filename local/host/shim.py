@@ -189,7 +189,7 @@ class _Replay:
             if kind in _ENDING:
                 key, ok = _ENDING[kind]
                 node = self.open.pop(event[key], None)
-                if node is not None:  # a cancelled timer may still fire: nobody listens
+                if node is not None:  # a cancelled timer may still fire: nothing waits for it
                     node.end(ok=ok)
                     self.advance()
             elif kind in _SCHEDULING:

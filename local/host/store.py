@@ -93,7 +93,7 @@ class Message:
     seq: int | None = None
     """Its row, once it has one."""
     waiting: bool = True
-    """Nobody has had it yet."""
+    """It was not delivered yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class Timers:
         def run() -> None:
             try:
                 self._call(timer, past_due=past_due)
-            except Exception:  # noqa: BLE001 - the next occurrence comes all the same
+            except Exception:  # noqa: BLE001 - the next occurrence comes anyway
                 _log.exception("timer function '%s' failed", timer.name)
             now = self._engine.clock.now()
             timer.last = scheduled

@@ -227,18 +227,18 @@ _FAULT = {
 """The members of a fault, and what they may be."""
 
 
-def _fault(given: dict[str, Any]) -> dict[str, Any]:
-    if missing := [name for name in ("operation", "kind") if name not in given]:
+def _fault(body: dict[str, Any]) -> dict[str, Any]:
+    if missing := [name for name in ("operation", "kind") if name not in body]:
         raise AdminError(
             f'{" and ".join(missing)} missing; such as {{"operation": "startCopy", "kind": "lostAnswer"}}: operation is * or one of '
             f"{', '.join(sorted(OPERATIONS))}; kind is one of {', '.join(KINDS)}"
         )
-    for name, value in given.items():
-        if name not in _FAULT and name != "id":  # an id is there when somebody puts back what was listed
+    for name, value in body.items():
+        if name not in _FAULT and name != "id":  # a listed fault that is put back has an id
             raise AdminError(f"a fault has no member {name!r}; there are {', '.join(_FAULT)}")
         if name in _FAULT and not isinstance(value, _FAULT[name]):
             raise AdminError(f"the member {name!r} of a fault cannot be {json.dumps(value)}")
-    return {"model_id" if name == "modelId" else name: value for name, value in given.items() if name != "id"}
+    return {"model_id" if name == "modelId" else name: value for name, value in body.items() if name != "id"}
 
 
 _BEHAVIOUR = {

@@ -63,10 +63,10 @@ def read_config(text: str) -> SimulatorConfig:
     if not isinstance(body, dict):
         raise ConfigError("the configuration must be a JSON object")
     _known(body, _MEMBERS, "")
-    given = body.get("resources")
-    if not isinstance(given, list) or not given:
+    resources = body.get("resources")
+    if not isinstance(resources, list) or not resources:
         raise ConfigError("resources must be a list of at least one resource")
-    config = SimulatorConfig([_resource(item, f"resources[{index}]") for index, item in enumerate(given)])
+    config = SimulatorConfig([_resource(item, f"resources[{index}]") for index, item in enumerate(resources)])
     try:
         config.limits = Limits.from_json(body.get("limits") or {})
         if body.get("durations"):
@@ -141,11 +141,11 @@ def _port(body: Mapping[str, Any], name: str, where: str = "") -> int:
     return port
 
 
-def _known(body: Any, known: set[str], where: str) -> None:
+def _known(body: Any, allowed: set[str], where: str) -> None:
     if not isinstance(body, dict):
         raise ConfigError(f"{where} must be an object")
-    unknown = sorted(set(body) - known)
+    unknown = sorted(set(body) - allowed)
     if unknown:
         raise ConfigError(
-            f"{where or 'the configuration'} has an unknown member {unknown[0]!r}; known are {', '.join(sorted(known))}"
+            f"{where or 'the configuration'} has an unknown member {unknown[0]!r}; known are {', '.join(sorted(allowed))}"
         )

@@ -1,5 +1,4 @@
-"""Authorizations and copies between resources. What a copy has come to is computed from the clock, when somebody
-asks."""
+"""Authorizations and copies between resources. The state of a copy is computed from the clock at each call."""
 
 from __future__ import annotations
 
@@ -194,9 +193,9 @@ class World:
         return self.operations[owner.spec.name].get(operation_id)
 
     def _add(self, operation: Operation) -> None:
-        known = self.operations[operation.owner.spec.name]
-        known[operation.id] = operation
-        _forget(known, lambda item: item.started + FORGOTTEN_AFTER <= operation.started)
+        operations = self.operations[operation.owner.spec.name]
+        operations[operation.id] = operation
+        _forget(operations, lambda item: item.started + FORGOTTEN_AFTER <= operation.started)
         heapq.heappush(self._pending, (operation.finishes, next(self._order), operation))
 
     def _verdict(
@@ -256,7 +255,7 @@ class World:
         return True
 
     def _land(self, operation: Operation, target: ResourceState) -> None:
-        """Put the copy in the place of its placeholder, unless somebody deleted that meanwhile."""
+        """Put the copy in the place of its placeholder, unless that was deleted meanwhile."""
         table = target.table(operation.result.kind)
         assert operation.grant is not None
         place = operation.grant.placeholder
@@ -274,7 +273,7 @@ class World:
 
 
 def _forget(items: dict[str, Item], is_over: Callable[[Item], bool]) -> None:
-    """Drop what nobody can ask for any more from the old end, so that a long run does not grow for ever."""
+    """Drop the oldest entries that no call can ask for any more, so that memory stays bounded."""
     while items:
         oldest = next(iter(items))
         if not is_over(items[oldest]):

@@ -43,7 +43,7 @@ class _Token:
 
 
 class Issuer:
-    """Issues tokens and checks them. Not thread safe by itself: whoever calls holds the world's lock."""
+    """Issues tokens and checks them. Not thread safe by itself: the caller holds the world's lock."""
 
     def __init__(self, clock: Clock, rng: random.Random, identities: tuple[Identity, ...]) -> None:
         self._clock = clock
@@ -67,14 +67,14 @@ class Issuer:
             return _refuse(400, "bad_request", "resource is missing.")
         header = headers.get("X-IDENTITY-HEADER", "").encode(errors="surrogatepass")
         asked = query.get("client_id")
-        known = [
+        matching = [
             identity
             for identity in self._identities
             if hmac.compare_digest(identity.header.encode(), header) and identity.client_id == asked
         ]
-        if not known:
+        if not matching:
             return _refuse(401, "unauthorized", "No managed identity answers to this header and client id.")
-        return self._issue(known[0], audience)
+        return self._issue(matching[0], audience)
 
     def _issue(self, identity: Identity, audience: str) -> Answer:
         expires = self._clock.now() + timedelta(seconds=identity.token_seconds)

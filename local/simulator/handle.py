@@ -86,7 +86,7 @@ class SimulatedResource:
             self._state.copy_seconds = read_range(copy_seconds)
 
     def set_behaviour(self, **behaviour: Any) -> Behaviour:
-        """Choose among what nobody has recorded; see ``Behaviour``."""
+        """Choose among behaviours that are not recorded; see ``Behaviour``."""
         with self._state.lock:
             self._state.behaviour = replace(self._state.behaviour, **behaviour)
             return self._state.behaviour

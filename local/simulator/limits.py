@@ -40,15 +40,15 @@ class Limits:
     def from_json(cls, body: Mapping[str, Any], base: Limits | None = None) -> Limits:
         """Read the admin routes' form: ``preset`` first, then single names over it, then over ``base``.
         ``ValueError`` says what is wrong."""
-        given = dict(body)
-        preset = given.pop("preset", None)
+        members = dict(body)
+        preset = members.pop("preset", None)
         if preset is not None:
             if preset not in PRESETS:
                 raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
             base = PRESETS[preset]
         values = asdict(base or cls())
         names = {_camel(item.name): item.name for item in fields(cls)}
-        for name, value in given.items():
+        for name, value in members.items():
             if name not in names:
                 raise ValueError(f"unknown limit {name!r}; known are preset, {', '.join(names)}")
             values[names[name]] = _checked(name, value)

@@ -39,7 +39,7 @@ class ResourceSpec:
 
 @dataclass(slots=True)
 class Behaviour:
-    """What nobody has recorded of the real service, to be set either way, so that a client can be tried with both.
+    """Behaviour of the real service that is not recorded, to be set either way, so that a client can be tried with both.
 
     ``placeholder_delete``: ``frees`` deletes a v3+ placeholder with 204, ``notFound`` answers 404 and keeps the id
     taken.
@@ -101,7 +101,7 @@ class ModelTable:
 
 
 class ResourceState:
-    """Everything that one resource remembers. Not thread safe by itself: whoever touches it holds ``lock``."""
+    """Everything that one resource remembers. Not thread safe by itself: its users hold ``lock``."""
 
     def __init__(self, spec: ResourceSpec, rng: random.Random, lock: threading.RLock) -> None:
         self.spec = spec

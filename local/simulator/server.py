@@ -42,7 +42,7 @@ class _Listener:
         self._server = await loop.create_server(connections, sock=self._socket, backlog=1024, ssl=tls)
 
     async def refuse(self) -> None:
-        """Stop listening and cut what is open. The port stays bound, so that nobody else takes it and every connect
+        """Stop listening and cut what is open. The port stays bound, so that no other program takes it and every connect
         is refused."""
         self.close()
         self._socket = _bind(self.port)

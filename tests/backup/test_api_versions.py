@@ -28,7 +28,8 @@ from backup.document_models import Generation, Kind
         ("2027-01-31-preview", Generation.V4),
     ],
 )
-def test_every_version_that_may_be_configured_has_its_contract(api_version: str, generation: Generation) -> None:
+def test_every_version_that_may_be_configured(api_version: str, generation: Generation) -> None:
+    """Every version that may be configured has its contract."""
     assert generation_of(api_version) is generation
 
 
@@ -47,7 +48,8 @@ def test_every_version_that_may_be_configured_has_its_contract(api_version: str,
         "\uff12\uff10\uff12\uff15-06-30",
     ],
 )
-def test_a_version_that_cannot_work_is_refused_with_the_ones_that_can(api_version: str) -> None:
+def test_version_that_cannot_work_is_refused(api_version: str) -> None:
+    """A version that cannot work is refused with the ones that can."""
     with pytest.raises(ValueError) as caught:
         generation_of(api_version)
     assert all(version in str(caught.value) for version in SUPPORTED_VERSIONS)
@@ -69,9 +71,8 @@ def test_a_version_that_cannot_work_is_refused_with_the_ones_that_can(api_versio
         ("2024-99-99", None),
     ],
 )
-def test_models_built_with_a_preview_go_by_the_contract_of_their_time(
-    built_with: str, generation: Generation | None
-) -> None:
+def test_models_built_with_preview_go_by_contract(built_with: str, generation: Generation | None) -> None:
+    """Models built with a preview go by the contract of their time."""
     assert generation_of_model(built_with) is generation
 
 

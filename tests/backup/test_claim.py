@@ -91,7 +91,7 @@ def test_only_the_owner_and_attempt_that_hold_it_may_act(
 def test_a_step_is_told_whether_its_own_copy_went_on_or_somebody_took_it(
     owner: str, state: ClaimState, code: Code
 ) -> None:
-    assert claim(state).refusal(step(owner, 7)).code == code
+    assert claim(state).refusal(step(owner, 7))[0] is code
 
 
 def test_a_claim_lapses_when_its_lease_ends_and_not_before() -> None:

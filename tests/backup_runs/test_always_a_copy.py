@@ -75,7 +75,8 @@ def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nig
     return make_stage(store=same, **options), store
 
 
-def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeNights, tmp_path: Path) -> None:
+def test_good_copy_is_named_at_every_moment(make_stage: MakeNights, tmp_path: Path) -> None:
+    """A good copy is named at every moment of a replacement."""
     stage, store = watched(make_stage, tmp_path)
     stage.backup()
     witness = Witness(stage, (SOURCE, TARGET, SECOND_TARGET))
@@ -93,9 +94,8 @@ def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeN
     assert witness.named >= {MODEL, f"{MODEL}.2"}
 
 
-def test_a_good_copy_is_named_while_a_part_of_a_composed_model_takes_its_place(
-    make_stage: MakeNights, tmp_path: Path
-) -> None:
+def test_good_copy_is_named_while_part(make_stage: MakeNights, tmp_path: Path) -> None:
+    """A good copy is named while a part of a composed model takes its place."""
     stage, store = watched(make_stage, tmp_path, models=mixed_models()[2:], targets=[SECOND_TARGET])
     stage.backup()
     stage.retrain(MODEL)
@@ -110,9 +110,8 @@ def test_a_good_copy_is_named_while_a_part_of_a_composed_model_takes_its_place(
 
 
 @pytest.mark.parametrize("on_change", ["replace", "recreate"])
-def test_the_source_is_named_while_its_copies_are_lost_or_made_anew(
-    make_stage: MakeNights, tmp_path: Path, on_change: str
-) -> None:
+def test_source_is_named_while_its_copies_are_lost(make_stage: MakeNights, tmp_path: Path, on_change: str) -> None:
+    """The source is named while its copies are lost or made anew."""
     stage, store = watched(make_stage, tmp_path, plan={"onChange": on_change})
     stage.backup()
     witness = Witness(stage, (SOURCE,))

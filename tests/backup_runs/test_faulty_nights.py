@@ -59,7 +59,8 @@ def check_nothing_unknown_or_doubled(stage: Nights) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 7, 8])
-def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(make_stage: MakeNights, seed: int) -> None:
+def test_with_every_fault_on_run_ends(make_stage: MakeNights, seed: int) -> None:
+    """With every fault on a run ends and the next calm one heals the rest."""
     stage = make_stage(seeds.night(), copies={"patienceSeconds": 120}, seed=seed)
     at_every_call(stage, 0.05)
     wrong_night = stage.backup()

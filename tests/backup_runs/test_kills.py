@@ -17,7 +17,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
-from backup.configuration import parse_configuration
+from backup.configuration.reading import parse_configuration
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.states import ReplicaState
@@ -209,7 +209,8 @@ def go_through(bench: Bench, moments: list[str]) -> dict[str, Any]:
     return bench.wait_for_end()
 
 
-def test_a_replacement_survives_twenty_deaths_and_something_that_works_is_named_at_every_moment(tmp_path: Path) -> None:
+def test_replacement_survives_twenty_deaths(tmp_path: Path) -> None:
+    """A replacement survives twenty deaths and something that works is named at every moment."""
     assert len(OF_THE_REPLACEMENT + OF_THE_DELETION) == 20
     with Bench(tmp_path) as bench:
         source, target = bench.simulator.resource(SOURCE), bench.simulator.resource(TARGET)

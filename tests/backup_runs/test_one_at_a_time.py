@@ -34,7 +34,8 @@ def test_a_dry_run_may_be_made_while_a_run_is_under_way(stage: Nights) -> None:
     assert stage.post_backup(dryRun=True).status == 202
 
 
-def test_a_plan_is_carried_out_as_it_was_approved_or_not_at_all(stage: Nights) -> None:
+def test_plan_is_carried_out_as_it_was_approved(stage: Nights) -> None:
+    """A plan is carried out as it was approved or not at all."""
     approved = stage.backup(dryRun=True)["planHash"]
     stage.source.put_model(v4_model("surprise"))
     refused = stage.backup(planHash=approved)
@@ -45,7 +46,8 @@ def test_a_plan_is_carried_out_as_it_was_approved_or_not_at_all(stage: Nights) -
     assert (carried_out["status"], carried_out["planHash"]) == ("Succeeded", approved)
 
 
-def test_a_second_run_is_refused_with_the_address_of_the_first(stage: Nights) -> None:
+def test_second_run_is_refused_with_address_of_first(stage: Nights) -> None:
+    """A second run is refused with the address of the first."""
     first = stage.begin(seconds=0.5)
     second = stage.post_backup()
     assert (second.status, second.body["code"]) == (409, "PlanAlreadyRunning")
@@ -55,7 +57,8 @@ def test_a_second_run_is_refused_with_the_address_of_the_first(stage: Nights) ->
     assert stage.post_backup().status == 202
 
 
-def test_of_two_runs_accepted_at_once_one_ends_and_names_the_other(stage: Nights) -> None:
+def test_of_two_runs_accepted_at_once_one_ends(stage: Nights) -> None:
+    """Of two runs accepted at once one ends and names the other."""
     # past the door, which looks first: both were let in before either had taken the plan
     ids = [f"{PLAN}-20260101T0000-{letter}" for letter in "ab"]
     for run_id in ids:
@@ -69,7 +72,8 @@ def test_of_two_runs_accepted_at_once_one_ends_and_names_the_other(stage: Nights
     assert winner["runId"] in loser["message"]
 
 
-def test_a_run_whose_orchestration_was_terminated_does_not_hold_its_plan(stage: Nights) -> None:
+def test_run_whose_orchestration_was_terminated(stage: Nights) -> None:
+    """A run whose orchestration was terminated does not hold its plan."""
     dead = stage.begin(seconds=0.5)
     stage.host.terminate(dead, "by hand")
     stage.host.run_until_idle()
@@ -78,7 +82,8 @@ def test_a_run_whose_orchestration_was_terminated_does_not_hold_its_plan(stage: 
     assert len(stage.held()) == 3
 
 
-def test_a_cancelled_run_finishes_what_is_under_way_and_begins_nothing(make_stage: MakeNights) -> None:
+def test_cancelled_run_finishes_what_is_under_way(make_stage: MakeNights) -> None:
+    """A cancelled run finishes what is under way and begins nothing."""
     stage = make_stage(copies={"concurrency": 2})
     run_id = stage.begin(seconds=0.5)
     assert stage.http("POST", f"/api/runs/{run_id}/cancel").status == 202
@@ -105,7 +110,8 @@ def test_a_cancelled_run_deletes_nothing_more(make_stage: MakeNights) -> None:
     assert "invoices" in stage.held()
 
 
-def test_a_copy_that_somebody_asked_for_is_not_made_twice_and_the_record_names_its_run(stage: Nights) -> None:
+def test_copy_under_way_is_not_made_twice(stage: Nights) -> None:
+    """A copy that somebody asked for is not made twice and the record names its run."""
     asked = stage.post_copies(["invoices"]).body["runId"]
     stage.let_pass(0.5)
     run = stage.backup()

@@ -79,7 +79,8 @@ def what_is_left(stage: Nights) -> list[Any]:
     return [sorted(replicas), {name: stage.held(name) for name in REGIONS}]
 
 
-def test_nights_in_which_every_step_runs_again_and_again_come_to_the_same(tmp_path: Path) -> None:
+def test_nights_in_which_every_step_runs_again(tmp_path: Path) -> None:
+    """Nights in which every step runs again and again come to the same."""
     models = [model for model in few_models() if model.generation != "v2"]  # v2 draws its ids
     (tmp_path / "calm").mkdir()
     (tmp_path / "haunted").mkdir()

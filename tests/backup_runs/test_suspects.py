@@ -33,7 +33,8 @@ def deleted(stage: Nights) -> list[str | None]:
     return [entry.model_id for entry in stage.target.requests("deleteModel")]
 
 
-def test_without_being_asked_for_nothing_is_deleted_however_long_it_is_there(make_stage: MakeNights) -> None:
+def test_without_being_asked_for_nothing_is_deleted(make_stage: MakeNights) -> None:
+    """Without being asked for nothing is deleted however long it is there."""
     stage, left = lost_night(make_stage)
     for _ in range(3):
         stage.days_pass(30)
@@ -42,9 +43,8 @@ def test_without_being_asked_for_nothing_is_deleted_however_long_it_is_there(mak
     assert suspects(stage) == [left]
 
 
-def test_where_it_is_asked_for_a_suspect_goes_after_its_time_and_not_before(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_suspect_is_deleted_when_its_time_is_up(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
+    """Where it is asked for a suspect goes after its time and not before."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=72)
     stage.days_pass(2)
     stage.backup()
@@ -67,7 +67,8 @@ def test_a_dry_run_deletes_and_forgets_nothing(make_stage: MakeNights) -> None:
     assert deleted(stage) == []
 
 
-def test_a_training_that_was_taken_for_a_suspect_and_ended_is_no_suspect_any_more(make_stage: MakeNights) -> None:
+def test_training_that_was_taken_for_suspect(make_stage: MakeNights) -> None:
+    """A training that was taken for a suspect and ended is no suspect any more."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
     trained = stage.target.put_model(v2_model(left, name="Theirs"))
     stage.days_pass(9)
@@ -77,7 +78,8 @@ def test_a_training_that_was_taken_for_a_suspect_and_ended_is_no_suspect_any_mor
     assert deleted(stage) == []
 
 
-def test_a_training_that_ends_after_the_list_was_read_stays(make_stage: MakeNights) -> None:
+def test_training_that_ends_after_list_was_read_stays(make_stage: MakeNights) -> None:
+    """A training that ends after the list was read stays."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
     stage.days_pass(9)
     listed = stage.target.model(left)
@@ -113,9 +115,7 @@ def test_deleting_that_runs_again_changes_nothing(make_stage: MakeNights) -> Non
     assert len(deleted(stage)) == 1
 
 
-def test_a_suspect_that_is_younger_than_the_lists_is_not_forgotten(
-    make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suspect_that_is_younger_than_lists(make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another copy lost its answer while the run made its plan: the placeholder is in the target, and not in the list."""
     stage, left = lost_night(make_stage)
     listed = stage.target.model(left)
@@ -136,9 +136,10 @@ def test_a_suspect_that_is_younger_than_the_lists_is_not_forgotten(
     assert suspects(stage) == [left]
 
 
-def test_what_stands_visibly_under_a_suspected_id_of_a_later_version_is_no_suspect_any_more(
+def test_visible_model_is_no_suspect(
     make_stage: MakeNights,
 ) -> None:
+    """What stands visibly under a suspected id of a later version is no suspect any more."""
     stage = make_stage([v4_model("invoices")], targets=[TARGET])
     stage.target.inject("authorizeCopy", "lostAnswer", count=1)
     stage.backup()

@@ -37,7 +37,8 @@ def host(tmp_path: Path, log: Path) -> Iterator[ForkedChild]:
     child.stop()
 
 
-def test_it_serves_in_a_process_of_its_own_and_ends_with_its_standard_input(host: ForkedChild, log: Path) -> None:
+def test_it_serves_in_process_of_its_own_and_ends(host: ForkedChild, log: Path) -> None:
+    """It serves in a process of its own and ends with its standard input."""
     url = host.start(SETTINGS)["url"]
     assert requests.get(f"{url}/api/runs/none", timeout=10).status_code == 401
     assert os.getsid(host.pid) == host.pid != os.getpid()
@@ -47,7 +48,8 @@ def test_it_serves_in_a_process_of_its_own_and_ends_with_its_standard_input(host
     assert "Traceback" not in log.read_text()
 
 
-def test_it_can_be_killed_and_started_again_on_the_same_state(host: ForkedChild) -> None:
+def test_it_can_be_killed_and_started_again(host: ForkedChild) -> None:
+    """It can be killed and started again on the same state."""
     host.start(SETTINGS)
     first = host.pid
     os.kill(first, signal.SIGKILL)
@@ -56,14 +58,17 @@ def test_it_can_be_killed_and_started_again_on_the_same_state(host: ForkedChild)
     assert host.pid != first
 
 
-def test_it_has_the_environment_it_is_given_and_none_of_the_one_before(host: ForkedChild) -> None:
+def test_it_has_environment_it_is_given_and_none(host: ForkedChild) -> None:
+    """It has the environment it is given and none of the one before."""
     with pytest.raises(ChildError, match="nonsense"):
         host.start({**SETTINGS, "LOCAL_HOST_KILL": "nonsense"})
     assert host.exit_code == 2
     host.start(SETTINGS)
 
 
-def test_whoever_asks_at_the_moment_of_its_death_is_told_how_it_died(host: ForkedChild) -> None:
+def test_request_at_the_moment_of_death_is_answered(host: ForkedChild) -> None:
+    """Whoever asks at the moment of its death is told how it died."""
+
     def ask(_: int) -> int:
         while (code := host.exit_code) is None:
             pass

@@ -44,9 +44,10 @@ def test_a_cell_says_how_its_copy_stands(row: dict[str, Any], words: str) -> Non
     assert Matrix(["north"]).lines({"copies": [row]})[1].endswith(words)
 
 
-def test_without_a_terminal_only_progress_is_printed_and_only_when_it_changes(
+def test_without_terminal_only_progress_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Without a terminal only progress is printed and only when it changes."""
     matrix = Matrix(["north"])
     for done in (0, 0, 1):
         matrix.show({"progress": {"done": done, "total": 2}, "copies": []})

@@ -38,7 +38,8 @@ def processes_logging_to(directory: Path) -> list[int]:
     return found
 
 
-def test_it_shows_every_step_and_the_proof_then_the_night_and_the_outage(tmp_path: Path) -> None:
+def test_it_shows_steps_proof_night_and_outage(tmp_path: Path) -> None:
+    """It shows every step and the proof then the night and the outage."""
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     steps = re.findall(r"^ +[\d.]+ s  (\w+(?: copy)?)", done.stdout, re.MULTILINE)
@@ -59,7 +60,7 @@ def test_it_shows_every_step_and_the_proof_then_the_night_and_the_outage(tmp_pat
     assert len(re.findall("verified: |up to date", night)) == 45
     assert len(re.findall("failed: KindUnsupported", night)) == 3
     assert "nothing to do: 45 copies are up to date" in again
-    assert "for nothing else" in again
+    assert "made no other call" in again
     assert "SourceListFailed" in outage
     assert "all 24 models are answered" in outage
     assert processes_logging_to(tmp_path) == []
@@ -76,12 +77,14 @@ def test_with_a_resource_down_it_says_which_and_what_to_do(tmp_path: Path, down:
     assert processes_logging_to(tmp_path) == []
 
 
-def test_a_resource_that_does_not_exist_is_refused_with_the_names(tmp_path: Path) -> None:
+def test_resource_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """A resource that does not exist is refused with the names."""
     done = run(tmp_path, "--down", "forms-mars")
     assert done.returncode == 2
     assert "forms-northeurope" in done.stderr
 
 
-def test_an_event_that_lacks_a_field_does_not_stop_the_show() -> None:
+def test_event_that_lacks_field_does_not_stop_show() -> None:
+    """An event that lacks a field does not stop the show."""
     assert describe({"event": "copyChecked"}) == "check copy     #?: ?"
     assert describe({"event": "somethingNew"}) is None

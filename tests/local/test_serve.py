@@ -154,7 +154,8 @@ def test_serve_json_says_everything_and_only_to_its_owner(served: Served) -> Non
     assert stat.S_IMODE(served.address.stat().st_mode) == 0o600
 
 
-def test_the_keys_in_serve_json_open_the_resources_and_others_do_not(served: Served) -> None:
+def test_keys_in_serve_json_open_resources(served: Served) -> None:
+    """The keys in serve json open the resources and others do not."""
     west, north, _ = served.document()["resources"].values()
     url = f"{west['endpoint']}/formrecognizer/v2.1/custom/models/{MODEL}"
     assert requests.get(url, headers={"Ocp-Apim-Subscription-Key": west["key"]}, timeout=10).status_code == 200
@@ -176,7 +177,8 @@ def test_no_key_is_in_the_files_that_serve_leaves(served: Served) -> None:
     assert [(name, key) for name, content in files.items() for key in keys if key.encode() in content] == []
 
 
-def test_keys_are_not_in_the_command_lines_that_everybody_can_read(served: Served) -> None:
+def test_keys_are_not_in_command_lines(served: Served) -> None:
+    """Keys are not in the command lines that everybody can read."""
     document = served.document()
     keys = [document["functionKey"], *(resource["key"] for resource in document["resources"].values())]
     lines = [Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid in served.children().values()]
@@ -184,7 +186,8 @@ def test_keys_are_not_in_the_command_lines_that_everybody_can_read(served: Serve
     assert [key for key in keys for line in lines if key in line] == []
 
 
-def test_two_in_one_folder_would_take_each_others_state_so_the_second_is_refused(served: Served) -> None:
+def test_two_in_one_folder_would_take_each_others(served: Served) -> None:
+    """Two in one folder would take each others state so the second is refused."""
     second = Served(served.address.parent)
     assert "stop it first" in second.said()
     assert second.stop() == 2
@@ -211,9 +214,8 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
         ("--sim-port", -1, "there is no port -1: choose one up to 65533, make serve SIM_PORT=…"),
     ],
 )
-def test_a_port_that_does_not_exist_is_named_with_the_way_out(
-    tmp_path: Path, option: str, port: int, said: str
-) -> None:
+def test_port_that_does_not_exist_is_named(tmp_path: Path, option: str, port: int, said: str) -> None:
+    """A port that does not exist is named with the way out."""
     refused = Served(tmp_path, f"{option}={port}")
     assert refused.said().splitlines() == [f"serve: {said}"]
     assert refused.stop() == 2
@@ -236,7 +238,8 @@ def test_even_a_killed_serve_leaves_no_process_behind(mortal: Served) -> None:
     wait_until(lambda: not any(map(is_alive, children.values())))
 
 
-def test_a_copy_survives_the_death_of_the_host_while_it_polls(mortal: Served) -> None:
+def test_copy_survives_death_of_host_while_it_polls(mortal: Served) -> None:
+    """A copy survives the death of the host while it polls."""
     run = mortal.start_copy()
     wait_until(lambda: mortal.journal("forms-westeurope", "getCopyResult"))
     host = mortal.children()["local.host"]

@@ -79,7 +79,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert process.wait(30) == 0
 
 
-def test_a_model_of_every_version_is_copied_against_one_make_serve(served: Served) -> None:
+def test_model_of_every_version_is_copied_against_one(served: Served) -> None:
+    """A model of every version is copied against one make serve."""
     runs = {version: served.post(model_id, TARGET) for version, model_id in ONE_OF_EACH.items()}
     copies = {version: served.ended(run) for version, run in runs.items()}
     assert {version: copy["status"] for version, copy in copies.items()} == dict.fromkeys(ALL_VERSIONS, "Succeeded")
@@ -95,12 +96,14 @@ def test_a_classifier_is_copied_to_a_region_that_takes_it(served: Served) -> Non
     assert served.there(WITH_CLASSIFIERS, "classifier")["mail-sorter"]["state"] == "ready"
 
 
-def test_a_classifier_is_refused_where_the_service_takes_none(served: Served) -> None:
+def test_classifier_is_refused_in_a_wrong_region(served: Served) -> None:
+    """A classifier is refused where the service takes none."""
     copy = served.ended(served.post("mail-sorter", TARGET, "classifier"))
     assert (copy["status"], copy["code"]) == ("Failed", "KindUnsupported")
 
 
-def test_a_composed_model_is_copied_with_what_it_is_made_of(served: Served) -> None:
+def test_composed_model_is_copied_with_what_it_is_made(served: Served) -> None:
+    """A composed model is copied with what it is made of."""
     copy = served.ended(served.post("incoming-mail-v4", WITH_CLASSIFIERS))
     assert copy["status"] == "Succeeded"
     assert {"incoming-mail-v4", "invoices-v4", "receipts-v4"} <= set(served.there(WITH_CLASSIFIERS))

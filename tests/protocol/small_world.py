@@ -18,7 +18,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from backup.claim import Claim
-from backup.configuration import parse_configuration
+from backup.configuration.reading import parse_configuration
 from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress
 from backup.messages.run import RunRequest
 from backup.names import fallback_ids

@@ -34,9 +34,8 @@ def test_the_timer_starts_every_plan_once_a_night(make_stage: MakeNights) -> Non
 
 
 @pytest.mark.usefixtures("scheduled")
-def test_a_timer_that_fires_twice_for_one_moment_starts_one_run(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_timer_that_fires_twice(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
+    """A timer that fires twice for one moment starts one run."""
     stage = make_stage()
     with caplog.at_level("INFO"):
         stage.host.run_timer("start_nightly_backups")
@@ -49,9 +48,8 @@ def test_a_timer_that_fires_twice_for_one_moment_starts_one_run(
 
 
 @pytest.mark.usefixtures("scheduled")
-def test_the_timer_skips_a_plan_that_is_running_and_says_so(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_timer_skips_plan_that_is_running_and_says_so(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
+    """The timer skips a plan that is running and says so."""
     stage = make_stage()
     run_id = stage.begin(seconds=0.5)
     with caplog.at_level("INFO"):
@@ -90,7 +88,8 @@ NOW = datetime(2026, 5, 4, 2, 0, 1, tzinfo=UTC)
         ("never", "20260504T0200"),
     ],
 )
-def test_a_run_is_named_for_the_moment_that_its_timer_fired_for(following: str, expected: str) -> None:
+def test_run_is_named_for_moment_that_its_timer_fired(following: str, expected: str) -> None:
+    """A run is named for the moment that its timer fired for."""
     timer = TimerRequest(past_due=False, schedule_status={"Next": following}, schedule={})
     assert scheduled_moment(timer, NOW).strftime("%Y%m%dT%H%M") == expected
 

@@ -39,7 +39,8 @@ def claim_of(stage: Nights, model_id: str, target: str = TARGET) -> Claim | None
     return held.record if held else None
 
 
-def test_history_and_records_of_old_runs_go_and_replicas_stay(stage: Nights, caplog: pytest.LogCaptureFixture) -> None:
+def test_history_and_records_of_old_runs_go(stage: Nights, caplog: pytest.LogCaptureFixture) -> None:
+    """History and records of old runs go and replicas stay."""
     old = stage.backup()["runId"]
     stage.days_pass(29)
     recent = stage.backup()["runId"]
@@ -72,7 +73,8 @@ def test_how_long_history_is_kept_can_be_set(stage: Nights) -> None:
     assert stage.http("GET", f"/api/runs/{old}").status == 404
 
 
-def test_a_run_that_is_still_under_way_is_not_purged_however_old_it_is(stage: Nights) -> None:
+def test_run_that_is_still_under_way_is_not_purged(stage: Nights) -> None:
+    """A run that is still under way is not purged however old it is."""
     run_id = stage.begin(seconds=0.5)
     alive = [one.instance_id for one in stage.host.instances() if one.runtime_status is RuntimeStatus.RUNNING]
     for instance_id in alive:
@@ -116,7 +118,8 @@ def test_claims_that_were_given_back_go_after_a_week(stage: Nights) -> None:
     assert str(stage.backup()["message"]).startswith("nothing to do")
 
 
-def test_claims_that_somebody_holds_or_that_remember_a_placeholder_stay(stage: Nights) -> None:
+def test_claims_that_somebody_holds(stage: Nights) -> None:
+    """Claims that somebody holds or that remember a placeholder stay."""
     stage.backup()
     claims = stage.services.catalog.claims
     remembering = claims.get(TARGET, Kind.MODEL, SOURCE, "invoices")
@@ -132,7 +135,8 @@ def test_claims_that_somebody_holds_or_that_remember_a_placeholder_stay(stage: N
     assert [claim.state if claim else None for claim in kept] == [ClaimState.RELEASED, ClaimState.COPYING]
 
 
-def test_history_is_purged_in_small_windows_and_where_the_last_call_stopped(stage: Nights) -> None:
+def test_history_is_purged_in_small_windows(stage: Nights) -> None:
+    """History is purged in small windows and where the last call stopped."""
     stage.days_pass(60)
     purge(stage)
     until = stage.services.catalog.housekeeping.purged_until()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from backup.configuration import DeepCheck, OnChange, Plan, Resource
+from backup.configuration.sections import DeepCheck, OnChange, Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
 from backup.messages.copy import ComponentRef
 from backup.names import fallback_ids
@@ -181,19 +181,22 @@ def test_each_decision_has_its_reason(reason: Reason, action: Action, model_id: 
     assert (decision.action, decision.reason) == (action, reason)
 
 
-def test_every_reason_is_reached_and_every_block_has_a_code_to_report() -> None:
+def test_every_reason_is_reached() -> None:
+    """Every reason is reached and every block has a code to report."""
     assert {case[0] for case in CASES} | {Reason.RESTORE} == set(Reason)
     assert {case[0] for case in CASES if case[1] is Action.BLOCKED} == set(CODE_OF_BLOCK)
 
 
-def test_a_model_first_missed_tonight_waits_for_its_grace_from_now_on() -> None:
+def test_model_first_missed_tonight_waits() -> None:
+    """A model first missed tonight waits for its grace from now on."""
     result = plan_of(STILL_THERE, [replica("gone"), *LONG_GONE[1:]], **REMOVING)
     assert [one.reason for one in result.decisions if one.model_id == "gone"] == [Reason.IN_GRACE]
     (mark,) = result.marks
     assert (mark.model_id, mark.orphaned_at, mark.state) == ("gone", NOW, ReplicaState.READY)
 
 
-def test_older_copies_of_a_removed_model_go_with_it_also_one_that_nobody_had_noted_as_outdone() -> None:
+def test_older_copies_of_removed_model_go() -> None:
+    """Older copies of a removed model go with it also one that nobody had noted as outdone."""
     older = replica("gone", target_model_id="gone.2", verified_at=days_ago(20), orphaned_at=days_ago(31))
     result = plan_of(STILL_THERE, [older, *LONG_GONE], **REMOVING)
     assert [one.target_model_id for one in result.decisions if one.action is Action.DELETE] == ["gone"]
@@ -205,14 +208,16 @@ def test_a_model_that_comes_back_is_no_orphan_any_more() -> None:
     assert mark.orphaned_at is None
 
 
-def test_nothing_is_deleted_from_a_target_that_could_not_be_listed() -> None:
+def test_nothing_is_deleted_from_an_unread_target() -> None:
+    """Nothing is deleted from a target that could not be listed."""
     retiring = replica("m1", target_model_id="m1.2", state=ReplicaState.RETIRING, retired_at=days_ago(9))
     result = plan_of(STILL_THERE, [*LONG_GONE, retiring], targets={"east": None}, **REMOVING)
     assert {one.action for one in result.decisions} == {Action.BLOCKED, Action.ORPHAN}
     assert result.removals == ()
 
 
-def test_an_empty_source_list_is_a_mistake_where_copies_are_known() -> None:
+def test_empty_source_list_is_mistake() -> None:
+    """An empty source list is a mistake where copies are known."""
     with pytest.raises(SourceListEmpty, match='"west" lists no models'):
         plan_of([], [replica()])
     assert plan_of([], []).decisions == ()
@@ -222,9 +227,8 @@ def test_an_empty_source_list_is_a_mistake_where_copies_are_known() -> None:
 @pytest.mark.parametrize(
     ("hours", "newer_seen", "goes"), [(23, True, False), (24, True, True), (24, False, False), (500, False, False)]
 )
-def test_a_replaced_copy_goes_after_a_day_and_only_while_the_newer_one_is_seen(
-    hours: int, newer_seen: bool, goes: bool
-) -> None:
+def test_replaced_copy_goes_after_day(hours: int, newer_seen: bool, goes: bool) -> None:
+    """A replaced copy goes after a day and only while the newer one is seen."""
     old = replica(state=ReplicaState.RETIRING, retired_at=NOW - timedelta(hours=hours))
     new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
     held = [model("m1"), *([model("m1.2")] if newer_seen else [])]
@@ -232,14 +236,16 @@ def test_a_replaced_copy_goes_after_a_day_and_only_while_the_newer_one_is_seen(
     assert [one.target_model_id for one in result.removals] == (["m1"] if goes else [])
 
 
-def test_a_replaced_copy_stays_while_the_newer_one_is_expired() -> None:
+def test_replaced_copy_stays() -> None:
+    """A replaced copy stays while the newer one is expired."""
     old = replica(state=ReplicaState.RETIRING, retired_at=days_ago(2))
     new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
     held = [model("m1"), model("m1.2", expires=days_ago(1))]
     assert plan_of([model(trained=2)], [old, new], targets={"east": held}).removals == ()
 
 
-def test_a_part_of_a_composed_model_goes_only_when_its_successor_takes_its_place() -> None:
+def test_part_of_composed_model_goes() -> None:
+    """A part of a composed model goes only when its successor takes its place."""
     old = replica(state=ReplicaState.RETIRING, retired_at=days_ago(2))
     new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
     result = plan_of([model(trained=2)], [old, new, WHOLE])
@@ -250,7 +256,8 @@ def test_a_part_of_a_composed_model_goes_only_when_its_successor_takes_its_place
     assert recreates(facts_of(), decision)
 
 
-def test_a_part_that_was_replaced_today_stays_where_applications_know_it() -> None:
+def test_part_that_was_replaced_today_stays() -> None:
+    """A part that was replaced today stays where applications know it."""
     old = replica(state=ReplicaState.RETIRING, retired_at=NOW - timedelta(hours=23))
     new = replica(trained=2, target_model_id="m1.2", verified_at=days_ago(1))
     result = plan_of([model(trained=2)], [old, new, WHOLE])
@@ -260,13 +267,15 @@ def test_a_part_that_was_replaced_today_stays_where_applications_know_it() -> No
     )
 
 
-def test_what_somebody_else_has_under_the_id_of_a_part_stays() -> None:
+def test_foreign_model_under_the_id_of_a_part_stays() -> None:
+    """What somebody else has under the id of a part stays."""
     result = plan_of([model()], [MOVED, WHOLE], targets={"east": [model(), model("m1.2"), model("whole")]})
     assert [one.reason for one in result.decisions if one.model_id == "m1"] == [Reason.UNCHANGED]
     assert result.removals == ()
 
 
-def test_a_part_that_is_nowhere_under_its_own_id_is_copied_there_and_nothing_is_deleted_for_it() -> None:
+def test_part_without_its_own_id_is_copied_there() -> None:
+    """A part that is nowhere under its own id is copied there and nothing is deleted for it."""
     (decision,) = [one for one in plan_of([model()], [MOVED, WHOLE]).decisions if one.model_id == "m1"]
     assert decision.reason is Reason.OWN_ID_NEEDED
     assert not recreates(facts_of(onChange="recreate"), decision)
@@ -285,30 +294,35 @@ def test_of_two_replicas_in_use_the_older_one_retires() -> None:
     assert (mark.target_model_id, mark.state, mark.retired_at) == ("m1", ReplicaState.RETIRING, NOW)
 
 
-def test_a_replica_that_was_deleted_by_hand_is_marked_reported_and_copied() -> None:
+def test_replica_that_was_deleted() -> None:
+    """A replica that was deleted by hand is marked reported and copied."""
     result = plan_of([model()], [replica()], targets={"east": []})
     assert [one.action for one in result.decisions] == [Action.COPY]
     assert [one.finding for one in result.findings] == ["missing"]
     assert [one.state for one in result.marks] == [ReplicaState.MISSING]
 
 
-def test_the_loss_of_the_last_copy_of_a_deleted_model_is_reported() -> None:
+def test_loss_of_last_copy() -> None:
+    """The loss of the last copy of a deleted model is reported."""
     result = plan_of([model("m2")], [replica("m1")], targets={"east": []})
     assert [(one.finding, one.model_id) for one in result.findings] == [("missing", "m1")]
 
 
-def test_a_replica_is_not_taken_for_missing_because_its_version_is_not_configured_any_more() -> None:
+def test_replica_is_not_taken_for_missing() -> None:
+    """A replica is not taken for missing because its version is not configured any more."""
     result = plan_of([model()], [replica(target="old")], targets={"old": []})
     assert result.marks == ()
 
 
-def test_what_was_brought_back_to_the_source_and_deleted_there_again_is_not_named_any_more() -> None:
+def test_restored_model_deleted_again_is_missing() -> None:
+    """What was brought back to the source and deleted there again is not named any more."""
     restored = replica(target="west")
     assert [one.state for one in plan_of([model("m2")], [restored]).marks] == [ReplicaState.MISSING]
     assert plan_of([model("m1")], [restored]).marks == ()
 
 
-def test_a_model_that_is_trained_and_not_in_the_target_after_the_promised_hours_is_reported() -> None:
+def test_model_that_is_trained_and_not_in_target() -> None:
+    """A model that is trained and not in the target after the promised hours is reported."""
     late = plan_of([model(trained=2)], [replica()], rpoHours=24)
     assert [one.finding for one in late.findings] == ["rpoBreached"]
     assert plan_of([model(trained=1)], [replica()], rpoHours=24).findings == ()
@@ -323,7 +337,8 @@ def test_a_replica_that_expires_soon_is_reported(days: int, found: list[str]) ->
     assert [one.finding for one in result.findings] == found
 
 
-def test_globs_choose_models_and_leave_the_replicas_of_others_alone() -> None:
+def test_globs_choose_models_and_leave_replicas() -> None:
+    """Globs choose models and leave the replicas of others alone."""
     result = plan_of(
         [model("inv-1"), model("inv-test"), model("other")],
         [replica("other", orphaned_at=days_ago(99)), replica("inv-1")],
@@ -335,7 +350,8 @@ def test_globs_choose_models_and_leave_the_replicas_of_others_alone() -> None:
     assert result.marks == ()
 
 
-def test_only_a_replacement_recreates_and_only_where_asked_for() -> None:
+def test_only_replacement_recreates() -> None:
+    """Only a replacement recreates and only where asked for."""
     (retrained,) = plan_of([model(trained=2)], [replica()]).decisions
     (new,) = plan_of([model()]).decisions
     assert recreates(facts_of(onChange="recreate"), retrained)
@@ -343,7 +359,8 @@ def test_only_a_replacement_recreates_and_only_where_asked_for() -> None:
     assert not recreates(facts_of(), retrained)
 
 
-def test_a_rotating_check_reads_every_replica_once_in_thirty_days() -> None:
+def test_rotating_check_reads_every_replica() -> None:
+    """A rotating check reads every replica once in thirty days."""
     models = [model(f"m{number}") for number in range(100)]
     gone = [replica("gone", orphaned_at=days_ago(1))]
     replicas = [replica(one.model_id) for one in models] + gone
@@ -357,13 +374,15 @@ def test_a_rotating_check_reads_every_replica_once_in_thirty_days() -> None:
     assert max(sizes) < 15, "spread over the nights"
 
 
-def test_a_full_check_reads_what_is_there_and_nothing_that_is_copied_anyway() -> None:
+def test_full_check_reads_what_is_there() -> None:
+    """A full check reads what is there and nothing that is copied anyway."""
     source = [model("m1"), model("m2", trained=2), model("m3")]
     result = plan_of(source, [replica("m1"), replica("m2")], deepCheck="all")
     assert [one.model_id for one in result.deep_checks] == ["m1"]
 
 
-def test_two_plans_that_do_the_same_have_one_hash_and_others_do_not() -> None:
+def test_two_plans_that_do_same_have_one_hash() -> None:
+    """Two plans that do the same have one hash and others do not."""
     source = [model("m1"), model("m2")]
     assert plan_of(source).hash() == plan_of(list(reversed(source))).hash()
     assert plan_of(source).hash() != plan_of(source[:1]).hash()
@@ -499,7 +518,8 @@ def test_there_is_one_decision_for_every_model_and_target(facts: PlanFacts) -> N
 
 @MANY
 @given(inputs())
-def test_nothing_unchanged_is_copied_and_nothing_changed_is_skipped(facts: PlanFacts) -> None:
+def test_nothing_unchanged_is_copied(facts: PlanFacts) -> None:
+    """Nothing unchanged is copied and nothing changed is skipped."""
     for decision in plan_backup(facts).decisions:
         summary = facts.source.models.get((decision.kind, decision.model_id))
         if summary is None or facts.targets[decision.target] is None:
@@ -586,7 +606,8 @@ def test_a_run_to_the_end_leaves_nothing_to_do(facts: PlanFacts) -> None:
 
 @MANY
 @given(inputs())
-def test_a_day_later_replaced_copies_go_and_then_there_is_nothing_to_do_for_ever(facts: PlanFacts) -> None:
+def test_day_later_replaced_copies_go(facts: PlanFacts) -> None:
+    """A day later replaced copies go and then there is nothing to do for ever."""
     day_later = replace(carried_out(facts, plan_backup(facts)), now=NOW + timedelta(hours=25))
     done = carried_out(day_later, plan_backup(day_later))
     last = plan_backup(done)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.messages.copy import ComponentRef
 from backup.messages.run import RestoreRequest

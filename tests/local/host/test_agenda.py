@@ -43,7 +43,8 @@ def test_a_disarmed_timer_behind_a_due_one_does_not_fire(agenda: Agenda) -> None
     assert [timer.timer_id for timer in agenda.due_timers(NOW + timedelta(seconds=9))] == [1]
 
 
-def test_the_next_due_time_skips_what_is_disarmed_and_what_comes_again_for_ever(agenda: Agenda) -> None:
+def test_next_due_time_skips_what_is_disarmed(agenda: Agenda) -> None:
+    """The next due time skips what is disarmed and what comes again for ever."""
     agenda.arm(at(1, 1))
     agenda.arm(at(5, 5))
     agenda.cancel("i", [1])

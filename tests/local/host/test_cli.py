@@ -137,7 +137,8 @@ def test_a_bad_kill_point_is_explained(cli: Cli) -> None:
     assert "before-call, after-call, after-record" in err
 
 
-def test_local_settings_fill_the_environment_without_overriding(cli: Cli) -> None:
+def test_local_settings_fill_environment(cli: Cli) -> None:
+    """Local settings fill the environment without overriding."""
     values = {"Values": {"A_SETTING": "from-file", "B_SETTING": "from-file"}}
     (cli.folder / "local.settings.json").write_text(json.dumps(values))
     process = cli.start(B_SETTING="-kept")

@@ -145,7 +145,8 @@ def test_a_recorded_activity_never_runs_again(folder: Path) -> None:
     assert (folder / "calls.txt").read_text().split() == ["x-1", "x-2"]
 
 
-def test_an_activity_that_returned_without_a_record_runs_again(folder: Path) -> None:
+def test_activity_without_a_record_runs_again(folder: Path) -> None:
+    """An activity that returned without a record runs again."""
     host = HostProcess(folder, "--kill", "step:after-call:1")
     with suppress(OSError):
         host.request("POST", "/durabletask/orchestrators/child/p", '"x"')

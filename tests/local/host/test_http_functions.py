@@ -50,7 +50,9 @@ def test_the_route_prefix_of_host_json_is_honoured(make_host: Callable[..., Host
 
 
 @pytest.mark.parametrize("place", ["header", "query"])
-def test_a_function_key_opens_a_function_and_nothing_else_does(host: Host, place: str) -> None:
+def test_function_key_opens_function(host: Host, place: str) -> None:
+    """A function key opens a function and nothing else does."""
+
     def call(key: str) -> int:
         path = "/api/start/one" + (f"?code={key}" if place == "query" else "")
         headers = {"x-functions-key": key} if place == "header" else {}
@@ -63,7 +65,8 @@ def test_a_function_key_opens_a_function_and_nothing_else_does(host: Host, place
 
 @pytest.mark.parametrize("path", ["/api/start/one", "/runtime/webhooks/durabletask/instances", "/admin/functions/x"])
 @pytest.mark.parametrize("key", ["\xe9", "\xc3\xa9", "\xff\xfe"])
-def test_a_key_that_is_no_ascii_is_a_wrong_key_and_no_crash(host: Host, path: str, key: str) -> None:
+def test_key_that_is_no_ascii_is_wrong_key(host: Host, path: str, key: str) -> None:
+    """A key that is no ascii is a wrong key and no crash."""
     for request in (
         Request(host.serve() + path, method="POST", headers={"x-functions-key": key}),
         Request(f"{host.serve()}{path}?code={quote(key, encoding='latin-1')}", method="POST"),
@@ -94,16 +97,16 @@ def test_generated_keys_differ_and_are_never_logged(
     assert host.function_key not in repr(host)
 
 
-def test_a_failing_function_is_500_without_details_and_with_a_traceback_in_the_log(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_function_is_500_without_details(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """A failing function is 500 without details and with a traceback in the log."""
     status, _, body = host.call_http("GET", "/api/broken")
     assert status == 500
     assert b"a detail" not in body
     assert "a detail that callers must not see" in caplog.text
 
 
-def test_the_apps_own_starter_starts_through_the_real_client(host: Host) -> None:
+def test_apps_own_starter_starts_through_real_client(host: Host) -> None:
+    """The apps own starter starts through the real client."""
     status, headers, body = host.call_http("POST", "/api/start/one?id=mine", json="bob")
     assert status == 202
     assert headers["retry-after"] == "10"
@@ -118,7 +121,8 @@ def test_its_status_link_works_over_a_socket(host: Host) -> None:
         assert json.load(answer)["output"] == "Hello bob!"
 
 
-def test_bodies_up_to_a_mebibyte_reach_the_function_and_larger_ones_do_not(host: Host) -> None:
+def test_bodies_up_to_mebibyte_reach_function(host: Host) -> None:
+    """Bodies up to a mebibyte reach the function and larger ones do not."""
     url = host.serve() + "/api/echo"
     with urlopen(Request(url, data=b"x" * 1024 * 1024, method="POST")) as answer:
         assert json.load(answer)["length"] == 1024 * 1024
@@ -150,9 +154,10 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> tuple[int, 
         ("GET", "/_host/wait?instanceId=nobody", True, (404, "UnknownInstance")),
     ],
 )
-def test_what_the_host_answers_itself_is_a_problem_with_a_code(
+def test_what_host_answers_itself_is_problem_with_code(
     host: Host, method: str, path: str, key: bool, expected: tuple[int, str]
 ) -> None:
+    """What the host answers itself is a problem with a code."""
     assert problem(*host.call_http(method, path, with_key=key)) == expected
 
 

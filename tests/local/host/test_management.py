@@ -61,7 +61,8 @@ def test_the_sdk_client_takes_an_unknown_id_for_no_status(client: df.DurableOrch
     assert not run(client.get_status("nobody"))
 
 
-def test_the_sdk_client_is_told_about_an_unknown_orchestrator(client: df.DurableOrchestrationClient) -> None:
+def test_sdk_client_is_told_about_unknown_orchestrator(client: df.DurableOrchestrationClient) -> None:
+    """The sdk client is told about an unknown orchestrator."""
     with pytest.raises(Exception, match="'nobody' doesn't exist"):
         run(client.start_new("nobody"))
 
@@ -184,7 +185,8 @@ def test_a_history_shows_results_only_on_request(host: Host) -> None:
     assert "Hello bob" not in json.dumps(plain)
 
 
-def test_running_is_202_done_is_200_and_failed_is_500_only_on_request(host: Host) -> None:
+def test_running_is_202_done_is_200(host: Host) -> None:
+    """Running is 202 done is 200 and failed is 500 only on request."""
     host.start_new("race", {"cancel": True}, instance_id="running")
     status, headers, _ = host.call_http("GET", "/durabletask/instances/running")
     assert status == 202

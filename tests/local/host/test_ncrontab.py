@@ -71,7 +71,8 @@ FIELDS = (
 
 
 @given(st.tuples(*FIELDS), st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)))  # noqa: DTZ001 - made aware below
-def test_an_occurrence_is_later_matches_and_none_is_skipped(fields: tuple[str, ...], moment: datetime) -> None:
+def test_occurrence_is_later_matches(fields: tuple[str, ...], moment: datetime) -> None:
+    """An occurrence is later matches and none is skipped."""
     schedule = Schedule.parse(" ".join(fields))
     instant = moment.replace(tzinfo=UTC)
     found = schedule.next_after(instant)

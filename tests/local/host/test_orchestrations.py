@@ -38,7 +38,8 @@ def test_no_input_stays_none(host: Host) -> None:
     assert status.output == "Hello None!"
 
 
-def test_a_failing_activity_fails_its_orchestration_and_says_why(host: Host) -> None:
+def test_failing_activity_fails_its_orchestration(host: Host) -> None:
+    """A failing activity fails its orchestration and says why."""
     status = host.wait(host.start_new("failing"))
     assert status.runtime_status is RuntimeStatus.FAILED
     assert status.output.startswith(
@@ -46,14 +47,16 @@ def test_a_failing_activity_fails_its_orchestration_and_says_why(host: Host) -> 
     )
 
 
-def test_a_failing_child_reaches_its_parent_as_an_exception(host: Host) -> None:
+def test_failing_child_reaches_its_parent_as_exception(host: Host) -> None:
+    """A failing child reaches its parent as an exception."""
     status = host.wait(host.start_new("family"))
     assert status.runtime_status is RuntimeStatus.COMPLETED
     assert "Orchestrator function 'failing' failed: " in status.output
     assert status.output.endswith("\n None")
 
 
-def test_a_terminated_child_does_not_leave_its_parent_waiting(host: Host) -> None:
+def test_terminated_child_frees_its_parent(host: Host) -> None:
+    """A terminated child does not leave its parent waiting."""
     parent = host.start_new("waits_for_child")
     host.run_until_idle(limit=timedelta(0))
     (child,) = [status.instance_id for status in host.instances() if status.name == "race"]
@@ -76,7 +79,8 @@ def test_retries_wait_and_then_give_up(host: Host, sample: ModuleType) -> None:
     assert (status.updated - status.created).total_seconds() == 3
 
 
-def test_an_unknown_activity_fails_the_orchestration_with_its_name(host: Host) -> None:
+def test_unknown_activity_fails_orchestration(host: Host) -> None:
+    """An unknown activity fails the orchestration with its name."""
     assert "'missing' doesn't exist" in host.wait(host.start_new("nothing")).output
 
 
@@ -120,9 +124,8 @@ def test_of_fifty_starters_of_one_id_one_wins(host: Host) -> None:
     assert sorted(results) == ["refused"] * 49 + ["started"]
 
 
-def test_activities_run_at_most_as_many_at_a_time_as_host_json_says(
-    make_host: Callable[..., Host], sample: ModuleType
-) -> None:
+def test_activities_run_at_most_as_many_at_time(make_host: Callable[..., Host], sample: ModuleType) -> None:
+    """Activities run at most as many at a time as host json says."""
     sample.gate.clear()
     host = make_host(
         host_json={"extensions": {"durableTask": {"maxConcurrentActivityFunctions": 3}}}, clock=SystemClock()

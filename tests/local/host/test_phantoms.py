@@ -12,7 +12,8 @@ import pytest
 from local.host import Host, InstanceNotFoundError
 
 
-def test_a_finished_activity_runs_again_and_changes_nothing(host: Host, sample: ModuleType) -> None:
+def test_finished_activity_runs_again(host: Host, sample: ModuleType) -> None:
+    """A finished activity runs again and changes nothing."""
     iid = host.start_new("one", "bob")
     host.wait(iid)
     before = (host.status(iid), host.history(iid))

@@ -119,7 +119,8 @@ def retrying(attempts: int) -> Action:
     return Action(ActionKind.CALL_ACTIVITY_WITH_RETRY, name="a", retry=policy)
 
 
-def test_a_retry_takes_an_id_for_its_timer_and_one_for_the_next_attempt() -> None:
+def test_retry_takes_id_for_its_timer() -> None:
+    """A retry takes an id for its timer and one for the next attempt."""
     history = started(scheduled(0, "a"), failed(0))
     first = replay_actions(history, (retrying(2),))
     assert [(work.id, work.kind, work.fire_at) for work in first.new] == [(1, "timer", NOW + timedelta(seconds=10))]
@@ -153,7 +154,8 @@ def test_continue_as_new_takes_an_id_and_keeps_its_input() -> None:
         (scheduled(0, "a"), wait("e")),
     ],
 )
-def test_a_history_that_the_code_does_not_repeat_is_refused(event: Event, action: Action) -> None:
+def test_history_that_code_does_not_repeat_is_refused(event: Event, action: Action) -> None:
+    """A history that the code does not repeat is refused."""
     with pytest.raises(NonDeterministicError, match="Did the orchestrator change"):
         replay_actions(started(event), (action,))
 

@@ -87,7 +87,8 @@ def test_a_state_file_has_one_host(make_host: Callable[..., Host]) -> None:
         make_host()
 
 
-def test_a_stopped_host_frees_its_state_file_and_refuses_work(make_host: Callable[..., Host]) -> None:
+def test_stopped_host_frees_its_state_file(make_host: Callable[..., Host]) -> None:
+    """A stopped host frees its state file and refuses work."""
     first = make_host()
     first.stop()
     first.stop()
@@ -112,9 +113,8 @@ def test_a_state_file_that_gave_each_event_its_row_goes_on(make_host: Callable[.
     assert second.wait(iid).output == ["yes", "Hello winner!"]
 
 
-def test_a_broken_state_file_stops_the_engine_and_tells_who_waits(
-    make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_state_file_stops_engine(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken state file stops the engine and tells who waits."""
     host = make_host()
     iid = host.start_new("race", {"cancel": True})
     host.run_until_idle()

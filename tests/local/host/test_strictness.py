@@ -72,7 +72,8 @@ def test_changed_code_fails_a_running_instance_loudly(make_host: Callable[..., H
     after.stop()
 
 
-def test_unread_external_events_are_dropped_at_continue_as_new(host: Host) -> None:
+def test_unread_external_events_are_dropped(host: Host) -> None:
+    """Unread external events are dropped at continue as new."""
     iid = host.start_new("listener", {"generation": 1})
     host.raise_event(iid, "news", "first")
     host.raise_event(iid, "news", "unread")
@@ -82,7 +83,8 @@ def test_unread_external_events_are_dropped_at_continue_as_new(host: Host) -> No
     assert host.wait(iid).output == ["first", "second"]
 
 
-def test_a_timer_that_lost_keeps_the_instance_running_until_it_fires(host: Host) -> None:
+def test_timer_that_lost_keeps_instance_running(host: Host) -> None:
+    """A timer that lost keeps the instance running until it fires."""
     iid = host.start_new("race", {"cancel": False})
     host.raise_event(iid, "approval", "yes")
     with pytest.raises(TimeoutError):
@@ -102,7 +104,8 @@ def test_a_cancelled_timer_does_not(host: Host) -> None:
     assert host.run_until_idle().now == status.created
 
 
-def test_timers_of_an_old_generation_do_not_fire_in_the_new_one(host: Host) -> None:
+def test_timers_of_old_generation_do_not_fire(host: Host) -> None:
+    """Timers of an old generation do not fire in the new one."""
     iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
     host.run_until_idle()
     seen = host.wait(iid).output
@@ -110,7 +113,8 @@ def test_timers_of_an_old_generation_do_not_fire_in_the_new_one(host: Host) -> N
     assert [entry[1][11:19] for entry in seen] == ["00:01:00", "00:02:00", "00:03:00"]
 
 
-def test_children_of_every_generation_have_ids_of_their_own(host: Host) -> None:
+def test_children_of_every_generation_have_ids(host: Host) -> None:
+    """Children of every generation have ids of their own."""
     iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
     host.run_until_idle()
     host.wait(iid)
@@ -135,7 +139,8 @@ def test_a_custom_status_over_16_kb_of_utf_16_is_refused(host: Host, size: int, 
         assert "custom status is too large" in status.output
 
 
-def test_an_event_from_the_sdk_client_arrives_as_text_and_from_a_webhook_as_data(host: Host) -> None:
+def test_event_from_sdk_client_arrives_as_text(host: Host) -> None:
+    """An event from the sdk client arrives as text and from a webhook as data."""
     host.start_new("listener", {"generation": 2, "first": None}, instance_id="webhook")
     host.raise_event("webhook", "news", {"a": 1})
     assert host.wait("webhook").output == [None, {"a": 1}]
@@ -144,7 +149,8 @@ def test_an_event_from_the_sdk_client_arrives_as_text_and_from_a_webhook_as_data
     assert host.wait("client").output == [None, '{"a": 1}']
 
 
-def test_suspended_instances_get_nothing_until_they_are_resumed(host: Host) -> None:
+def test_suspended_instances_get_nothing(host: Host) -> None:
+    """Suspended instances get nothing until they are resumed."""
     iid = host.start_new("race", {"cancel": True})
     host.suspend(iid, "wait")
     host.raise_event(iid, "approval", "yes")
@@ -193,7 +199,8 @@ def test_a_cancelled_timer_causes_no_episode(host: Host) -> None:
     assert episodes == ["00:00", "00:01", "02:01"]
 
 
-def test_a_child_of_an_earlier_life_does_not_answer_the_new_one(host: Host) -> None:
+def test_child_of_earlier_life_does_not_answer_new_one(host: Host) -> None:
+    """A child of an earlier life does not answer the new one."""
     host.start_new("waits_for_child", instance_id="p")
     host.run_until_idle(limit=timedelta(0))
     (old_child,) = [status for status in host.instances() if status.name == "race"]
@@ -217,7 +224,8 @@ def test_the_timer_of_a_terminated_instance_never_fires(host: Host) -> None:
     assert 11 not in [event["EventType"] for event in host.history("i")]
 
 
-def test_the_late_result_of_a_terminated_instance_counts_for_nothing(host: Host, sample: ModuleType) -> None:
+def test_late_result_of_terminated_instance_counts(host: Host, sample: ModuleType) -> None:
+    """The late result of a terminated instance counts for nothing."""
     sample.gate.clear()
     host.start_new("gated_one", "x", instance_id="i")
     host.terminate("i")
@@ -227,9 +235,8 @@ def test_the_late_result_of_a_terminated_instance_counts_for_nothing(host: Host,
     assert host.phantoms.finished() == []
 
 
-def test_a_child_id_that_is_taken_leaves_the_parent_waiting_and_is_logged(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_child_id_that_is_taken_leaves_parent_waiting(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """A child id that is taken leaves the parent waiting and is logged."""
     host.start_new("race", {"cancel": True}, instance_id="child")
     host.start_new("takes_id", instance_id="p")
     host.run_until_idle(limit=timedelta(0))

@@ -104,9 +104,8 @@ def test_the_schedule_comes_from_a_setting(make_host: Callable[..., Host], monke
     assert app.fired == [("01 01:30:00", False)]
 
 
-def test_a_missing_setting_is_named_and_all_other_functions_work(
-    make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_setting_is_named(make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
+    """A missing setting is named and all other functions work."""
     app = App("%NO_SUCH_SETTING%")
     make_host(app=app.app, clock=app.clock).run_until_idle(limit=timedelta(days=2))
     assert app.fired == []

@@ -37,13 +37,15 @@ def test_children_and_starts_get_the_default_version(make_host: Callable[..., Ho
     assert host.history(iid)[1]["Version"] == "2.1"
 
 
-def test_a_child_of_an_older_instance_gets_the_current_version(make_host: Callable[..., Host]) -> None:
+def test_child_of_older_instance_gets_current_version(make_host: Callable[..., Host]) -> None:
+    """A child of an older instance gets the current version."""
     host = make_host(host_json=host_json("2.1"))
     output = host.wait(host.start_new("who", "parent", version="1.0")).output
     assert (output["version"], output["child"]["version"]) == ("1.0", "2.1")
 
 
-def test_older_instances_run_and_newer_ones_are_left_alone_by_default(make_host: Callable[..., Host]) -> None:
+def test_older_instances_run(make_host: Callable[..., Host]) -> None:
+    """Older instances run and newer ones are left alone by default."""
     host = make_host(host_json=host_json("1.2"))
     assert outcomes(host, "1.0", "1.2", "1.10") == [
         RuntimeStatus.COMPLETED,
@@ -66,12 +68,14 @@ def test_none_runs_every_version(make_host: Callable[..., Host]) -> None:
     assert outcomes(host, "1.0", "2.0", "anything") == [RuntimeStatus.COMPLETED] * 3
 
 
-def test_a_host_without_a_version_runs_only_instances_without_one(make_host: Callable[..., Host]) -> None:
+def test_host_without_version_runs_only_instances(make_host: Callable[..., Host]) -> None:
+    """A host without a version runs only instances without one."""
     host = make_host(host_json=host_json(None))
     assert outcomes(host, "", "1.0") == [RuntimeStatus.COMPLETED, RuntimeStatus.PENDING]
 
 
-def test_an_instance_from_before_versions_is_run_by_a_host_with_one(make_host: Callable[..., Host]) -> None:
+def test_instance_from_before_versions_is_run_by_host(make_host: Callable[..., Host]) -> None:
+    """An instance from before versions is run by a host with one."""
     first = make_host(host_json=host_json(None))
     iid = first.start_new("race", {"cancel": True})
     first.run_until_idle(limit=timedelta(0))
@@ -81,7 +85,8 @@ def test_an_instance_from_before_versions_is_run_by_a_host_with_one(make_host: C
     assert second.wait(iid).output == ["yes", "Hello winner!"]
 
 
-def test_a_rejected_instance_runs_after_a_restart_with_a_fitting_host(make_host: Callable[..., Host]) -> None:
+def test_rejected_instance_runs_after_restart(make_host: Callable[..., Host]) -> None:
+    """A rejected instance runs after a restart with a fitting host."""
     old = make_host(host_json=host_json("1.0"))
     iid = old.start_new("one", "x", version="2.0")
     old.run_until_idle()
@@ -112,9 +117,8 @@ def test_nothing_that_came_for_a_rejected_instance_is_lost(make_host: Callable[.
     assert sample.calls["hello"] == 5
 
 
-def test_an_activity_of_a_rejected_instance_runs_and_its_result_waits(
-    make_host: Callable[..., Host], sample: ModuleType
-) -> None:
+def test_activity_of_rejected_instance_runs(make_host: Callable[..., Host], sample: ModuleType) -> None:
+    """An activity of a rejected instance runs and its result waits."""
     sample.gate.clear()
     new = make_host(host_json=host_json("2.0"))
     iid = new.start_new("gated_one", "x")
@@ -140,9 +144,8 @@ def test_termination_of_a_rejected_instance_waits_with_it(make_host: Callable[..
     assert new.wait(iid).runtime_status is RuntimeStatus.TERMINATED
 
 
-def test_a_rejected_instance_is_looked_at_once_and_logged_with_both_versions(
-    make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rejected_instance_is_looked(make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
+    """A rejected instance is looked at once and logged with both versions."""
     host = make_host(host_json=host_json("1.0"))
     with caplog.at_level(logging.WARNING, "local.host.engine"):
         iid = host.start_new("one", "x", version="2.0")

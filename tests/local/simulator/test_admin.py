@@ -16,7 +16,8 @@ V4 = "api-version=2024-11-30"
 INFO = f"/documentintelligence/info?{V4}"
 
 
-def test_the_journal_tells_what_was_asked_and_nothing_secret(service: Service) -> None:
+def test_journal_tells_what_was_asked(service: Service) -> None:
+    """The journal tells what was asked and nothing secret."""
     service.source.put_model(v2_model(MODEL))
     service.call("source", "GET", f"/formrecognizer/v2.1/custom/models/{MODEL}?includeKeys=true")
     service.call("source", "POST", f"/documentintelligence/documentModels:authorizeCopy?{V4}", json={"modelId": "copy"})
@@ -168,7 +169,8 @@ def test_kinds_are_listed_apart_or_together(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["models?kind=x", "models?kind=", f"models/{MODEL}?kind=Classifier"])
-def test_a_kind_that_does_not_exist_is_refused_and_not_ignored(service: Service, path: str) -> None:
+def test_kind_that_does_not_exist_is_refused(service: Service, path: str) -> None:
+    """A kind that does not exist is refused and not ignored."""
     service.source.put_model(v2_model(MODEL))
     answer = service.admin("source", "GET", path)
     assert answer.status_code == 400
@@ -211,7 +213,8 @@ def test_settings_that_cannot_be_are_refused(service: Service, path: str, body: 
     assert service.admin("source", "GET", path).json() == before
 
 
-def test_a_resource_that_is_down_is_reached_through_another_and_the_admin_port(service: Service) -> None:
+def test_resource_that_is_down_is_reached_through(service: Service) -> None:
+    """A resource that is down is reached through another and the admin port."""
     assert service.admin("target", "PUT", "resources/source/down", json={"down": True}).json() == {"down": True}
     with pytest.raises(requests.exceptions.ConnectionError):
         service.call("source", "GET", INFO)
@@ -249,9 +252,10 @@ def test_faults_are_put_in_listed_and_taken_out(service: Service) -> None:
         ("PUT", "behaviour", {"mood": "bad"}, "'mood'"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_told_in_words_and_not_in_pythons(
+def test_what_is_wrong_with_body_is_told_in_words(
     service: Service, method: str, path: str, body: dict[str, Any], said: str
 ) -> None:
+    """What is wrong with a body is told in words and not in pythons."""
     answer = service.admin("source", method, path, json=body)
     assert answer.status_code == 400
     assert said in answer.json()["error"]
@@ -295,7 +299,8 @@ def test_equal_seeds_give_equal_ids() -> None:
     assert ids(7) == ids(7) != ids(8)
 
 
-def test_a_taken_port_is_an_error_and_gives_the_others_back() -> None:
+def test_taken_port_is_error_and_gives_others_back() -> None:
+    """A taken port is an error and gives the others back."""
     with Simulator([SOURCE]) as running:
         port = int(running.endpoint("source").rpartition(":")[2])
         again = ResourceSpec("again", TARGET.region, TARGET.resource_id, TARGET.key, port=port)

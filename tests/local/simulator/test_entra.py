@@ -91,7 +91,8 @@ def test_over_https_with_an_authority_of_our_own(tmp_path: Path, monkeypatch: py
             requests.get(endpoint + INFO, timeout=5)
 
 
-def test_a_user_assigned_identity_is_asked_for_by_its_client_id(simulator: Simulator) -> None:
+def test_user_assigned_identity_is_asked(simulator: Simulator) -> None:
+    """A user assigned identity is asked for by its client id."""
     token = ManagedIdentityCredential(client_id="narrow").get_token(f"{AUDIENCE}/.default").token
     assert info(simulator, "source", token).status_code == 200
 
@@ -147,9 +148,8 @@ def test_the_identity_endpoint_keeps_to_its_protocol(
     assert "access_token" not in answer.json()
 
 
-def test_a_wrong_identity_header_is_an_authentication_error(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_identity_header_is_authentication_error(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong identity header is an authentication error."""
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     with pytest.raises(ClientAuthenticationError):
         ManagedIdentityCredential().get_token(f"{AUDIENCE}/.default")

@@ -46,7 +46,8 @@ def test_a_status_can_have_any_body(service: Service, body: Any, text: str) -> N
     assert authorize(service).text == text
 
 
-def test_a_delay_comes_before_the_work_and_then_all_is_well(service: Service) -> None:
+def test_delay_comes_before_work_and_then_all_is_well(service: Service) -> None:
+    """A delay comes before the work and then all is well."""
     service.source.inject("authorizeCopy", "delay", seconds=0.05)
     assert authorize(service).status_code == 200
     assert only_entry(service) == ("delay", 200)
@@ -112,7 +113,8 @@ def test_a_malformed_body_is_no_json_and_the_work_is_done(service: Service) -> N
     assert work_was_done(service)
 
 
-def test_a_truncated_body_is_shorter_than_promised_and_the_work_is_done(service: Service) -> None:
+def test_truncated_body_is_shorter_than_promised(service: Service) -> None:
+    """A truncated body is shorter than promised and the work is done."""
     service.source.inject("authorizeCopy", "truncated")
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         authorize(service)
@@ -198,7 +200,8 @@ def test_a_fault_that_cannot_be_is_refused(service: Service, fault: dict[str, An
     assert service.admin("source", "GET", "faults").json() == {"faults": []}
 
 
-def test_a_resource_that_is_down_refuses_connections_and_comes_back(service: Service) -> None:
+def test_resource_that_is_down_refuses_connections(service: Service) -> None:
+    """A resource that is down refuses connections and comes back."""
     assert service.call("source", "GET", INFO).status_code == 200
     service.source.down()
     with pytest.raises(requests.exceptions.ConnectionError):

@@ -39,7 +39,8 @@ def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(process.stdout.readline()))
 
 
-def test_it_says_when_it_is_ready_serves_its_seed_and_ends_with_its_input() -> None:
+def test_it_says_when_it_is_ready_serves_its_seed() -> None:
+    """It says when it is ready serves its seed and ends with its input."""
     with start(CONFIG, "--exit-with-stdin") as process:
         said = ready(process)
         endpoint = said["resources"]["forms-westeurope"]["endpoint"]
@@ -64,7 +65,8 @@ def test_it_ends_well_when_told_to(number: signal.Signals) -> None:
         assert process.wait(10) == 0
 
 
-def test_a_wrong_configuration_is_explained_without_the_key() -> None:
+def test_wrong_configuration_is_explained_without_key() -> None:
+    """A wrong configuration is explained without the key."""
     wrong = {"resources": [RESOURCE | {"colour": "red"}]}
     with start(wrong) as process:
         _, complaints = process.communicate(timeout=10)
@@ -83,7 +85,8 @@ def test_a_configuration_file_is_read(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_it_issues_tokens_to_the_identity_of_its_configuration() -> None:
+def test_it_issues_tokens_to_identity() -> None:
+    """It issues tokens to the identity of its configuration."""
     with start(CONFIG | {"entra": {"identityHeader": "h-of-the-test"}}, "--exit-with-stdin") as process:
         said = ready(process)
         params = {"resource": "https://cognitiveservices.azure.com", "api-version": "2019-08-01"}

@@ -64,7 +64,8 @@ def test_a_classifier_is_copied_and_loses_its_tags(live: Simulator) -> None:
     assert [item.kind for item in client(live, "source").list_operations()] == ["documentClassifierCopyTo"]
 
 
-def test_a_composed_model_is_copied_once_its_parts_are_there(live: Simulator) -> None:
+def test_composed_model_is_copied_after_its_parts(live: Simulator) -> None:
+    """A composed model is copied once its parts are there."""
     source, target = live.resource("source"), live.resource("target")
     source.put_model(v4_composed_model("mail", classifier_id="sorter", parts={"invoice": ("invoices", {"Total": 0.9})}))
     with pytest.raises(HttpResponseError):

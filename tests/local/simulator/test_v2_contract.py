@@ -78,7 +78,8 @@ def test_the_token_lives_a_day_counted_in_unix_seconds(service: Service) -> None
     assert re.fullmatch(r"[0-9a-f-]{36}", permission["modelId"])
 
 
-def test_each_authorization_makes_another_placeholder_that_stays_creating(service: Service) -> None:
+def test_each_authorization_makes_another_placeholder(service: Service) -> None:
+    """Each authorization makes another placeholder that stays creating."""
     first, second = authorize(service), authorize(service)
     service.clock.advance(5 * 86_400)
 
@@ -90,7 +91,8 @@ def test_each_authorization_makes_another_placeholder_that_stays_creating(servic
     }
 
 
-def test_a_copy_posted_to_copy_authorization_as_the_article_says_makes_a_placeholder(service: Service) -> None:
+def test_copy_posted_to_copy_authorization(service: Service) -> None:
+    """A copy posted to copy authorization as the article says makes a placeholder."""
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     answer = service.call("target", "POST", f"{BASE}/copyAuthorization", json=copy_body(permission))
@@ -106,7 +108,8 @@ def test_both_spellings_of_copy_results_answer(service: Service, name: str) -> N
     assert service.call("source", "GET", location.replace("copyresults", name)).status_code == 200
 
 
-def test_dates_are_rewritten_with_fractions_when_the_copy_ends(service: Service) -> None:
+def test_dates_are_rewritten_with_fractions(service: Service) -> None:
+    """Dates are rewritten with fractions when the copy ends."""
     service.source.put_model(v2_model(MODEL))
     started = start(service, authorize(service))
     early = service.call("source", "GET", started.headers["Operation-Location"]).json()
@@ -127,9 +130,8 @@ def test_dates_are_rewritten_with_fractions_when_the_copy_ends(service: Service)
         ({"copyAuthorization": {"modelId": NOBODY}}, AUTHORIZATION_METADATA),
     ],
 )
-def test_a_wrong_target_is_accepted_and_fails_while_polling(
-    service: Service, change: dict[str, Any], message: str
-) -> None:
+def test_wrong_target_is_accepted_and_fails(service: Service, change: dict[str, Any], message: str) -> None:
+    """A wrong target is accepted and fails while polling."""
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     body = copy_body(permission) | {
@@ -168,7 +170,8 @@ def test_an_authorization_expires_after_a_day(service: Service, age: int, status
     assert finish(service, start(service, permission))["status"] == status
 
 
-def test_an_unknown_source_is_an_internal_error_and_burns_the_authorization(service: Service) -> None:
+def test_unknown_source_is_internal_error(service: Service) -> None:
+    """An unknown source is an internal error and burns the authorization."""
     permission = authorize(service)
     refused = start(service, permission)
     assert error(refused) == (500, "1999")
@@ -177,7 +180,8 @@ def test_an_unknown_source_is_an_internal_error_and_burns_the_authorization(serv
     assert finish(service, start(service, permission))["status"] == "failed"
 
 
-def test_a_placeholder_deleted_meanwhile_lets_the_copy_fail(service: Service) -> None:
+def test_placeholder_deleted_meanwhile_lets_copy_fail(service: Service) -> None:
+    """A placeholder deleted meanwhile lets the copy fail."""
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     started = start(service, permission)
@@ -186,7 +190,8 @@ def test_a_placeholder_deleted_meanwhile_lets_the_copy_fail(service: Service) ->
     assert service.target.models() == []
 
 
-def test_what_is_copied_is_the_model_as_it_was_at_the_start(service: Service) -> None:
+def test_what_is_copied_is_model_as_it_was_at_start(service: Service) -> None:
+    """What is copied is the model as it was at the start."""
     service.source.put_model(v2_model(MODEL, fields={"Total": 0.5}))
     permission = authorize(service)
     started = start(service, permission)
@@ -255,7 +260,8 @@ def test_every_answer_carries_a_request_id_of_its_own(service: Service) -> None:
     assert len(ids) == 3
 
 
-def test_the_last_page_ends_with_an_empty_link_and_links_have_lost_op_full(service: Service) -> None:
+def test_last_page_ends_with_empty_link(service: Service) -> None:
+    """The last page ends with an empty link and links have lost op full."""
     service.source.set_limits(page_size=4)
     for number in range(9):
         service.source.put_model(v2_model(f"{number:08x}-0000-4000-8000-000000000000"))
@@ -282,7 +288,8 @@ def test_a_next_link_can_be_made_to_work_as_it_is(service: Service) -> None:
     assert service.call("source", "GET", page["nextLink"]).json() == {"modelList": [], "nextLink": ""}
 
 
-def test_the_last_page_can_be_empty_where_newer_models_fill_it(service: Service) -> None:
+def test_last_page_can_be_empty(service: Service) -> None:
+    """The last page can be empty where newer models fill it."""
     service.source.set_limits(page_size=2)
     service.source.put_model(v2_model(MODEL))
     service.source.put_model(v4_model("zzz-newer"))

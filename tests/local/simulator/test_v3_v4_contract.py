@@ -55,7 +55,8 @@ def errors(answer: requests.Response) -> tuple[int, str, str]:
 
 
 @every_version
-def test_authorize_answers_200_and_the_whole_permission_for_an_hour(service: Service, version: str) -> None:
+def test_authorize_answers_200(service: Service, version: str) -> None:
+    """Authorize answers 200 and the whole permission for an hour."""
     answer = authorize(service, version)
     body = answer.json()
     assert answer.status_code == 200
@@ -125,7 +126,8 @@ def test_a_placeholder_is_invisible_but_its_id_is_taken(service: Service, versio
     assert [model.state for model in service.target.models()] == ["placeholder"]
 
 
-def test_deleting_a_placeholder_frees_its_id_or_not_as_chosen(service: Service) -> None:
+def test_deleting_placeholder_frees_its_id(service: Service) -> None:
+    """Deleting a placeholder frees its id or not as chosen."""
     path = f"{base(V4)}/documentModels/copy?api-version={V4}"
     authorize(service, V4)
     service.target.set_behaviour(placeholder_delete="notFound")
@@ -136,7 +138,8 @@ def test_deleting_a_placeholder_frees_its_id_or_not_as_chosen(service: Service) 
     assert authorize(service, V4).status_code == 200
 
 
-def test_an_authorization_does_not_fill_a_placeholder_that_was_made_again(service: Service) -> None:
+def test_authorization_does_not_fill_placeholder(service: Service) -> None:
+    """An authorization does not fill a placeholder that was made again."""
     service.source.put_model(v4_model("invoices"))
     old = authorize(service, V4).json()
     service.call("target", "DELETE", f"{base(V4)}/documentModels/copy?api-version={V4}")
@@ -240,7 +243,8 @@ def test_operations_are_kept_for_a_day(service: Service) -> None:
     assert get(service, "source", V4, "operations").json() == {"value": []}
 
 
-def test_older_versions_do_not_show_operations_of_newer_ones(service: Service) -> None:
+def test_older_versions_do_not_show_operations(service: Service) -> None:
+    """Older versions do not show operations of newer ones."""
     service.source.put_model(v4_model("invoices"))
     ended = finish(service, start(service, V4, authorize(service, V4).json()))
     assert get(service, "source", V31, "operations").json() == {"value": []}
@@ -265,7 +269,8 @@ def test_listed_operations_have_no_result(service: Service) -> None:
     assert listed["tags"] == {"run": "7"}
 
 
-def test_the_link_keeps_the_version_and_is_absent_at_the_end(service: Service) -> None:
+def test_link_keeps_version_and_is_absent_at_end(service: Service) -> None:
+    """The link keeps the version and is absent at the end."""
     service.source.set_limits(page_size=6)
     for number in range(10):
         service.source.put_model(v4_model(f"model-{number}"))
@@ -279,7 +284,8 @@ def test_the_link_keeps_the_version_and_is_absent_at_the_end(service: Service) -
     assert len(seen) == len(set(seen))
 
 
-def test_the_list_shows_ready_models_of_older_versions_only(service: Service) -> None:
+def test_list_shows_ready_models(service: Service) -> None:
+    """The list shows ready models of older versions only."""
     service.source.put_model(v2_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"))
     service.source.put_model(v2_model("44f4d42c-cd2f-4e74-b990-a1aeafab5a5d", state="invalid"))
     service.source.put_model(v4_model("newer"))
@@ -348,7 +354,8 @@ def test_a_preview_that_ended_is_gone(service: Service) -> None:
     assert service.call("source", "GET", path).status_code == 410
 
 
-def test_a_classifier_copy_keeps_the_description_and_drops_tags(service: Service) -> None:
+def test_classifier_copy_keeps_description(service: Service) -> None:
+    """A classifier copy keeps the description and drops tags."""
     service.source.put_model(classifier("sorter", description="by kind"))
     permission = authorize(service, V4, "sorter", "Classifier", tags={"a": "b"}).json()
     assert {"targetClassifierId", "targetClassifierLocation"} < set(permission)
@@ -359,7 +366,8 @@ def test_a_classifier_copy_keeps_the_description_and_drops_tags(service: Service
     assert "tags" not in copied
 
 
-def test_a_permission_for_a_classifier_does_not_copy_a_model(service: Service) -> None:
+def test_permission_for_classifier_does_not_copy_model(service: Service) -> None:
+    """A permission for a classifier does not copy a model."""
     service.source.put_model(v4_model("twin"))
     permission = authorize(service, V4, "twin", "Classifier").json()
     as_model = {name.replace("Classifier", "Model"): value for name, value in permission.items()}
@@ -372,7 +380,8 @@ def test_a_permission_of_another_generation_is_not_one(service: Service) -> None
     assert finish(service, start(service, V4, permission))["status"] == "failed"
 
 
-def test_a_permission_of_one_resource_does_not_open_another(service: Service) -> None:
+def test_permission_opens_one_resource_only(service: Service) -> None:
+    """A permission of one resource does not open another."""
     service.source.put_model(v4_model("invoices"))
     permission = authorize(service, V4).json()
     other = {"targetResourceId": SOURCE.resource_id, "targetResourceRegion": SOURCE.region}

@@ -76,7 +76,7 @@ def refusal(*problems: Problem) -> PydanticCustomError:
 
 
 def problems_of(errors: Iterable[ErrorDetails]) -> tuple[Problem, ...]:
-    """Put pydantic's errors into words of ours."""
+    """Return pydantic's errors as problems in the app's words."""
     return tuple(problem for error in worth_telling(errors) for problem in _problems_of_one(error))
 
 
@@ -107,7 +107,7 @@ def _problems_of_one(error: ErrorDetails) -> list[Problem]:
     return [Problem(field, *in_words(error, "docs/configuration.md"))]
 
 
-# What to do about each of pydantic's errors that our fields can give. {…} comes from its context, never from the input.
+# What to do about each of pydantic's errors that the fields can cause. {…} comes from its context, never from the input.
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "add it"),
     "string_type": ("not a text", "put it in double quotes"),

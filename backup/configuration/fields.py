@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from backup.api_versions import generation_of
-from backup.configuration_problems import Problem, looks_like_a_key, refusal, shown
+from backup.configuration.problems import Problem, looks_like_a_key, refusal, shown
 
 NAME_PATTERN: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -50,7 +50,7 @@ def _spelled(parts: SplitResult, host: str, port: int | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this machine, going by its name alone: no look-up is made."""
+    """Tell whether ``host`` is this machine, by its name alone: no look-up is made."""
     if host == "localhost":
         return True
     try:
@@ -123,7 +123,7 @@ def _api_version(value: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""A name that we give: of a resource or a plan. It becomes part of addresses and run ids."""
+"""The name of a resource or a plan. It becomes part of addresses and run ids."""
 
 # The patterns below are for editors, by way of the JSON Schema; the functions above decide, and say more.
 Endpoint = Annotated[str, AfterValidator(endpoint_of), Field(json_schema_extra={"pattern": "^https?://[^/?#@\\s]+/?$"})]

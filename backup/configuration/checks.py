@@ -1,7 +1,7 @@
 """What no field shows by itself: names that lead nowhere, two names for one account, entries that occur twice.
 
-These look at the JSON document and not at the finished configuration, so that they find what they can also where other parts of it
-are wrong: somebody who mends a configuration wants to be told everything at once.
+These checks read the JSON document and not the finished configuration, so that they work even if other parts of it are wrong: a person
+who corrects a configuration wants to see all problems at once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from backup.configuration_fields import NAME_PATTERN, endpoint_of
-from backup.configuration_problems import Problem, did_you_mean, path_of, shown
+from backup.configuration.fields import NAME_PATTERN, endpoint_of
+from backup.configuration.problems import Problem, did_you_mean, path_of, shown
 
 _NAME: Final = re.compile(NAME_PATTERN)
 

@@ -1,16 +1,17 @@
-"""The parts of a configuration: resources, how copies are made, routes and plans."""
+"""The configuration: which resources exist, how to reach them, and what is backed up where. Nothing secret is in it: it names keys only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_checks import resource_problems
-from backup.configuration_fields import ApiVersion, ClientId, Endpoint, Glob, Region, ResourceId, Scope, Setting
-from backup.configuration_problems import refusal
+from backup.configuration.checks import cross_problems, resource_problems
+from backup.configuration.fields import ApiVersion, ClientId, Endpoint, Glob, Name, Region, ResourceId, Scope, Setting
+from backup.configuration.problems import refusal, unknown_name
 from backup.document_models import Kind
 
 _DEADLINE_LIMIT: Final = 6 * 24 * 60
@@ -24,7 +25,7 @@ class Section(BaseModel):
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        hide_input_in_errors=True,  # a value may be a key that somebody pasted
+        hide_input_in_errors=True,  # a value may be a key, pasted by mistake
         use_attribute_docstrings=True,
     )
 
@@ -92,7 +93,7 @@ class Resource(Section):
     """Sign in with Entra ID instead of a key. Either this or keySetting."""
 
     rate_limits: RateLimits = RateLimits()
-    """How often we call it at most."""
+    """How often the app calls it, at most."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -111,7 +112,7 @@ class CopySettings(Section):
     """How many copies one run works on at the same time: enough to use what rateLimits allow while each takes some seconds."""
 
     ambiguity_window_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
-    """How long to look for the effect of a call whose answer was lost, before the call counts as not done."""
+    """How long to check for the effect of a call whose answer was lost, before the call counts as not made."""
 
     call_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=230)] = 90
     """How long one call to a resource may take, from connecting to the last byte of the answer."""
@@ -120,8 +121,8 @@ class CopySettings(Section):
     """How long a step repeats a call that a resource does not take (down, 401, 403, 503), before it gives up."""
 
     delete_suspects_after_hours: Annotated[int, Field(strict=True, ge=48, le=8760)] | None = None
-    """Delete v2 models that are still creating so long after a lost answer may have left them; null: only report them, as one may be
-    somebody's training."""
+    """Delete v2 models that are still creating so long after a lost answer may have left them; null: only report them, as one may be a
+    training."""
 
 
 class Route(Section):
@@ -204,3 +205,52 @@ class Plan(Section):
 
     deep_check: DeepCheck = DeepCheck.ROTATING
     """Which replicas each run reads whole."""
+
+
+class Configuration(Section):
+    """Everything that backup.json says."""
+
+    model_config = ConfigDict(title="Form Recognizer model backup")
+
+    schema_location: Annotated[str | None, Field(alias="$schema")] = None
+    """Where editors find the JSON Schema of this file."""
+
+    resources: Annotated[Mapping[Name, Resource], Field(min_length=1)]
+    """The accounts, each under a name that you choose: a-z, 0-9 and hyphens."""
+
+    copies: CopySettings = CopySettings()
+    """How copies are made."""
+
+    routes: tuple[Route, ...] = ()
+    """Special rules for copying between two resources."""
+
+    plans: Mapping[Name, Plan] = {}
+    """The backup policies, each under a name that you choose."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if problems := [*cross_problems(self.model_dump(mode="json", by_alias=True))]:
+            raise refusal(*problems)
+        return self
+
+    def resource(self, name: str) -> Resource:
+        """Return a resource by its name. Raises ``LookupError`` that names the closest ones."""
+        try:
+            return self.resources[name]
+        except KeyError:
+            raise LookupError(unknown_name("resource", name, self.resources)) from None
+
+    def plan(self, name: str) -> Plan:
+        """Return a plan by its name. Raises ``LookupError`` that names the closest ones."""
+        try:
+            return self.plans[name]
+        except KeyError:
+            raise LookupError(unknown_name("plan", name, self.plans)) from None
+
+    def allows_encryption_downgrade(self, source: str, target: str) -> bool:
+        """Tell whether copies from ``source`` may go to a ``target`` that protects its data less."""
+        return any(
+            route.allow_encryption_downgrade
+            for route in self.routes
+            if (route.source, route.target) == (source, target)
+        )
