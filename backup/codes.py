@@ -88,7 +88,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code means to users, and what the orchestrator does about it."""
+    """What a code means to users, what they can do ("none: " and what the app does), and what the orchestrator does."""
 
     remedy: Remedy
     means: str
@@ -103,9 +103,7 @@ MEANINGS: dict[Code, Meaning] = {
         "the resource answers 429: too many calls",
         "none: the app waits as long as the resource asks; if it happens often, lower rateLimits in backup.json",
     ),
-    Code.SERVICE_BUSY: Meaning(
-        _WAIT, "the resource answers 503 and names a time to wait", "none: the app waits and retries"
-    ),
+    Code.SERVICE_BUSY: Meaning(_WAIT, "the resource answers 503 with Retry-After", "none: the app waits and retries"),
     Code.UNREACHABLE: Meaning(
         _WAIT,
         "the app cannot connect to the resource",
@@ -117,21 +115,15 @@ MEANINGS: dict[Code, Meaning] = {
         "check the app setting that holds the key, the role assignment and the resource's network rules",
     ),
     Code.NO_ANSWER: Meaning(
-        _WAIT,
-        "the connection broke or timed out before the answer",
-        "none: the app retries; if it repeats, check the network",
+        _WAIT, "no answer: the connection broke or timed out", "none: the app retries; if it repeats, check the network"
     ),
     Code.SERVER_ERROR: Meaning(
-        _WAIT, "the resource answers 5xx", "none: the app retries; if it repeats, see Azure status"
+        _WAIT, "the resource answers 5xx", "none: the app retries; if it lasts, see Azure status"
     ),
     Code.UNREADABLE_ANSWER: Meaning(
-        _WAIT,
-        "the answer does not follow the API",
-        "check that the endpoint in backup.json is the resource itself and not a proxy",
+        _WAIT, "the answer does not follow the API", "check that the endpoint in backup.json is no proxy"
     ),
-    Code.BAD_REQUEST: Meaning(
-        _END, "the service refuses the request as wrong", "read the service's words in the message"
-    ),
+    Code.BAD_REQUEST: Meaning(_END, "the service refuses the request", "read the service's words in the message"),
     Code.VERSION_RETIRED: Meaning(
         _END,
         "the service has retired this API version",
@@ -140,7 +132,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.VERSION_UNSUPPORTED: Meaning(
         _END,
         "this API version cannot copy the model",
-        "add the version that the model was built with to apiVersions of source and target",
+        "add the model's own version to apiVersions of source and target",
     ),
     Code.UNTRUSTED_ADDRESS: Meaning(
         _END,
@@ -161,14 +153,12 @@ MEANINGS: dict[Code, Meaning] = {
         _END, "the source model has expired, and a copy expires with it", "train the model again, then copy it"
     ),
     Code.NO_COMMON_VERSION: Meaning(
-        _END,
-        "source and target have no API version in common that can read this model",
-        "add one to apiVersions of both resources",
+        _END, "source and target share no API version that can read this model", "add one to apiVersions of both"
     ),
     Code.MODEL_EXISTS: Meaning(
         _END,
-        "the target holds other models under this id and all its fallback ids",
-        "delete them, or ask for another targetModelId",
+        "other models in the target have this id and its fallback ids",
+        "delete them, or set another targetModelId",
     ),
     Code.MODEL_LIMIT_REACHED: Meaning(
         _END, "the target holds as many custom models as it may", "delete models there, or ask for a higher limit"
@@ -189,7 +179,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.COMPONENT_FAILED: Meaning(
         _END,
         "a component of a composed model could not be copied to the target under its own id",
-        "the message names the component and its failure: mend that, then ask again",
+        "correct the failure of the component that the message names, then ask again",
     ),
     Code.TARGET_UNRESOLVED: Meaning(
         _END,
@@ -202,47 +192,39 @@ MEANINGS: dict[Code, Meaning] = {
         "encrypt the target likewise, or set allowEncryptionDowngrade on this route",
     ),
     Code.TARGET_NOT_READY: Meaning(
-        _WAIT, "the copy has succeeded but the target does not show it yet", "none: the app looks again"
+        _WAIT, "the copy has succeeded but the target does not show it yet", "none: the app checks again"
     ),
     Code.TARGET_LOST: Meaning(
-        _FRESH, "the target showed the copy and does not any more", "find out who deletes models in the target"
+        _FRESH, "the copy was in the target and is missing now", "find out who deletes models in the target"
     ),
     Code.CONTENT_MISMATCH: Meaning(
         _END,
         "the copy does not equal its source",
-        "look at the difference in the message; delete the copy by hand and copy again",
+        "see the difference in the message, then delete the copy by hand and copy again",
     ),
     Code.TARGET_LIST_FAILED: Meaning(
         _END,
-        "the target's list of models could not be read, so its models were not copied",
-        "the message says why: mend that; the next run tries again",
+        "the target's models could not be listed, so nothing was copied there",
+        "correct the cause named in the message; the next run retries",
     ),
     Code.DRIFTED: Meaning(
-        _END,
-        "a replica differs from what was verified",
-        "none: the next run copies it again; find out who changes models in the target",
+        _END, "a replica differs from what was verified", "none: the next run copies it again; check who changed it"
     ),
     Code.NOT_OURS: Meaning(
         _END,
         "the model under a replica's id is not the verified copy, so it is not deleted",
-        "look at the model in the target, and delete it by hand if it is not needed",
+        "check the model in the target, and delete it by hand if it is not needed",
     ),
     Code.SOURCE_LIST_FAILED: Meaning(
-        _END,
-        "the source's list of models could not be read",
-        "the message says why: mend that; the next run tries again",
+        _END, "the source's models could not be listed", "correct the cause named in the message; the next run retries"
     ),
     Code.SOURCE_LIST_EMPTY: Meaning(
         _END,
         "the source lists no models, but the catalog knows copies of its models",
         "check that the resource and its key are the right ones",
     ),
-    Code.PLAN_CHANGED: Meaning(
-        _END, "the plan differs from the one that was approved", "make a dry run and approve the new plan"
-    ),
-    Code.PLAN_RUNNING: Meaning(
-        _END, "another run of this plan is under way", "wait for the run that the message names"
-    ),
+    Code.PLAN_CHANGED: Meaning(_END, "the plan differs from the approved one", "make a dry run and approve the plan"),
+    Code.PLAN_RUNNING: Meaning(_END, "another run of this plan is under way", "wait for the run named in the message"),
     Code.COPY_REFUSED: Meaning(_FRESH, "the source refuses this authorization", "none: the app retries with a new one"),
     Code.COPY_FAILED: Meaning(
         _FRESH,
@@ -250,14 +232,10 @@ MEANINGS: dict[Code, Meaning] = {
         "none: the app retries with a new authorization; if it repeats, read the service's words in the message",
     ),
     Code.START_UNKNOWN: Meaning(
-        _FRESH,
-        "the answer to the start of the copy was lost, and no copy appeared",
-        "none: the app retries with a new authorization",
+        _FRESH, "the answer to the start was lost; no copy appeared", "none: the app retries with a new authorization"
     ),
     Code.AUTHORIZATION_UNUSABLE: Meaning(
-        _FRESH,
-        "the target's authorization came in an answer that cannot be used",
-        "none: the app retries with a new one",
+        _FRESH, "the answer with the target's authorization cannot be used", "none: the app retries with a new one"
     ),
     Code.AUTHORIZATION_EXPIRED: Meaning(
         _FRESH, "the authorization expired before the copy could start", "none: the app retries with a new one"
@@ -268,21 +246,23 @@ MEANINGS: dict[Code, Meaning] = {
         "none: the app retries with a new one",
     ),
     Code.STILL_COPYING: Meaning(
-        _END,
-        "the deadline passed while the service was still copying",
-        "ask again later: the next run resumes the copy",
+        _END, "the deadline passed while the service was copying", "ask again later: the next run resumes the copy"
     ),
     Code.DEADLINE_EXCEEDED: Meaning(
         _END, "the deadline passed before the copy could start", "ask again, or set a longer deadline"
     ),
-    Code.ALREADY_THERE: Meaning(_END, "the target already holds a verified copy of this version", "none"),
+    Code.ALREADY_THERE: Meaning(
+        _END, "the target has a verified copy of this version", "none: the app keeps that copy"
+    ),
     Code.COPY_IN_PROGRESS: Meaning(
         _END, "another run is copying this model to this target", "wait for the run that the message names"
     ),
-    Code.CANCELLED: Meaning(_END, "the run was cancelled before this copy was authorized", "none"),
+    Code.CANCELLED: Meaning(
+        _END, "the run was cancelled before this copy began", "none: the app started nothing; ask again to copy it"
+    ),
     Code.CLAIM_LOST: Meaning(_END, "another run has taken this copy over", "see the run that the message names"),
     Code.CLAIM_MOVED: Meaning(
-        _FRESH, "a later attempt of this copy has changed its claim", "none: the copy resumes from the claim"
+        _FRESH, "a later attempt of this copy has changed its claim", "none: the app resumes the copy from its claim"
     ),
     Code.CHILD_LOST: Meaning(
         _END,
@@ -295,9 +275,7 @@ MEANINGS: dict[Code, Meaning] = {
         "none: the app deletes the stale placeholder after 90 minutes and retries; if the deadline comes first, the next run does",
     ),
     Code.RECONCILING: Meaning(
-        _WAIT,
-        "an answer was lost, or the claim was changed concurrently: the app finds out what happened",
-        "none: the app retries",
+        _WAIT, "an answer was lost, or the claim changed concurrently", "none: the app checks what happened and retries"
     ),
     Code.CATALOG_UNAVAILABLE: Meaning(
         _WAIT, "the catalog cannot be read or written", "check the app setting CATALOG and the storage account"
@@ -317,7 +295,7 @@ MEANINGS: dict[Code, Meaning] = {
 
 
 def remedy(code: str) -> Remedy:
-    """Return what to do about ``code``; an unknown one (of an older or newer version of the app) ends the copy."""
+    """Return what the orchestrator does about ``code``. A code of another version of the app ends the copy."""
     try:
         return MEANINGS[Code(code)].remedy
     except ValueError:
@@ -325,10 +303,10 @@ def remedy(code: str) -> Remedy:
 
 
 def copy_failure_code(service_code: str | None, service_message: str | None) -> Code:
-    """Return the code for a copy that the service accepted and then failed.
+    """Return the code for a copy that the service accepted and that then failed.
 
-    The service says "2024" both for a resource that it cannot find and for an authorization that it does not accept (recorded
-    2022); the first is a mistake in the configuration and stays one, the second is worth a fresh authorization.
+    The service's code is 2024 both for a target that it cannot find and for an authorization that it refuses (recorded 2022). The first
+    is an error in the configuration; for the second, a new authorization may help.
     """
     text = f"{service_code or ''} {service_message or ''}"
     if "Could not fetch information for Cognitive resource" in text or "ResourceResolverError" in text:

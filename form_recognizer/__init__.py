@@ -4,11 +4,7 @@ A method makes one attempt: nothing here waits, retries or follows a redirect. T
 by the tree of errors in :mod:`form_recognizer.errors`. Orchestration and configuration do not belong here.
 """
 
-from form_recognizer.credentials import (
-    ApiKey,
-    Credential,
-    EntraToken,
-)
+from form_recognizer.credentials import ApiKey, Credential, EntraToken
 from form_recognizer.errors import (
     AccessDenied,
     BadRequest,

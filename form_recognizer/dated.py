@@ -122,18 +122,14 @@ class DatedService(ModelService):
         its result will be, that must be ``target_endpoint``.
         """
         earliest = since.replace(microsecond=0)
-        newest: tuple[datetime, str] | None = None
-        for operation in self._operations():
-            started = operation.optional_time("createdDateTime")
-            name = operation.optional_text("operationId") or ""
-            if started is None or started < earliest or not self._is_copy_to(operation, target_model_id):
-                continue
-            location = operation.optional_text("resourceLocation")
-            if target_endpoint and location and not same_origin(location, target_endpoint):
-                continue
-            if newest is None or (started, name) > newest:
-                newest = (started, name)
-        return newest[1] if newest else None
+        copies = [
+            (started, operation.optional_text("operationId") or "")
+            for operation in self._operations()
+            if (started := operation.optional_time("createdDateTime")) is not None
+            and started >= earliest
+            and self._is_copy_to(operation, target_model_id, target_endpoint)
+        ]
+        return max(copies)[1] if copies else None
 
     def _operations(self) -> Iterator[Fields]:
         page: str | None = self._address("/operations")
@@ -147,11 +143,15 @@ class DatedService(ModelService):
                 return
         raise answer.unusable(f"its list of operations does not end within {_MOST_OPERATION_PAGES} pages")
 
-    def _is_copy_to(self, operation: Fields, target_model_id: str) -> bool:
+    def _is_copy_to(self, operation: Fields, target_model_id: str, target_endpoint: str | None) -> bool:
         kind = operation.optional_text("kind") or ""
-        return kind.lower() == self._collection.copy_operation.lower() and (
-            self._target_of(operation.value) == target_model_id
-        )
+        if (
+            kind.lower() != self._collection.copy_operation.lower()
+            or self._target_of(operation.value) != target_model_id
+        ):
+            return False
+        location = operation.optional_text("resourceLocation")
+        return not target_endpoint or not location or same_origin(location, target_endpoint)
 
     def _target_of(self, operation: JsonObject) -> str | None:
         """Return the id that an operation makes, by its result or else by the address of its result.

@@ -53,9 +53,10 @@ async def post_backups(
 async def dead_holder(
     app: Services, client: df.DurableOrchestrationClient, plan: str, req: func.HttpRequest
 ) -> str | None:
-    """Return the run that holds the plan and is dead, or ``None``. Raises ``Problem`` (409) where it is alive."""
+    """Return the run that holds the plan although its orchestration has ended, or ``None``. Raises ``Problem`` (409) if it goes on."""
     holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
-    if holder is None or await is_dead(client, holder):
+    status = await runtime_status(client, holder) if holder else None
+    if holder is None or (status and status.runtime_status in ENDED):
         return holder
     address = run_address(req, holder)
     raise Problem(
@@ -65,9 +66,3 @@ async def dead_holder(
         headers={"Location": address},
         runs=[address],
     )
-
-
-async def is_dead(client: df.DurableOrchestrationClient, run_id: str) -> bool:
-    """Tell whether the orchestration of a run has ended, even if its record says otherwise."""
-    status = await runtime_status(client, run_id)
-    return bool(status) and status.runtime_status in ENDED

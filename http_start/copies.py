@@ -9,7 +9,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.messages.run import RunRequest
-from backup.names import COPY_BATCH, copies_run_id
+from backup.names import COPY_BATCH, new_run_id
 from http_start.answers import endpoint, run_address
 from http_start.copy_request import read_copy_request, run_request
 from http_start.problems import Problem
@@ -23,7 +23,7 @@ blueprint = df.Blueprint()
 async def post_copies(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run of named copies: 202 with the address of its status."""
     body = read_copy_request(req, app.configuration)
-    run_id = copies_run_id(app.now(), secrets.token_hex(4))
+    run_id = new_run_id("copies", app.now(), secrets.token_hex(4))
     request = run_request(body, app.configuration, run_id)
     await asyncio.to_thread(_refuse_if_all_in_progress, app, request, req)
     return await start_run(req, client, COPY_BATCH, run_id, request)

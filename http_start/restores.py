@@ -11,7 +11,7 @@ from pydantic import Field
 
 from backup.document_models import Kind
 from backup.messages.run import RestoreRequest
-from backup.names import MODEL_ID, RESTORE_RUN, restore_run_id
+from backup.names import MODEL_ID, RESTORE_RUN, new_run_id
 from http_start.answers import endpoint
 from http_start.body import Body, read_body
 from http_start.copy_request import WHAT_AN_ID_IS, check_resources, refuse_repeated
@@ -49,7 +49,7 @@ async def post_restores(
     ]
     if wrong:
         raise Problem(400, "ImpossibleModelId", WHAT_AN_ID_IS, wrong)
-    run_id = restore_run_id(app.now(), secrets.token_hex(4))
+    run_id = new_run_id("restore", app.now(), secrets.token_hex(4))
     request = RestoreRequest(
         run_id=run_id,
         source=body.source,

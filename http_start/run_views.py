@@ -44,14 +44,9 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
         "modelId": row.model_id,
         "targetModelId": row.target_model_id,
         "status": row.status,
-        "step": None,
         "polls": 0,
-        "code": None,
-        "message": None,
-        "apiVersion": None,
-        "verifiedAt": None,
+        **dict.fromkeys(("step", "code", "message", "apiVersion", "verifiedAt", "endedAt")),
         "startedAt": _iso(row.started_at),
-        "endedAt": None,
     }
 
 
@@ -88,11 +83,8 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
             counts=record.counts,
             findingCount=record.finding_count,
         )
-    if record.code is not None:
-        summary["code"] = record.code
-    if record.message is not None:
-        summary["message"] = record.message
-    return summary
+    reason = {"code": record.code, "message": record.message}
+    return summary | {name: value for name, value in reason.items() if value is not None}
 
 
 def run_view(services: Services, record: RunRecord) -> dict[str, Any]:

@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class AppRefused(Exception):
-    """The app did not accept a request. The message is what it said, with the status."""
+    """The app refused a request. The message holds the status and the detail of the answer."""
 
 
 class AppClient:
@@ -19,27 +19,27 @@ class AppClient:
     def __init__(self, url: str, function_key: str) -> None:
         self._url = url
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy and no .netrc stands between two programs of one machine
+        self._session.trust_env = False  # no proxy and no .netrc between two programs of one machine
         self._session.headers["x-functions-key"] = function_key
 
     def start_copies(self, source: str, targets: list[str], models: list[str]) -> str:
-        """Ask for copies and return the run's id. Raises ``AppRefused``."""
+        """Start a run of copies and return its id. Raises ``AppRefused``."""
         body = {"source": source, "targets": targets, "models": models}
-        started: str = self._call("POST", "/api/copies", body)["runId"]
-        return started
+        run_id: str = self._call("POST", "/api/copies", body)["runId"]
+        return run_id
 
     def start_backup(self, plan: str) -> str:
-        """Ask for a run of a plan and return the run's id. Raises ``AppRefused``."""
-        started: str = self._call("POST", "/api/backups", {"plan": plan})["runId"]
-        return started
+        """Start a run of a plan and return its id. Raises ``AppRefused``."""
+        run_id: str = self._call("POST", "/api/backups", {"plan": plan})["runId"]
+        return run_id
 
     def look_up(self, source: str, model_id: str, kind: str) -> list[dict[str, Any]]:
         """Return the places where a model can be used, best first. Raises ``AppRefused``."""
-        found: list[dict[str, Any]] = self._call("GET", f"/api/models/{source}/{model_id}?kind={kind}")["places"]
-        return found
+        places: list[dict[str, Any]] = self._call("GET", f"/api/models/{source}/{model_id}?kind={kind}")["places"]
+        return places
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return a run as it stands. Raises ``AppRefused``."""
+        """Return the status of a run. Raises ``AppRefused``."""
         return self._call("GET", f"/api/runs/{run_id}")
 
     def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

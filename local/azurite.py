@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's emulator of Azure Storage, as a process of ours: its Table Storage, on loopback and in memory."""
+"""Runs Azurite, Microsoft's emulator of Azure Storage, as a child process: Table Storage only, on loopback, in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACCOUNT = "devstoreaccount1"
 PUBLIC_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Published by Microsoft for emulators, and the same on every machine."""
 
-# The shell ends Azurite as soon as its standard input closes, which the system does for us even if we are killed.
+# The shell ends Azurite when its standard input closes. The system closes it even if this process is killed.
 _UNTIL_STDIN_CLOSES = '"$@" & child=$!; read -r _; kill $child'
 
 
@@ -26,7 +26,7 @@ class AzuriteMissing(Exception):
 
 
 def connection_string(port: int) -> str:
-    """Return the connection string of an emulator, or of a proxy before it, that listens on ``port``."""
+    """Return the connection string of an emulator, or of a proxy in front of one, that listens on ``port``."""
     return (
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={PUBLIC_KEY};"
         f"TableEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
@@ -34,17 +34,17 @@ def connection_string(port: int) -> str:
 
 
 class Azurite:
-    """A running emulator, empty at the start; what it holds is gone when it stops."""
+    """A running emulator. It starts empty and loses its contents when it stops."""
 
     def __init__(self, arguments: tuple[str, ...] = ()) -> None:
-        """Start it and wait until it listens. ``arguments`` are added to ours. Raises ``AzuriteMissing``."""
+        """Start it and wait until it listens. ``arguments`` are added to the command line. Raises ``AzuriteMissing``."""
         if shutil.which("node") is None or not PROGRAM.exists():
             raise AzuriteMissing("Azurite is not installed: install Node.js with npm, then run make test (or npm ci)")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         command = [str(PROGRAM), "--tablePort", str(self.port), "--inMemoryPersistence", "--disableTelemetry"]
-        # Its list of API versions ends before what the client library may send one day.
+        # A later client library may send an API version that Azurite does not list.
         command += ["--skipApiVersionCheck", "--silent", *arguments]
         self._process = subprocess.Popen(
             ["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *command],
@@ -54,41 +54,41 @@ class Azurite:
             text=True,
         )
         assert self._process.stdout is not None
-        output = _until_ready(self._process.stdout)
-        if output is not None:
+        problem = _wait_until_ready(self._process.stdout)
+        if problem is not None:
             self.stop()
-            raise AzuriteMissing(f"Azurite does not start: {output}")
+            raise AzuriteMissing(f"Azurite does not start: {problem}")
 
     @property
     def connection_string(self) -> str:
-        """How to connect to it."""
+        """The connection string of the emulator."""
         return connection_string(self.port)
 
     def stop(self) -> None:
-        """End it, and wait until it is gone."""
+        """Stop it and wait until it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(READY_SECONDS)
 
 
-def _until_ready(output: IO[str]) -> str | None:
-    """Return ``None`` once the emulator listens, or what it said instead."""
+def _wait_until_ready(output: IO[str]) -> str | None:
+    """Return ``None`` when the emulator listens, or else its output."""
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
-        for line in output:  # to the end: what it prints later must not fill the pipe
+        for line in output:  # to the end: later output must not fill the pipe
             lines.put(line)
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
-    words: list[str] = []
+    printed: list[str] = []
     while True:
         try:
             line = lines.get(timeout=READY_SECONDS)
         except queue.Empty:
-            return "".join(words) or "no word from it"
+            return " ".join(printed) or f"no output within {READY_SECONDS:.0f} s"
         if "successfully started" in line:
             return None
-        words.append(line.strip())
+        printed.append(line.strip())
         if not line or line.startswith("Exiting"):
-            return " ".join(words)
+            return " ".join(printed)

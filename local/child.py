@@ -1,4 +1,4 @@
-"""A child process that says when it is ready, and cannot outlive its parent."""
+"""A child process that reports when it is ready, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 READY_SECONDS = 60.0
-"""How long a child may take until it listens; a slow machine compiles a lot of Python first."""
+"""The longest time that a child may take until it listens: a slow machine first compiles much Python."""
 
 _STOP_SECONDS = 10.0
 
 
 class ChildError(Exception):
-    """The child could not be started. The message says why, in the child's own words where it had any."""
+    """The child could not be started. The message holds the last lines that it logged."""
 
 
 class Running(Protocol):
-    """What a child needs of its process; ``subprocess.Popen[str]`` has it."""
+    """What :class:`Child` needs of a process; ``subprocess.Popen[str]`` has it."""
 
     stdin: IO[str] | None
     stdout: IO[str] | None
@@ -37,7 +37,7 @@ class Running(Protocol):
         """Return the exit code, or ``None`` while the process runs."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code when there is one. Raises ``subprocess.TimeoutExpired``."""
+        """Wait for the end of the process and return its exit code. Raises ``subprocess.TimeoutExpired``."""
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -47,10 +47,11 @@ class Running(Protocol):
 
 
 class Child:
-    """One of our own programs, run as a process that watches its standard input.
+    """One program of this repository, run as a process that watches its standard input.
 
-    Standard input stays open as long as we live: the system closes it even if we are killed, and the child, started with
-    ``--exit-with-stdin``, ends. Standard output holds one line of JSON, printed when the child listens; standard error goes to ``log``.
+    The parent keeps the child's standard input open. The system closes it even if the parent is killed, and the child, which is started
+    with ``--exit-with-stdin``, then ends. The child prints one line of JSON on standard output when it listens; its standard error goes
+    to ``log``.
     """
 
     def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
@@ -61,19 +62,19 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id of the child as it was started last."""
+        """The process id of the child of the last start."""
         return self._started().pid
 
     @property
     def exit_code(self) -> int | None:
-        """How the child ended, or ``None`` while it runs."""
+        """The exit code of the child, or ``None`` while it runs."""
         return self._started().poll()
 
     def start(self, environment: Mapping[str, str], first_line: str | None = None) -> dict[str, Any]:
-        """Start the child and return the JSON with which it says that it is ready. Raises ``ChildError``.
+        """Start the child and return the JSON that it prints when it is ready. Raises ``ChildError``.
 
-        ``environment`` is added to ours; ``first_line`` is what the child reads first on its standard input. What is secret goes there,
-        and never into the arguments, which everybody on the machine can see.
+        ``environment`` is added to the environment of this process. ``first_line`` is written to the child's standard input. Pass secrets
+        there and never as arguments: every user of the machine can see those.
         """
         with self._log.open("ab") as log:
             begin = log.tell()
@@ -86,19 +87,19 @@ class Child:
                 process.stdin.write(first_line + "\n")
                 process.stdin.flush()
             except BrokenPipeError:
-                pass  # it has ended: what it said about that is read below
+                pass  # it has ended: the reason is read from its log below
         ready = self._ready_line(process.stdout)
         if ready is None:
             self.stop()
-            raise ChildError(self._last_words(begin))
+            raise ChildError(self._last_lines(begin))
         return ready
 
     def wait(self) -> int:
-        """Return the exit code, when there is one."""
+        """Wait for the end of the child and return its exit code."""
         return self._started().wait()
 
     def stop(self) -> None:
-        """End the child: by closing its standard input, then by signals. Returns when it is gone."""
+        """Stop the child: close its standard input, then send signals. Returns when it has ended."""
         process = self._process
         if process is None:
             return
@@ -117,7 +118,7 @@ class Child:
             process.stdout.close()
 
     def _launch(self, environment: Mapping[str, str], log: IO[bytes]) -> Running:
-        """Start the process, with standard streams as the class says, in a session of its own: Ctrl-C is for us, who stop it in order."""
+        """Start the process in its own session: Ctrl-C then goes to the parent alone, which stops its children in order."""
         return subprocess.Popen(
             [sys.executable, "-m", self._module, *self._arguments],
             stdin=subprocess.PIPE,
@@ -138,7 +139,7 @@ class Child:
         def read() -> None:
             try:
                 lines.put(output.readline())
-                while output.readline():  # whatever else it prints must not fill the pipe
+                while output.readline():  # later output must not fill the pipe
                     pass
             except ValueError:
                 pass  # closed by stop()
@@ -151,8 +152,8 @@ class Child:
             return None
         return ready
 
-    def _last_words(self, begin: int) -> str:
+    def _last_lines(self, begin: int) -> str:
         with self._log.open("rb") as log:
             log.seek(begin)
-            last_lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        return "\n".join(last_lines[-5:]) if last_lines else f"{self._module} ended without a word (see {self._log})"
+            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        return "\n".join(lines[-5:]) if lines else f"{self._module} ended and logged nothing (see {self._log})"

@@ -1,7 +1,7 @@
-"""Types what the documentation says: runs every ``bash`` block of Markdown files, in order, against ``make serve``.
+"""Runs the commands of the documentation: every ``bash`` block of Markdown files, in order, against ``make serve``.
 
-A block is run if its fence says ``bash``. The blocks of one file share one shell, as they share one terminal for a reader; the first
-command that fails ends it. Blocks that are only to be read say ``text`` or nothing.
+The blocks of one file share one shell, as a reader types them into one terminal. The first command that fails ends the run. Blocks with
+``text`` or nothing at their fence are not run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_SECONDS = 300.0
 
 
 class DocumentationError(Exception):
-    """What is written there does not work, or there was nothing to try it on."""
+    """A documented command fails, a file has no commands, or ``make serve`` does not start."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.documented", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(
-        "--api-versions", default="", metavar="LIST", help="what the simulated resources offer (default: all)"
+        "--api-versions",
+        default="",
+        metavar="LIST",
+        help="the versions that the simulated resources offer (default: all)",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an environment variable for the commands"
@@ -54,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         serve.send_signal(signal.SIGINT)
         code = serve.wait()
     if code != 0 or ADDRESS.exists():
-        print(f"documented: make serve ended with {code}, and left {ADDRESS}: {ADDRESS.exists()}", file=sys.stderr)
+        left = f" and did not remove {ADDRESS}" if ADDRESS.exists() else ""
+        print(f"documented: make serve ended with exit code {code}{left}", file=sys.stderr)
         return 1
     return 0
 
@@ -66,23 +70,22 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _run(file: Path, settings: dict[str, str]) -> None:
-    found = list(blocks(file.read_text(encoding="utf-8")))
-    if not found:
+    numbered = list(blocks(file.read_text(encoding="utf-8")))
+    if not numbered:
         raise DocumentationError(f"{file} has no bash block")
-    script = "".join(f"echo {shlex.quote(f'--- {file}:{line}')}\n{commands}" for line, commands in found)
+    script = "".join(f"echo {shlex.quote(f'--- {file}:{line}')}\n{commands}" for line, commands in numbered)
     command: Sequence[str] = ["bash", "-euo", "pipefail", "-c", script]
     result = subprocess.run(
         command, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, timeout=_LONGEST_SECONDS, check=False
     )
     if result.returncode != 0:
-        raise DocumentationError(f"{file} ended with {result.returncode}; the last block that was begun is named above")
+        raise DocumentationError(f"{file} failed with exit code {result.returncode}, in the block printed last above")
 
 
 def _wait_for(serve: subprocess.Popen[bytes]) -> None:
     begin, deadline = time.time() - 1, time.monotonic() + _START_SECONDS
-    while (
-        not ADDRESS.exists() or ADDRESS.stat().st_mtime < begin
-    ):  # an older one is that of a predecessor that was killed
+    # an older file is left from a make serve that was killed
+    while not ADDRESS.exists() or ADDRESS.stat().st_mtime < begin:
         if serve.poll() is not None or time.monotonic() > deadline:
             raise DocumentationError("make serve did not start")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The app's events, read from the host's log while it is being written."""
+"""Reads the app's events from the host's log while the host writes it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 _LOGGER = " form_recognizer_backup: "
-"""Name of the app's logger, as the host prints it before the JSON of an event."""
+"""The name of the app's logger: the host prints it before the JSON of an event."""
 
 
 class EventLog:
-    """Follows one log file. An event is a JSON object with the members ``event`` and, where it belongs to one, ``run``."""
+    """Follows one log file. An event is a JSON object with the member ``event``, and ``run`` if it belongs to a run."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,7 +24,7 @@ class EventLog:
             log.seek(self._offset)
             for line in log:
                 if not line.endswith(b"\n"):
-                    return  # half written: the next call reads it whole
+                    return  # half written: the next call reads the whole line
                 self._offset += len(line)
                 event = _event(line.decode(errors="replace"))
                 if event is not None and event.get("run") == run_id:
@@ -32,8 +32,8 @@ class EventLog:
 
 
 def _event(line: str) -> dict[str, Any] | None:
-    _, found, text = line.partition(_LOGGER)
-    if not found:
+    _, logger, text = line.partition(_LOGGER)
+    if not logger:
         return None
     try:
         document = json.loads(text)

@@ -1,4 +1,4 @@
-"""A proxy before a local server that loses answers, or answers itself, on demand: for tests of what a bad network does."""
+"""A proxy in front of a local server that loses answers, or answers itself, on demand: it plays a bad network in tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Fault:
     """What happens to one request.
 
-    ``forward``: the emulator does the work first. ``kept``: its answer is passed on; otherwise it is lost, or replaced by ``status``.
+    ``forward``: the server handles the request. ``kept``: its answer is passed on; otherwise the answer is lost, or replaced by ``status``.
     """
 
     forward: bool = False
@@ -26,21 +26,21 @@ class Fault:
 LOST_AFTER = Fault(forward=True)
 LOST_BEFORE = Fault()
 DELAYED = Fault(forward=True, kept=True)
-"""The emulator's own answer, after whatever ``between`` does."""
+"""The server's own answer, after the call of ``between``."""
 
 
 class FlakyProxy:
-    """Listens on a port of its own while it is entered; ``faults`` are used up, one a request, ``None`` standing for no fault."""
+    """Listens on its own port inside a ``with``. Each request uses up one of ``faults``; ``None`` is a request without a fault."""
 
     def __init__(self, upstream: int) -> None:
-        """Stand before the emulator on port ``upstream``."""
+        """Forward to the server on port ``upstream``."""
         self.faults: list[Fault | None] = []
         self.fault_where: Callable[[str], Fault | None] | None = None
-        """Asked with method and path where ``faults`` says nothing."""
+        """Chooses the fault, from method and path, when ``faults`` is empty."""
         self.seen: list[str] = []
         """Method and path of every request."""
         self.between: Callable[[], object] | None = None
-        """Called once, between the next faulty request's work and its answer."""
+        """Called once: at the next request with a fault, after the work and before the answer."""
         self._upstream = upstream
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True

@@ -1,7 +1,7 @@
-"""A child process that need not load its program: for tests that start the host more often than they can wait for that.
+"""A child process whose program is already loaded: for tests that start the host many times.
 
-The host is forked from a process that has loaded it, and the app, and does nothing else. It is a process of its own in all respects:
-nothing of it but what it would have imported is there when it starts, and nothing but its files is left when it is killed.
+A server process loads the host and the app, and each host is forked from it. A forked host is a separate process: it starts with the
+imported modules and nothing else, and leaves nothing but its files when it is killed.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _LOADED = ["local.host.__main__", "function_app", "wiring.table_storage"]
 
 @functools.cache
 def _context() -> ForkServerContext:
-    """Return the one that forks from a process with everything loaded; that process starts with the first child and ends with us."""
+    """Return the context whose server process has loaded everything; it starts with the first child and ends with this process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LOADED)
     return context
 
 
 class ForkedChild(Child):
-    """A :class:`local.child.Child` whose program was loaded before it began."""
+    """A :class:`local.child.Child` whose program was loaded before its start."""
 
     def _launch(self, environment: Mapping[str, str], log: IO[bytes]) -> Running:
         return _Forked(self._module, self._arguments, environment, log)
 
 
 class _Forked:
-    """A process that was forked for us by another one, looking as if it were of :mod:`subprocess`."""
+    """A forked process with the interface of ``subprocess.Popen``."""
 
     def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> None:
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class _Forked:
         return self._process.pid
 
     def poll(self) -> int | None:
-        # of two threads that ask at once, one would read the exit code and the other make 255 of the end of the file
+        # without the lock, the second of two threads would read the end of the file and return 255
         with self._lock:
             return self._process.exitcode
 
@@ -85,7 +85,7 @@ def _opened(end: Connection, mode: str) -> IO[str]:
 
 
 def _run(module: str, arguments: list[str], environment: dict[str, str], streams: Sequence[Connection]) -> None:
-    """Be the program, in the forked process."""
+    """Run the program, in the forked process."""
     os.setsid()
     for number, stream in enumerate(streams):
         with stream:

@@ -32,7 +32,7 @@ REGIONS: Mapping[str, str] = {SOURCE: "westeurope", TARGET: "northeurope", SECON
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to an HTTP call."""
+    """An HTTP answer of the app."""
 
     status: int
     headers: Mapping[str, str]
@@ -43,16 +43,17 @@ class Stage:
     """One source, two targets, and the app between them.
 
     Args:
-        folder: where the host's and the catalog's files go.
-        models: what the source holds.
-        clock: a manual one unless told otherwise; the simulator and the app go by it, too.
+        folder: for the files of the host and of the catalog.
+        models: the models of the source.
+        clock: the clock of host, app and simulator; a manual one by default.
         versions: the API versions that every resource is configured for.
-        rate_limits: the ``rateLimits`` of every resource in the configuration; by default nothing is paced.
+        rate_limits: the ``rateLimits`` of every resource in the configuration; no pacing by default.
         copies: the ``copies`` part of the configuration.
-        copy_seconds: how long the service takes for a copy, from and to.
+        copy_seconds: how long the service takes for a copy: shortest and longest time.
         store: makes the catalog's database; SQLite in ``folder`` by default.
+        host_json: the content of host.json; the file in the working directory by default.
         plans: the ``plans`` part of the configuration; none by default.
-        seed: of what the service draws at random.
+        seed: for the random numbers of the simulator.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Stage:
         self.services: Services
 
     def __enter__(self) -> Self:
-        """Start the service, wire the app to it, start the host."""
+        """Start the simulator, connect the app to it, start the host."""
         self.simulator.__enter__()
         for name in REGIONS:
             self.resource(name).set_durations(self._copy_seconds)
@@ -117,13 +118,13 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all of it."""
+        """Stop the host and the simulator."""
         self.host.stop()
         use(None)
         self.simulator.__exit__(kind, exc, trace)
 
     def new_host(self) -> Host:
-        """Return a host on this stage's state file, not started."""
+        """Return a host on the state file of this stage. It is not started."""
         return Host(
             app="function_app", state=self.folder / "host.sqlite", clock=self.clock, host_json=self._host_json, kill=""
         )
@@ -166,25 +167,25 @@ class Stage:
         return Answer(status, headers, json.loads(raw) if raw else None)
 
     def post_copies(self, models: Iterable[str], targets: Iterable[str] = (TARGET,), **more: Any) -> Answer:
-        """Ask for copies of ``models`` from the source."""
+        """Start a run that copies ``models`` from the source; return the answer."""
         return self.http(
             "POST", "/api/copies", {"source": SOURCE, "targets": list(targets), "models": list(models), **more}
         )
 
     def copy(self, models: Iterable[str], targets: Iterable[str] = (TARGET,), **more: Any) -> dict[str, Any]:
-        """Copy ``models`` and return the run when it has ended. Needs a manual clock."""
+        """Copy ``models`` and return the ended run. Needs a manual clock."""
         answer = self.post_copies(models, targets, **more)
         assert answer.status == 202, answer.body
         self.host.run_until_idle()
         return self.run(answer.body["runId"])
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return a run as users see it."""
+        """Return the status of a run, as the HTTP API answers it."""
         body: dict[str, Any] = self.http("GET", f"/api/runs/{run_id}").body
         return body
 
     def calls(self) -> list[str]:
-        """Return the operations that were asked of all resources, as ``resource:operation``, in the order of each resource."""
+        """Return the operations that the app called, as ``resource:operation``, in order within each resource."""
         return [f"{name}:{entry.operation}" for name in REGIONS for entry in self.resource(name).requests()]
 
 

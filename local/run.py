@@ -1,4 +1,4 @@
-"""``make run``: copy one model before your eyes, then a whole resource by night, then lose the region; all on this machine."""
+"""``make run``: copies one model step by step, then backs up a whole resource, then takes its region down; all on this machine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ import requests
 from local.app_client import AppClient, AppRefused
 from local.event_log import EventLog
 from local.night import show_night
-from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, only_one, read_versions
+from local.stage import Stage, StageError, locked, read_versions
+from local.stage_setup import DEMO_MODEL, REGIONS, SOURCE, StageOptions
 
 DIRECTORY = Path(".local/run")
 TARGET = "forms-northeurope"
 
 _LONGEST_SECONDS = 120.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 0
-"""How long a resource that is down is waited for here: it does not come back in this demonstration. The app's default is five minutes."""
+"""How long the app waits for a resource that is down. Here the resource stays down; the app's default is some minutes."""
 
 _CONCURRENCY = 48
-"""As many as the night has rows: so there is no second round to wait for. The app's default is 32."""
+"""One lane for each copy of the backup, so that the demonstration is short. The app's default is 32."""
 
 _EPILOG = """\
-DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options. Exit code: 0 when everything was copied, verified
-and found again, 1 when it was not, 2 when the programs could not be started.
+DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options.
+Exit code: 0 if everything was copied, verified and looked up, 1 if not, 2 if the programs could not start.
 """
 
 
@@ -41,27 +42,27 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     options = _parser().parse_args(arguments)
     try:
-        _say(f"Starting the simulated service ({', '.join(REGIONS)}) and the embedded host")
-        with only_one(options.directory), Stage(_stage_options(options), say=_say) as stage:
+        _print(f"Starting the simulated service ({', '.join(REGIONS)}) and the embedded host")
+        with locked(options.directory), Stage(_stage_options(options), report=_print) as stage:
             copied = _copy(stage, options.down)
             if copied != 0 or options.only_copy:
                 return copied
             if options.limits != "none" or options.api_versions:
-                _say("\nThe night over the whole resource is shown without limits and with every API version only")
+                _print("\nThe backup of the whole resource is left out: it needs all API versions and no limits")
                 return copied
             return show_night(stage, AppClient(stage.url, stage.function_key))
     except (StageError, AppRefused, requests.RequestException) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("run: interrupted; both programs have been ended", file=sys.stderr)
+        print("run: interrupted; both programs were stopped", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.run",
-        description="Copy one custom model, then a whole resource, between simulated regions, through the real Durable Functions SDK.",
+        description="Copy one custom model, then a whole resource, between simulated regions, with the real Durable Functions SDK.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--api-versions",
         default=os.environ.get("API_VERSIONS", ""),
         metavar="LIST",
-        help="the versions that the resources offer, comma-separated (default: all)",
+        help="the API versions that the resources offer, comma-separated (default: all)",
     )
     return parser
 
@@ -103,58 +104,58 @@ def _copy(stage: Stage, down: str | None) -> int:
     if down is not None:
         url = f"{stage.admin}/_sim/resources/{down}/down"
         requests.put(url, json={"down": True}, timeout=10).raise_for_status()
-        _say(f"{down} is down now: it refuses connections")
+        _print(f"{down} is down: it refuses connections")
     client = AppClient(stage.url, stage.function_key)
     begin = time.monotonic()
     run_id = client.start_copies(SOURCE, [TARGET], [DEMO_MODEL])
-    _say(f"POST /api/copies  {SOURCE} -> {TARGET}, model {DEMO_MODEL}")
-    _say(f"GET  /api/runs/{run_id}\n")
+    _print(f"POST /api/copies  {SOURCE} -> {TARGET}, model {DEMO_MODEL}")
+    _print(f"GET  /api/runs/{run_id}\n")
     log = EventLog(stage.host_log)
 
     def show() -> None:
         for event in log.new_events(run_id):
             text = describe(event)
             if text is not None:
-                _say(f"  {time.monotonic() - begin:5.1f} s  {text}")
+                _print(f"  {time.monotonic() - begin:5.1f} s  {text}")
 
     run = _watch(stage, lambda: client.run(run_id), show)
     if run is None:
-        print(f"run: no end after {_LONGEST_SECONDS:.0f} s; the log is {stage.host_log}", file=sys.stderr)
+        print(f"run: the copy has not ended after {_LONGEST_SECONDS:.0f} s. Log: {stage.host_log}", file=sys.stderr)
         return 1
     return _report(run["copies"][0], seconds=time.monotonic() - begin)
 
 
-def _watch(stage: Stage, look: Callable[[], dict[str, Any]], show: Callable[[], None]) -> dict[str, Any] | None:
-    """Show events until the run has ended; return it, or ``None`` where it takes too long."""
+def _watch(stage: Stage, read_run: Callable[[], dict[str, Any]], show: Callable[[], None]) -> dict[str, Any] | None:
+    """Show events until the run has ended; return the run, or ``None`` if it takes too long."""
     deadline = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < deadline:
-        run = look()
+        run = read_run()
         show()
         if run["endedAt"] is not None:
             return run
-        stage.wait(_LOOK_SECONDS)
+        stage.wait(_POLL_SECONDS)
     return None
 
 
 def describe(event: Mapping[str, Any]) -> str | None:
-    """Return one line about an event of a copy, or ``None`` for events that are not a step of it."""
-    words = _WORDS.get(event["event"])
-    if words is None:
+    """Return one line about an event of a copy, or ``None`` for an event that is not a step of a copy."""
+    line = _LINES.get(event["event"])
+    if line is None:
         return None
-    step, text = words
-    fields = {"attempt": 0, "polls": "?", "state": "?", "code": "?", "message": "", "targetModel": "?", **event}
+    step, text = line
+    fields = {"polls": "?", "state": "?", "code": "?", "message": "", "targetModel": "?", **event}
     return f"{step:13}  {text.format_map(fields)}"
 
 
-_WORDS: Mapping[str, tuple[str, str]] = {
+_LINES: Mapping[str, tuple[str, str]] = {
     "claimTaken": ("inspect", "{model} is ready on {source}; {target} answers (API version {apiVersion})"),
-    "claimTakenOver": ("inspect", "resuming what run {previousRun} left"),
-    "copyAuthorized": ("authorize", "{target} gave the copy the id {targetModel}"),
+    "claimTakenOver": ("inspect", "resuming the copy that run {previousRun} began"),
+    "copyAuthorized": ("authorize", "{target} authorized the copy as {targetModel}"),
     "copyStarted": ("start copy", "{source} accepted the copy"),
-    "copyChecked": ("check copy", "#{polls}: {state}"),
-    "copyVerified": ("verify", "{targetModel} on {target} equals its source"),
-    "replicaRecorded": ("record", "the catalog knows the replica"),
-    "targetDiscarded": ("discard", "the placeholder {targetModel} is removed from {target}"),
+    "copyChecked": ("check copy", "poll {polls}: {state}"),
+    "copyVerified": ("verify", "{targetModel} on {target} is ready and equal to its source"),
+    "replicaRecorded": ("record", "the replica is in the catalog"),
+    "targetDiscarded": ("discard", "removed the placeholder {targetModel} from {target}"),
     "stepFailed": ("failed", "{step}: {code}: {message}"),
 }
 
@@ -168,14 +169,14 @@ def _report(copy: Mapping[str, Any], seconds: float) -> int:
         ("polls", str(copy["polls"])),
         ("seconds", f"{seconds:.1f}"),
     ]
-    _say("")
+    _print("")
     for name, value in rows:
-        _say(f"  {name:15}  {value}")
+        _print(f"  {name:15}  {value}")
     if copy["status"] == "Succeeded" and copy["verifiedAt"]:
         return 0
-    _say("")
-    what = f"{copy['modelId']} was not copied from {copy['source']} to {copy['target']}"
-    print(f"run: {what}: {copy['code']}: {copy['message']}", file=sys.stderr)
+    _print("")
+    route = f"{copy['modelId']} was not copied from {copy['source']} to {copy['target']}"
+    print(f"run: {route}: {copy['code']}: {copy['message']}", file=sys.stderr)
     return 1
 
 
@@ -183,7 +184,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of ``backup.json`` to standard output: ``make schema`` keeps ``backup.schema.json`` by it."""
+"""Writes the JSON Schema of ``backup.json`` to standard output: ``make schema`` makes ``backup.schema.json`` from it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Untitled(GenerateJsonSchema):
-    """Leaves out the titles that would repeat the name of each field."""
+    """Omits the titles: they would repeat the name of each field."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  every field is treated alike
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  the same for every field
         return False
 
 
@@ -25,7 +25,7 @@ def configuration_schema() -> str:
     schema = Configuration.model_json_schema(schema_generator=_Untitled)
     for field in schema["properties"].values():
         if "patternProperties" in field:
-            field["additionalProperties"] = False  # pydantic says how names look, not that others are refused
+            field["additionalProperties"] = False  # pydantic gives the pattern of the names, but does not refuse others
     return json.dumps({"$schema": _DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
 """``make serve``: the app and the simulated service on fixed ports, until Ctrl-C.
 
-When everything listens it writes ``.local/serve.json`` (readable by you alone, removed at the end): where the host is, the
-function key, and each resource's endpoint and key.
+When both listen, it writes ``.local/serve.json`` with the address of the host, the function key, and each resource's endpoint and key.
+Only the owner can read the file, and it is removed at the end.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import sys
 import threading
 from pathlib import Path
 
-from local.stage import DEMO_MODEL, REGIONS, SOURCE, Stage, StageError, StageOptions, only_one, read_versions
+from local.stage import Stage, StageError, locked, read_versions
+from local.stage_setup import DEMO_MODEL, REGIONS, SOURCE, StageOptions
 
 DIRECTORY = Path(".local")
 LAST_PORT = 65535
 
 _EPILOG = """\
 PORT, SIM_PORT, LIMITS and API_VERSIONS in the environment are the defaults of the options.
-The simulated models live in memory: each start begins afresh. A host that dies is started again on its state.
+The simulated models are in memory: each start begins with new ones. If the host ends, it is started again on the same state.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code: 0 after a signal, 1 when a part was lost, 2 when it could not start."""
+    """Run the program and return its exit code: 0 after a signal, 1 if a process was lost, 2 if it could not start."""
     try:
         options = _options(arguments)
     except StageError as error:
@@ -39,10 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     address = options.directory.parent / "serve.json"
     failure = 2
     try:
-        with only_one(options.directory):
-            address.unlink(missing_ok=True)  # of a predecessor that was killed
+        with locked(options.directory):
+            address.unlink(missing_ok=True)  # left from a program that was killed
             _require_free_ports(options)
-            with Stage(options, say=_say) as stage:
+            with Stage(options, report=_print) as stage:
                 failure = 1
                 try:
                     _write_address(address, stage)
@@ -70,7 +71,7 @@ def _options(arguments: list[str] | None) -> StageOptions:
         "--sim-port",
         type=int,
         default=environment.get("SIM_PORT") or 7081,
-        help="port of the first resource; the others follow. 0 takes free ports",
+        help="port of the first resource, the others follow; 0 takes free ports",
     )
     parser.add_argument(
         "--limits",
@@ -82,10 +83,10 @@ def _options(arguments: list[str] | None) -> StageOptions:
         "--api-versions",
         default=environment.get("API_VERSIONS", ""),
         metavar="LIST",
-        help="the versions that the resources offer, comma-separated (default: all)",
+        help="the API versions that the resources offer, comma-separated (default: all)",
     )
     parser.add_argument(
-        "--directory", type=Path, default=DIRECTORY, help="where serve.json, state and logs go (default: %(default)s)"
+        "--directory", type=Path, default=DIRECTORY, help="for serve.json, state and logs (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     return StageOptions(
@@ -99,14 +100,14 @@ def _options(arguments: list[str] | None) -> StageOptions:
 
 
 def _require_free_ports(options: StageOptions) -> None:
-    wanted = [("PORT", options.port)]
-    wanted += [("SIM_PORT", options.simulator_port + index) for index in range(len(REGIONS)) if options.simulator_port]
-    for variable, port in wanted:
+    ports = [("PORT", options.port)]
+    ports += [("SIM_PORT", options.simulator_port + index) for index in range(len(REGIONS)) if options.simulator_port]
+    for variable, port in ports:
         if port == 0:
             continue
         if not 0 < port <= LAST_PORT:
-            room = LAST_PORT if variable == "PORT" else LAST_PORT + 1 - len(REGIONS)
-            raise StageError(f"there is no port {port}: choose one up to {room}, make serve {variable}=…")
+            highest = LAST_PORT if variable == "PORT" else LAST_PORT + 1 - len(REGIONS)
+            raise StageError(f"{port} is not a port: choose one up to {highest}, make serve {variable}=…")
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -138,23 +139,23 @@ def _write_address(path: Path, stage: Stage) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump(document, file, indent=2)
         file.write("\n")
-    new.replace(path)  # a reader of the file never sees half of it
+    new.replace(path)  # a reader never sees a half-written file
 
 
 def _welcome(address: Path, stage: Stage, options: StageOptions) -> None:
     width = max(map(len, stage.resources))
-    _say(f"{'host':{width}}  {stage.url}")
+    _print(f"{'host':{width}}  {stage.url}")
     for resource in stage.resources.values():
-        _say(f"{resource.name:{width}}  {resource.endpoint}")
-    others = [name for name in stage.resources if name != SOURCE]
-    body = json.dumps({"source": SOURCE, "targets": others[:1], "models": [DEMO_MODEL]})
-    read = f'$(python3 -c \'import json; print(json.load(open("{address}"))["functionKey"])\')'
-    _say(f"\nKeys and addresses are in {address}. Logs and state are in {options.directory}. Copy a model:\n")
-    _say(f"  curl -i {stage.url}/api/copies -H \"x-functions-key: {read}\" \\\n    -d '{body}'\n")
-    _say("Ctrl-C ends it.")
+        _print(f"{resource.name:{width}}  {resource.endpoint}")
+    targets = [name for name in stage.resources if name != SOURCE]
+    body = json.dumps({"source": SOURCE, "targets": targets[:1], "models": [DEMO_MODEL]})
+    key = f'$(python3 -c \'import json; print(json.load(open("{address}"))["functionKey"])\')'
+    _print(f"\nKeys and addresses: {address}. Logs and state: {options.directory}. To copy a model:\n")
+    _print(f"  curl -i {stage.url}/api/copies -H \"x-functions-key: {key}\" \\\n    -d '{body}'\n")
+    _print("Press Ctrl-C to stop.")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

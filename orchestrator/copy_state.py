@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
+from pydantic.alias_generators import to_camel
 
 from backup.codes import Code
 from backup.messages.copy import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
@@ -121,11 +122,7 @@ class Copy:
             "modelId": order.model_id,
             "targetModelId": progress.target_model_id,
             "polls": progress.polls,
-            "nextPollAt": facts.get("next_poll_at"),
-            "notBefore": facts.get("not_before"),
-            "nextAttemptAt": facts.get("next_attempt_at"),
-            "percent": facts.get("percent"),
-            "code": facts.get("code"),
+            **{to_camel(name): fact for name, fact in facts.items()},
         }
         if self.outcome is not None:
             status.update(step=str(Step.DONE), status=self.outcome.status, code=self.outcome.code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import azure.durable_functions as df
 
@@ -27,8 +26,7 @@ from orchestrator.attempts import HistoryFull, Steps, Waits, first_line, record
 
 blueprint = df.Blueprint()
 
-Request = TypeVar("Request", RunRequest, BackupRequest, RestoreRequest)
-Prepare = Callable[[df.DurableOrchestrationContext, Request, Waits], Steps]
+Prepare = Callable[[Waits], Steps]
 """Writes the rows of a run; returns the envelope of ``RunOpened``, or of the ``Failure`` that ends the run."""
 
 
@@ -36,28 +34,33 @@ Prepare = Callable[[df.DurableOrchestrationContext, Request, Waits], Steps]
 @blueprint.orchestration_trigger(context_name="context")
 def copy_batch(context: df.DurableOrchestrationContext) -> Steps:
     """Copy the models of one request over its routes. ``RunRequest`` in, ``RunClosed`` out."""
-    return (yield from run(context, RunRequest.parse(context.get_input()), open_rows))
+    request = RunRequest.parse(context.get_input())
+    return (yield from run(context, request, lambda waits: record(context, OPEN_RUN, request, waits)))
 
 
 @blueprint.function_name(BACKUP_RUN)
 @blueprint.orchestration_trigger(context_name="context")
 def backup_run(context: df.DurableOrchestrationContext) -> Steps:
     """Back a source up as its plan says. ``BackupRequest`` in, ``RunClosed`` out."""
-    return (yield from run(context, BackupRequest.parse(context.get_input()), plan_backup))
+    request = BackupRequest.parse(context.get_input())
+    return (yield from run(context, request, lambda waits: plan_backup(context, request, waits)))
 
 
 @blueprint.function_name(RESTORE_RUN)
 @blueprint.orchestration_trigger(context_name="context")
 def restore_run(context: df.DurableOrchestrationContext) -> Steps:
-    """Bring models back from replicas. ``RestoreRequest`` in, ``RunClosed`` out."""
-    return (yield from run(context, RestoreRequest.parse(context.get_input()), plan_restore))
+    """Bring models back from replicas, chosen from the catalog alone. ``RestoreRequest`` in, ``RunClosed`` out."""
+    request = RestoreRequest.parse(context.get_input())
+    return (yield from run(context, request, lambda waits: record(context, PLAN_RESTORE, request, waits)))
 
 
-def run(context: df.DurableOrchestrationContext, request: Request, prepare: Prepare[Request]) -> Steps:
+def run(
+    context: df.DurableOrchestrationContext, request: RunRequest | BackupRequest | RestoreRequest, prepare: Prepare
+) -> Steps:
     """Take a run from its request to its end. Return the envelope of ``RunClosed``, or why the run could not be closed."""
     waits = Waits()
     try:
-        envelope = yield from prepare(context, request, waits)
+        envelope = yield from prepare(waits)
         if envelope["ok"]:
             end = yield from lanes(context, request.run_id, RunOpened.parse(envelope))
         else:
@@ -96,16 +99,6 @@ def lanes(context: df.DurableOrchestrationContext, run_id: str, opened: RunOpene
         failure=next((lane.failure for lane in ended if lane.failure is not None), None),
         unrecorded=[lane.unrecorded for lane in ended if lane.unrecorded is not None],
     )
-
-
-def open_rows(context: df.DurableOrchestrationContext, request: RunRequest, waits: Waits) -> Steps:
-    """Prepare a run of named copies."""
-    return record(context, OPEN_RUN, request, waits)
-
-
-def plan_restore(context: df.DurableOrchestrationContext, request: RestoreRequest, waits: Waits) -> Steps:
-    """Prepare a restore: choose replicas from the catalog alone."""
-    return record(context, PLAN_RESTORE, request, waits)
 
 
 def plan_backup(context: df.DurableOrchestrationContext, request: BackupRequest, waits: Waits) -> Steps:

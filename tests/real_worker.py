@@ -1,11 +1,11 @@
 """Loads a function app with Azure's own Python worker library and invokes functions of it. Run as a program: one app per process.
 
-Standard input: ``{"functionName": [input, …], …}``, the JSON that each invocation gets, and under ``durableClient`` what a durable
-client is told. Working directory: the app. Standard output, one JSON object: ``{"functions": {name: [{"ok", "returned" | "error"}, …]}}``,
-or ``{"refused": message}`` where the worker cannot load the app.
+Standard input, one JSON object: ``inputs`` is ``{functionName: [input, …], …}``, and ``durableClient`` is the input of the durable client
+binding. Working directory: the app. Standard output, one JSON object: ``{"functions": {name: [{"ok", "returned" | "error"}, …]}}``, or
+``{"refused": message}`` if the worker cannot load the app.
 
-The worker talks protobuf to the host. Its library has an entry for callers without protobuf, and indexing needs only a few names of
-it: those are ``Protos`` below.
+The worker speaks protobuf with the host. Its library also has an entry for callers without protobuf, and indexing needs only a few
+names of the protocol: see ``Protos`` below.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from azure_functions_runtime.bindings.meta import load_binding_registry
 from azure_functions_runtime.loader import index_function_app, process_indexed_function
 from azure_functions_runtime.utils.threadpool import start_threadpool_executor, stop_threadpool_executor
 
-# the library is only half typed
+# the library has types for a part of its names only
 Datum: Any = datumdef.Datum
 REGISTRY: Any = handle_event._functions
-CLIENT_BINDING = "generic"  # what the worker makes of a durable client
+CLIENT_BINDING = "generic"  # the type under which the worker indexes a durable client
 invocation_request: Any = native_invocation.invocation_request_native
 
 
@@ -34,7 +34,7 @@ class BindingInfo(SimpleNamespace):
 
 
 class Protos:
-    """As much of the worker's protocol as indexing touches."""
+    """The part of the worker's protocol that indexing uses."""
 
     BindingInfo = BindingInfo
     RpcFunctionMetadata = SimpleNamespace
@@ -58,7 +58,7 @@ def http_datum(request: dict[str, Any]) -> Any:
 
 
 def datum(binding: str, value: Any) -> Any:
-    """Return ``value`` as the host would hand it to a binding of that type."""
+    """Return ``value`` as the host passes it to a binding of that type."""
     if binding == "httpTrigger":
         return http_datum(value)
     return Datum(json.dumps(value), "string" if binding in {"orchestrationTrigger", CLIENT_BINDING} else "json")
@@ -71,11 +71,11 @@ async def invoke(function: Any, value: Any, client: Any) -> dict[str, Any]:
         for name, info in function.input_types.items()
     ]
     ok, returned, _, error, _ = await invocation_request("invocation", function.function_id, inputs, {})
-    return {"ok": True, "returned": plain(returned)} if ok else {"ok": False, "error": error}
+    return {"ok": True, "returned": as_json(returned)} if ok else {"ok": False, "error": error}
 
 
-def plain(returned: Any) -> Any:
-    """Return what a function returned, as JSON: for HTTP the status, otherwise the value."""
+def as_json(returned: Any) -> Any:
+    """Return a function's result as JSON: an HTTP response as ``{"status", "body"}``, another result as its value."""
     if returned is None:
         return None
     if returned.type == "http":
@@ -85,17 +85,17 @@ def plain(returned: Any) -> Any:
 
 async def main() -> dict[str, Any]:
     """Index the app, then invoke what standard input names."""
-    given: dict[str, Any] = json.load(sys.stdin)
+    request: dict[str, Any] = json.load(sys.stdin)
     load_binding_registry()
     try:
         process_indexed_function(Protos, REGISTRY, index_function_app("function_app.py"), ".")
-    except Exception as error:  # noqa: BLE001  whatever the worker refuses an app with is the result
+    except Exception as error:  # noqa: BLE001  every error with which the worker refuses an app is a result
         return {"refused": f"{type(error).__name__}: {error}"}
     start_threadpool_executor()
-    client = given.pop("durableClient", None)
+    client, inputs = request["durableClient"], request["inputs"]
     results = {}
     for function in REGISTRY._functions.values():
-        results[function.name] = [await invoke(function, value, client) for value in given.get(function.name, [])]
+        results[function.name] = [await invoke(function, value, client) for value in inputs.get(function.name, [])]
     stop_threadpool_executor()
     return {"functions": results}
 

@@ -21,8 +21,6 @@ pytestmark = pytest.mark.skipif(
 
 ROOT = Path(__file__).parents[1]
 WORKER = Path(__file__).with_name("real_worker.py")
-NOT_DEPLOYED = {"bench", "local", "tests"}
-ROOMS = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name not in NOT_DEPLOYED]
 MOMENT = "2026-11-23T02:00:00Z"
 
 RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts"
@@ -66,7 +64,7 @@ ENDING = {**STEP, "code": "Cancelled", "message": "it was asked for", "goOn": Fa
 
 
 class Runtime(BaseHTTPRequestHandler):
-    """The Durable runtime as a client sees it: takes every new orchestration, and knows none."""
+    """The Durable runtime as a client sees it: it accepts every new orchestration, and holds none."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -92,7 +90,7 @@ class Runtime(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[str]:
-    """Where a durable client finds the runtime."""
+    """The address of the runtime, as a durable client gets it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Runtime) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/durabletask/"
@@ -104,15 +102,15 @@ def http(method: str, path: str, body: Any = None, **parameters: str) -> dict[st
     return request if body is None else {**request, "body": body}
 
 
-def orchestration(name: str, given: Any) -> dict[str, Any]:
-    """What the extension sends to an orchestrator that begins."""
+def orchestration(name: str, value: Any) -> dict[str, Any]:
+    """What the extension sends to an orchestrator when it begins."""
     event = {"EventId": -1, "IsPlayed": False, "Timestamp": MOMENT}
     return {
         "history": [
             {**event, "EventType": 12},
-            {**event, "EventType": 0, "Name": name, "Version": "1.0", "Input": json.dumps(given)},
+            {**event, "EventType": 0, "Name": name, "Version": "1.0", "Input": json.dumps(value)},
         ],
-        "input": given,
+        "input": value,
         "instanceId": "owner",
         "isReplaying": False,
         "parentInstanceId": None,
@@ -185,21 +183,21 @@ ACTIVITIES = [
 
 
 def deployed(directory: Path) -> Path:
-    """Copy what is deployed, and configure it."""
-    for room in ROOMS:
-        shutil.copytree(room, directory / room.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("function_app.py", "host.json"):
-        shutil.copy(ROOT / file, directory)
+    """Copy what the deployment takes, by ``.funcignore``, and configure it."""
+    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line.rstrip("/") for line in lines if not line.startswith("#")]
+    shutil.copytree(ROOT, directory, ignore=shutil.ignore_patterns(*patterns), dirs_exist_ok=True)
     (directory / "backup.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
     return directory
 
 
-def load_and_invoke(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> dict[str, Any]:
+def run_worker(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> dict[str, Any]:
+    """Load an app in the worker and invoke each function that has an input: ``{"functions": …}`` or ``{"refused": message}``."""
     client = {"taskHubName": "FormsBackup", "creationUrls": {}, "managementUrls": {}, "rpcBaseUrl": runtime}
-    given = {"durableClient": client, **{name: [value] for name, value in inputs.items()}}
+    request = {"durableClient": client, "inputs": {name: [value] for name, value in inputs.items()}}
     result = subprocess.run(
         [sys.executable, str(WORKER)],
-        input=json.dumps(given),
+        input=json.dumps(request),
         capture_output=True,
         text=True,
         cwd=app,
@@ -216,27 +214,41 @@ def load_and_invoke(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> 
         },
     )
     assert result.returncode == 0, result.stderr[-4000:]
+    assert "made-up" not in result.stdout, "the key of a resource was returned"
     document: dict[str, Any] = json.loads(result.stdout)
     return document
 
 
+def load_and_invoke(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> dict[str, list[dict[str, Any]]]:
+    """Return how the invocations of each function ended, by name. Fails the test when the worker refuses the app."""
+    document = run_worker(app, inputs, runtime)
+    assert "refused" not in document, document["refused"]
+    # 2.x of the SDK adds functions of its own
+    return {name: calls for name, calls in document["functions"].items() if not name.startswith("BuiltIn__")}
+
+
+def refusal(directory: Path, source: str) -> str:
+    """Return why the worker refuses an app of one file."""
+    (directory / "function_app.py").write_text(source, encoding="utf-8")
+    document = run_worker(directory, {})
+    assert "refused" in document, f"loaded: {sorted(document['functions'])}"
+    return str(document["refused"])
+
+
 @pytest.fixture(scope="module")
 def invoked(tmp_path_factory: pytest.TempPathFactory, runtime: str) -> dict[str, Any]:
-    """How each function of the app ended, invoked once, by name."""
-    result = load_and_invoke(deployed(tmp_path_factory.mktemp("app")), INPUTS, runtime)
-    assert "made-up" not in json.dumps(result)
-    functions: dict[str, Any] = result["functions"]
-    # 2.x of the SDK adds functions of its own
-    return {name: calls[0] for name, calls in functions.items() if not name.startswith("BuiltIn__")}
+    """How the one invocation of each function of the app ended, by name."""
+    functions = load_and_invoke(deployed(tmp_path_factory.mktemp("app")), INPUTS, runtime)
+    assert sorted(functions) == sorted(INPUTS), "give every function one input above"
+    return {name: call for name, [call] in functions.items()}
 
 
 def test_every_function_is_loaded(tmp_path: Path) -> None:
-    loaded = load_and_invoke(deployed(tmp_path), {})["functions"]
-    assert sorted(name for name in loaded if not name.startswith("BuiltIn__")) == sorted(INPUTS)
+    assert sorted(load_and_invoke(deployed(tmp_path), {})) == sorted(INPUTS)
 
 
 def test_every_activity_answers(invoked: dict[str, Any]) -> None:
-    """With its envelope, whatever became of its step."""
+    """The answer is an envelope, for a failed step too."""
     activities = {name: invoked[name] for name in ACTIVITIES}
     assert {name: call["error"] for name, call in activities.items() if not call["ok"]} == {}
     assert [name for name, call in activities.items() if "ok" not in call["returned"]] == []
@@ -246,15 +258,14 @@ def test_every_activity_answers(invoked: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("protocol_1")
 def test_every_function_can_be_invoked_once(invoked: dict[str, Any]) -> None:
-    assert sorted(invoked) == sorted(INPUTS), "give every function an input above"
     assert {name: call["error"] for name, call in invoked.items() if not call["ok"]} == {}
     returned = {name: call["returned"] for name, call in invoked.items()}
-    # an orchestrator answers with what it wants done first
+    # an orchestrator answers with the activity that it calls first
     first = {
         name: answer["actions"][0][0]["functionName"] for name, answer in returned.items() if name in ORCHESTRATORS
     }
     assert first == ORCHESTRATORS
-    # an HTTP function answers with a status; neither the runtime nor the catalog knows of a run yet
+    # an HTTP function answers with a status; neither the runtime nor the catalog holds a run yet
     statuses = {name: returned[name]["status"] for name, value in INPUTS.items() if "method" in value}
     unknown = {name for name, status in statuses.items() if status == 404}
     assert unknown == {"get_run", "get_run_copies", "get_run_decisions", "cancel_run", "get_model"}
@@ -270,7 +281,7 @@ blueprint = df.Blueprint()
 
 @blueprint.function_name("start_copy")
 @blueprint.activity_trigger(input_name="step")
-def start_copy(step{annotation}):
+def start_copy(step: {annotation}):
     return step
 
 app.register_functions(blueprint)
@@ -287,23 +298,19 @@ app.register_functions(twin)
 """
 
 
-def load_alone(directory: Path, source: str) -> dict[str, Any]:
-    """Have the worker load an app of one file."""
-    (directory / "function_app.py").write_text(source, encoding="utf-8")
-    return load_and_invoke(directory, {})
-
-
 def test_an_app_of_one_file_is_loaded(tmp_path: Path) -> None:
-    """What the next tests get wrong is all that is wrong with it."""
-    assert "start_copy" in load_alone(tmp_path, SMALL_APP.format(annotation=": dict"))["functions"]
+    """The small app is right: each of the next tests adds one mistake to it."""
+    (tmp_path / "function_app.py").write_text(SMALL_APP.format(annotation="dict"), encoding="utf-8")
+    assert list(load_and_invoke(tmp_path, {})) == ["start_copy"]
 
 
 @pytest.mark.parametrize("annotation", ["dict[str, Any]", "dict | None"])
-def test_an_annotation_that_the_worker_refuses_is_found(tmp_path: Path, annotation: str) -> None:
-    refused = load_alone(tmp_path, SMALL_APP.format(annotation=f": {annotation}"))["refused"]
-    assert "start_copy" in refused
-    assert "annotation" in refused
+def test_a_refused_annotation_is_reported(tmp_path: Path, annotation: str) -> None:
+    """The worker takes plain classes only, so an activity's parameter must be annotated with one."""
+    message = refusal(tmp_path, SMALL_APP.format(annotation=annotation))
+    assert "start_copy" in message
+    assert "annotation" in message
 
 
-def test_two_functions_of_one_name_are_found(tmp_path: Path) -> None:
-    assert "start_copy" in load_alone(tmp_path, SMALL_APP.format(annotation=": dict") + TWIN)["refused"]
+def test_two_functions_of_one_name_are_reported(tmp_path: Path) -> None:
+    assert "start_copy" in refusal(tmp_path, SMALL_APP.format(annotation="dict") + TWIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from datetime import datetime, timedelta
 
@@ -15,8 +14,6 @@ from wiring.orchestrations import ENDED
 from wiring.services import Services, services
 
 blueprint = df.Blueprint()
-
-_logger = logging.getLogger(__name__)
 
 WINDOW = timedelta(hours=1)
 """Purging by time range runs into time-outs on large hubs (durabletask extension, issues 1145 and 2211)."""

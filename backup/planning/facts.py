@@ -103,16 +103,17 @@ class PlanFacts:
     @cached_property
     def components_in_use(self) -> set[ReplicaKey]:
         """The models that composed copies refer to: each must be in the target under its own id (v4)."""
-        return _components(self._composed)
+        return {(replica.target, ref.kind, ref.model_id) for replica in self._composed for ref in replica.components}
 
     @cached_property
     def components_needed(self) -> set[ReplicaKey]:
         """The same, of those composed copies that stay after this run."""
-        return _components(
-            replica
+        return {
+            (replica.target, ref.kind, ref.model_id)
             for replica in self._composed
             if (replica.kind, replica.model_id) in self.source.models or not self.is_past_grace(replica)
-        )
+            for ref in replica.components
+        }
 
     @property
     def _composed(self) -> Iterable[Replica]:
@@ -159,9 +160,3 @@ class PlanFacts:
 def key_of(replica: Replica) -> ReplicaKey:
     """Return what all replicas of one model in one target share."""
     return replica.target, replica.kind, replica.model_id
-
-
-def _components(composed: Iterable[Replica]) -> set[ReplicaKey]:
-    return {
-        (replica.target, component.kind, component.model_id) for replica in composed for component in replica.components
-    }

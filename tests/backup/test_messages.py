@@ -125,6 +125,7 @@ def test_every_envelope_says_whether_it_is_one_of_success() -> None:
 def test_every_code_has_a_meaning_with_advice() -> None:
     assert set(MEANINGS) == set(Code)
     assert all(meaning.means and meaning.advice for meaning in MEANINGS.values())
+    assert all(meaning.advice.startswith("none: ") for meaning in MEANINGS.values() if meaning.advice[:4] == "none")
 
 
 @given(st.sampled_from(Code))

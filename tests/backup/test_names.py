@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.names import MODEL_ID, RUN_ID, V2_MODEL_ID, copies_run_id, fallback_ids
+from backup.names import MODEL_ID, RUN_ID, V2_MODEL_ID, fallback_ids, new_run_id
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_v2_ids_are_uuids(text: str, possible: bool) -> None:
 
 def test_run_id_says_when_it_was_asked_for_and_is_safe() -> None:
     """A run id says when it was asked for and is safe in addresses and storage keys."""
-    run_id = copies_run_id(datetime(2026, 11, 23, 9, 5, 59, tzinfo=UTC), "0a1b2c3d")
+    run_id = new_run_id("copies", datetime(2026, 11, 23, 9, 5, 59, tzinfo=UTC), "0a1b2c3d")
     assert run_id.lower() == "copies-20261123t0905-0a1b2c3d"
     assert RUN_ID.fullmatch(run_id)
 

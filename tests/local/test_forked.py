@@ -1,4 +1,4 @@
-"""A host that is forked from a process which has loaded it behaves as one that was started by its command line."""
+"""A forked host behaves as a host that was started by its command line."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def host(tmp_path: Path, log: Path) -> Iterator[ForkedChild]:
     child.stop()
 
 
-def test_it_serves_in_process_of_its_own_and_ends(host: ForkedChild, log: Path) -> None:
-    """It serves in a process of its own and ends with its standard input."""
+def test_it_serves_in_its_own_process(host: ForkedChild, log: Path) -> None:
+    """It has its own session, and ends when its standard input is closed."""
     url = host.start(SETTINGS)["url"]
     assert requests.get(f"{url}/api/runs/none", timeout=10).status_code == 401
     assert os.getsid(host.pid) == host.pid != os.getpid()
@@ -48,8 +48,7 @@ def test_it_serves_in_process_of_its_own_and_ends(host: ForkedChild, log: Path) 
     assert "Traceback" not in log.read_text()
 
 
-def test_it_can_be_killed_and_started_again(host: ForkedChild) -> None:
-    """It can be killed and started again on the same state."""
+def test_a_killed_host_starts_again_on_its_state(host: ForkedChild) -> None:
     host.start(SETTINGS)
     first = host.pid
     os.kill(first, signal.SIGKILL)
@@ -58,16 +57,16 @@ def test_it_can_be_killed_and_started_again(host: ForkedChild) -> None:
     assert host.pid != first
 
 
-def test_it_has_environment_it_is_given_and_none(host: ForkedChild) -> None:
-    """It has the environment it is given and none of the one before."""
+def test_each_start_has_its_own_environment(host: ForkedChild) -> None:
+    """A setting of one start is not in the environment of the next."""
     with pytest.raises(ChildError, match="nonsense"):
         host.start({**SETTINGS, "LOCAL_HOST_KILL": "nonsense"})
     assert host.exit_code == 2
     host.start(SETTINGS)
 
 
-def test_request_at_the_moment_of_death_is_answered(host: ForkedChild) -> None:
-    """Whoever asks at the moment of its death is told how it died."""
+def test_every_thread_reads_the_same_exit_code(host: ForkedChild) -> None:
+    """Eight threads read the exit code while the process is killed."""
 
     def ask(_: int) -> int:
         while (code := host.exit_code) is None:

@@ -11,12 +11,13 @@ def decision(model_id: str, target: str, action: str) -> dict[str, Any]:
     return {"modelId": model_id, "kind": "model", "target": target, "action": action}
 
 
-def copy(model_id: str, target: str, status: str, **more: Any) -> dict[str, Any]:
-    facts = {"kind": "model", "step": None, "polls": 0, "code": None, "targetModelId": None, **more}
-    return {"modelId": model_id, "target": target, "status": status, **facts}
+def copy(model_id: str, target: str, status: str, **fields: object) -> dict[str, Any]:
+    defaults = {"kind": "model", "step": None, "polls": 0, "code": None, "targetModelId": None}
+    return {"modelId": model_id, "target": target, "status": status, **defaults, **fields}
 
 
-def test_each_model_has_a_line_and_each_target_a_column() -> None:
+def test_the_table_has_a_line_for_each_model() -> None:
+    """And a column for each target."""
     run = {
         "decisions": [
             decision("a1", "north", "skip"),
@@ -32,26 +33,26 @@ def test_each_model_has_a_line_and_each_target_a_column() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    ("row", "cell"),
     [
         (copy("a1", "north", "Succeeded", targetModelId="a1.2"), "verified: a1.2"),
-        (copy("a1", "north", "Pending"), "waits"),
+        (copy("a1", "north", "Pending"), "waiting"),
         (copy("a1", "north", "Failed", code="AccessDenied"), "failed: AccessDenied"),
-        (copy("a1", "north", "Running"), "waits"),
+        (copy("a1", "north", "Running"), "waiting"),
     ],
 )
-def test_a_cell_says_how_its_copy_stands(row: dict[str, Any], words: str) -> None:
-    assert Matrix(["north"]).lines({"copies": [row]})[1].endswith(words)
+def test_a_cell_shows_the_state_of_its_copy(row: dict[str, Any], cell: str) -> None:
+    assert Matrix(["north"]).lines({"copies": [row]})[1].endswith(cell)
 
 
-def test_without_terminal_only_progress_is_printed(
+def test_without_a_terminal_progress_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without a terminal only progress is printed and only when it changes."""
+    """The table is not drawn, and the same line is not printed twice."""
     matrix = Matrix(["north"])
     for done in (0, 0, 1):
         matrix.show({"progress": {"done": done, "total": 2}, "copies": []})
-    assert capsys.readouterr().out == "  0 of 2 done\n  1 of 2 done\n"
+    assert capsys.readouterr().out == "  0 of 2 copies done\n  1 of 2 copies done\n"
 
 
 def test_a_uuid_is_shortened_and_a_name_is_not() -> None:

@@ -1,4 +1,4 @@
-"""``make run``, as a process: it shows each step, proves the copy, the night and the outage, and leaves nothing behind."""
+"""``make run``, as a process: it shows each step, checks the copy, the backup and the outage, and leaves no process running."""
 
 import re
 import subprocess
@@ -27,24 +27,24 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def processes_logging_to(directory: Path) -> list[int]:
     """Every process that has its standard error in ``directory``: both children do."""
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             target = (process / "fd" / "2").readlink()
         except OSError:
-            continue  # it has ended, or is somebody else's
+            continue  # it has ended, or belongs to another user
         if target.is_relative_to(directory):
-            found.append(int(process.name))
-    return found
+            pids.append(int(process.name))
+    return pids
 
 
-def test_it_shows_steps_proof_night_and_outage(tmp_path: Path) -> None:
-    """It shows every step and the proof then the night and the outage."""
+def test_it_shows_the_copy_the_backup_and_the_outage(tmp_path: Path) -> None:
+    """The single copy with its six steps, the backup, the second run without work, and the lookup during the outage."""
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     steps = re.findall(r"^ +[\d.]+ s  (\w+(?: copy)?)", done.stdout, re.MULTILINE)
-    once = [step for number, step in enumerate(steps) if step not in steps[:number]]
-    assert once == ["inspect", "authorize", "start copy", "check copy", "verify", "record"]
+    distinct = [step for number, step in enumerate(steps) if step not in steps[:number]]
+    assert distinct == ["inspect", "authorize", "start copy", "check copy", "verify", "record"]
     result = dict(
         re.findall(r"^  (source model|target model id|copy|content|polls|seconds) +(\S.*)$", done.stdout, re.MULTILINE)
     )
@@ -55,19 +55,20 @@ def test_it_shows_steps_proof_night_and_outage(tmp_path: Path) -> None:
     assert int(result["polls"]) == steps.count("check copy")
     assert 0 < float(result["seconds"]) < 60
     assert "\x1b" not in done.stdout
-    night, again, outage = done.stdout.split("\n--- ")[1:]
-    assert "24 models" in night
-    assert len(re.findall("verified: |up to date", night)) == 45
-    assert len(re.findall("failed: KindUnsupported", night)) == 3
-    assert "nothing to do: 45 copies are up to date" in again
-    assert "made no other call" in again
+    first, second, outage = done.stdout.split("\n--- ")[1:]
+    assert "24 models" in first
+    assert len(re.findall("verified: |up to date", first)) == 45
+    assert len(re.findall("failed: KindUnsupported", first)) == 3
+    assert "nothing to do: 45 copies are up to date" in second
+    assert "all of them for lists of models" in second
     assert "SourceListFailed" in outage
-    assert "all 24 models are answered" in outage
+    assert "looked up all 24 models: each has a copy in another region" in outage
     assert processes_logging_to(tmp_path) == []
 
 
 @pytest.mark.parametrize("down", ["forms-northeurope", "forms-westeurope"])
-def test_with_a_resource_down_it_says_which_and_what_to_do(tmp_path: Path, down: str) -> None:
+def test_a_resource_that_is_down_is_reported(tmp_path: Path, down: str) -> None:
+    """With its name, what happened, and what to do."""
     done = run(tmp_path, "--down", down)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
@@ -77,14 +78,12 @@ def test_with_a_resource_down_it_says_which_and_what_to_do(tmp_path: Path, down:
     assert processes_logging_to(tmp_path) == []
 
 
-def test_resource_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    """A resource that does not exist is refused with the names."""
+def test_an_unknown_resource_is_refused_with_the_names(tmp_path: Path) -> None:
     done = run(tmp_path, "--down", "forms-mars")
     assert done.returncode == 2
     assert "forms-northeurope" in done.stderr
 
 
-def test_event_that_lacks_field_does_not_stop_show() -> None:
-    """An event that lacks a field does not stop the show."""
-    assert describe({"event": "copyChecked"}) == "check copy     #?: ?"
+def test_an_event_without_a_field_is_still_described() -> None:
+    assert describe({"event": "copyChecked"}) == "check copy     poll ?: ?"
     assert describe({"event": "somethingNew"}) is None

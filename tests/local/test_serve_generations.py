@@ -1,4 +1,4 @@
-"""One ``make serve``: a model of every API version, a classifier and a composed model, each asked for by hand."""
+"""``make serve`` copies a model of every API version, a classifier and a composed model."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ONE_OF_EACH = {
 
 
 class Served:
-    """A ``make serve`` on free ports, as somebody at a terminal uses it."""
+    """A ``make serve`` on free ports."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
 
     def post(self, model_id: str, target: str, kind: str = "model") -> str:
-        """Ask for one copy, and return the address of its status."""
+        """Start a run of one copy, and return its status address."""
         body = {"source": SOURCE, "targets": [target], "models": [model_id], "kind": kind}
         answer = requests.post(f"{self._document['host']}/api/copies", json=body, headers=self._key, timeout=10)
         assert answer.status_code == 202, answer.text
@@ -50,8 +50,8 @@ class Served:
         (copy,) = answer.json()["copies"]
         return dict(copy)
 
-    def there(self, resource: str, kind: str = "model") -> dict[str, dict[str, Any]]:
-        """Return what a resource holds, by id."""
+    def models(self, resource: str, kind: str = "model") -> dict[str, dict[str, Any]]:
+        """Return the models of a resource, by id."""
         endpoint = self._document["resources"][resource]["endpoint"]
         models = requests.get(f"{endpoint}/_sim/models", params={"kind": kind}, timeout=10).json()["models"]
         return {model["modelId"]: model for model in models}
@@ -70,8 +70,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     deadline = time.monotonic() + 60
     try:
         while not address.exists():
-            assert process.poll() is None, f"it ended with {process.returncode}"
-            assert time.monotonic() < deadline, "it does not start"
+            assert process.poll() is None, f"make serve ended with exit code {process.returncode}"
+            assert time.monotonic() < deadline, "make serve does not start"
             time.sleep(0.05)
         yield Served(json.loads(address.read_text(encoding="utf-8")))
     finally:
@@ -79,31 +79,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert process.wait(30) == 0
 
 
-def test_model_of_every_version_is_copied_against_one(served: Served) -> None:
-    """A model of every version is copied against one make serve."""
+def test_a_model_of_every_version_is_copied(served: Served) -> None:
     runs = {version: served.post(model_id, TARGET) for version, model_id in ONE_OF_EACH.items()}
     copies = {version: served.ended(run) for version, run in runs.items()}
     assert {version: copy["status"] for version, copy in copies.items()} == dict.fromkeys(ALL_VERSIONS, "Succeeded")
-    there = served.there(TARGET)
-    assert {version: there[copy["targetModelId"]]["apiVersion"] for version, copy in copies.items()} == {
+    models = served.models(TARGET)
+    assert {version: models[copy["targetModelId"]]["apiVersion"] for version, copy in copies.items()} == {
         version: version for version in ALL_VERSIONS
     }
 
 
-def test_a_classifier_is_copied_to_a_region_that_takes_it(served: Served) -> None:
+def test_a_classifier_is_copied_between_its_regions(served: Served) -> None:
     copy = served.ended(served.post("mail-sorter", WITH_CLASSIFIERS, "classifier"))
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", "mail-sorter")
-    assert served.there(WITH_CLASSIFIERS, "classifier")["mail-sorter"]["state"] == "ready"
+    assert served.models(WITH_CLASSIFIERS, "classifier")["mail-sorter"]["state"] == "ready"
 
 
-def test_classifier_is_refused_in_a_wrong_region(served: Served) -> None:
-    """A classifier is refused where the service takes none."""
+def test_a_classifier_is_refused_in_other_regions(served: Served) -> None:
     copy = served.ended(served.post("mail-sorter", TARGET, "classifier"))
     assert (copy["status"], copy["code"]) == ("Failed", "KindUnsupported")
 
 
-def test_composed_model_is_copied_with_what_it_is_made(served: Served) -> None:
-    """A composed model is copied with what it is made of."""
+def test_a_composed_model_is_copied_with_its_parts(served: Served) -> None:
     copy = served.ended(served.post("incoming-mail-v4", WITH_CLASSIFIERS))
     assert copy["status"] == "Succeeded"
-    assert {"incoming-mail-v4", "invoices-v4", "receipts-v4"} <= set(served.there(WITH_CLASSIFIERS))
+    assert {"incoming-mail-v4", "invoices-v4", "receipts-v4"} <= set(served.models(WITH_CLASSIFIERS))

@@ -1,9 +1,8 @@
-"""What becomes of a copy when a step of it meets a fault: the expectations of the tests, and the source of docs/failures.md.
+"""The outcome of a copy for each fault in each step: the expectations of the tests, and the source of docs/failures.md.
 
-Each row: step, fault, generations; then, for a fault that strikes once and for one that strikes each time: the code that the copy
-ends with, how often the service was asked to authorize, to start, to delete, and for what met the fault (``+``: more than three
-times), and the state that the claim is left in. Write the page anew with
-``PYTHONPATH=. python tests/protocol/fault_matrix.py``.
+Each row: step, fault, generations; then, for a fault that strikes once and for one that repeats: the code of the copy, the number of
+calls to authorize, to start, to delete and of the step's own operation (``+``: more than three), and the state of the claim. Write the
+page again with ``PYTHONPATH=. python tests/protocol/fault_matrix.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup.codes import MEANINGS, Remedy
+from backup.codes import MEANINGS, Code, Remedy
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 
@@ -191,7 +190,7 @@ look for a lost start | resource down | v3+ | Succeeded | 1 1 0 1 | released || 
 
 @dataclass(frozen=True)
 class Expected:
-    """What comes of one step meeting one fault; ``once`` and ``always`` are written as ``fault_cells.Outcome`` writes itself."""
+    """The outcomes of one fault in one step; ``once`` and ``always`` are written as ``fault_cells.Outcome`` writes itself."""
 
     step: str
     fault: str
@@ -214,9 +213,9 @@ def expectations() -> Iterator[Expected]:
 
 def expected(step: str, fault: str, *, is_v2: bool) -> Expected:
     """Return the row for a step and a fault in a generation."""
-    found = [row for row in expectations() if (row.step, row.fault) == (step, fault) and row.is_for(is_v2)]
-    assert len(found) == 1, f"{step} and {fault} have {len(found)} rows"
-    return found[0]
+    rows = [row for row in expectations() if (row.step, row.fault) == (step, fault) and row.is_for(is_v2)]
+    assert len(rows) == 1, f"{step} and {fault} have {len(rows)} rows"
+    return rows[0]
 
 
 LEFT = {
@@ -230,6 +229,15 @@ LEFT = {
     "discarding": "a placeholder; the claim names it, and the next request removes it",
 }
 
+REMEDIES = {
+    Remedy.WAIT: "waits and retries",
+    Remedy.FRESH: "retries with a new authorization, twice at most",
+    Remedy.END: "ends",
+}
+
+SPECIAL = {Code.CLAIM_MOVED: "resumes from the claim", Code.ID_BLOCKED: "waits until the deadline"}
+"""What ``backup.recovery`` does about a code, whatever its remedy."""
+
 INTRODUCTION = """# What can go wrong, and what the app does
 
 Written from two tables in the code, which tests hold: do not edit it by hand. First [the codes](#the-codes), then each step of a copy with
@@ -237,7 +245,7 @@ each [fault](#how-to-read-the-steps), as the tests of `tests/protocol` check the
 
 ## The codes
 
-A copy or a run ends with a code, or waits with one.
+A copy or a run ends with a code, or waits with one. "none" under "what to do": the app does it.
 """
 
 READING = """
@@ -255,14 +263,9 @@ copy.
 
 def page() -> str:
     """Return docs/failures.md as it should be."""
-    remedies = {
-        Remedy.WAIT: "waits and retries",
-        Remedy.FRESH: "retries with a new authorization, twice at most",
-        Remedy.END: "ends",
-    }
     parts = [INTRODUCTION, "| code | what it means | what to do | what the app does |\n|---|---|---|---|"]
     parts += [
-        f"| `{code}` | {meaning.means} | {meaning.advice} | {remedies[meaning.remedy]} |"
+        f"| `{code}` | {meaning.means} | {meaning.advice} | {SPECIAL.get(code) or REMEDIES[meaning.remedy]} |"
         for code, meaning in MEANINGS.items()
     ]
     parts.append(READING)
