@@ -15,7 +15,7 @@ from local.host.errors import (
     UnknownFunctionError,
 )
 from local.host.host import Host, Idle, Status
-from local.host.store import RuntimeStatus
+from local.host.records import RuntimeStatus
 
 __all__ = [
     "AppLoadError",

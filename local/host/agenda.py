@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from local.host.protocol import format_time, parse_time
-from local.host.store import Store, TimerRow
+from local.host.records import TimerRow
+from local.host.store import Store
 
 
 @dataclass(order=True, slots=True)

@@ -8,12 +8,10 @@ are answered after the commit.
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,16 +21,18 @@ from typing import Any, TypeVar
 from local.host.agenda import Agenda
 from local.host.app_index import AppIndex
 from local.host.clock import Clock
+from local.host.commands import Commands
 from local.host.episode import run_episode
-from local.host.errors import HostError, InstanceStateError
+from local.host.errors import HostError
 from local.host.inbox import Inbox
 from local.host.instances import Instances
-from local.host.invoke import call_activity
+from local.host.invoke import activity_event
 from local.host.kill_points import KillPoints
 from local.host.outcomes import Outcomes
 from local.host.progress import Progress
 from local.host.protocol import Event, EventType, OrchestratorProtocol, make_event
-from local.host.store import ActivityJob, Message, Store
+from local.host.records import ActivityJob, Message
+from local.host.store import Store
 from local.host.versions import FailureStrategy, Versioning
 from local.host.workers import Workers
 
@@ -102,6 +102,7 @@ class Engine:
             default_version=versions.current,
             keep_generations=keep_generations,
         )
+        self.commands = Commands(index, self._instances, self._inbox, self._outcomes, clock, self.submit)
         self._taken: list[_Operation] = []
         self._episodes: list[str] = []
         self._recorded: list[ActivityJob] = []
@@ -151,73 +152,7 @@ class Engine:
             self._operations.put(_Operation(apply, answer))
         return answer
 
-    # -- what callers can ask for: each returns at once
-
-    def create(
-        self, name: str, raw_input: str | None, instance_id: str | None = None, version: str | None = None
-    ) -> Future[str]:
-        """Start an instance.
-
-        Args:
-            name: the orchestrator function.
-            raw_input: JSON text, as it is to stand in ``ExecutionStarted``.
-            instance_id: its id; a new one when ``None``. A finished instance of this id is replaced, with its history.
-            version: instead of ``defaultVersion``. An instance that this host does not run waits for one that does.
-
-        Raises (in the future):
-            UnknownFunctionError: there is no such orchestrator.
-            InstanceStateError: an instance of this id has not ended.
-        """
-
-        def apply() -> str:
-            self.index.orchestrator(name)
-            id_ = instance_id or uuid.uuid4().hex
-            existing = self._instances.get(id_)
-            if existing is not None and not existing.status.is_terminal:
-                status = existing.status.value
-                raise InstanceStateError(f"An Orchestration instance with the status {status} already exists.")
-            self._outcomes.start(id_, name, raw_input, version, replaced=existing is not None)
-            return id_
-
-        return self.submit(apply)
-
-    def raise_event(self, instance_id: str, event_name: str, raw: str | None) -> Future[None]:
-        """Send an external event; ``raw`` is JSON text."""
-        return self._send(instance_id, EventType.EVENT_RAISED, Name=event_name, Input=raw)
-
-    def terminate(self, instance_id: str, reason: str) -> Future[None]:
-        """End an instance; its activities and children are left alone, as on Azure."""
-        return self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
-
-    def suspend(self, instance_id: str, reason: str) -> Future[None]:
-        """Suspend an instance: what comes for it waits."""
-        return self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
-
-    def resume(self, instance_id: str, reason: str) -> Future[None]:
-        """Resume a suspended instance."""
-        return self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
-
-    def _send(self, instance_id: str, kind: EventType, **fields: Any) -> Future[None]:
-        def apply() -> None:
-            instance = self._instances.existing(instance_id)
-            if instance.status.is_terminal:
-                raise InstanceStateError(f"instance '{instance_id}' has ended: it is {instance.status.value}")
-            self._inbox.deliver(Message(instance_id, None, make_event(kind, self.clock.now(), **fields)))
-
-        return self.submit(apply)
-
-    def purge(self, instance_id: str) -> Future[None]:
-        """Delete an instance that has ended; :class:`InstanceStateError` while it runs."""
-
-        def apply() -> None:
-            status = self._instances.existing(instance_id).status
-            if not status.is_terminal:
-                raise InstanceStateError(
-                    f"instance '{instance_id}' is {status.value}; only one that has ended can be purged"
-                )
-            self._outcomes.remove(instance_id)
-
-        return self.submit(apply)
+    # -- alarms and tasks
 
     def alarm(self, when: datetime, callback: Callable[[], None], *, background: bool = False) -> None:
         """Call ``callback`` on the engine's thread at ``when``; kept in memory only.
@@ -237,6 +172,14 @@ class Engine:
                 self.progress.finished()
 
         self._workers.submit(run)
+
+    def wait_for_end(self, instance_id: str, timeout_s: float) -> bool:
+        """Wait until an instance has ended, for at most ``timeout_s`` real seconds; return whether it has."""
+        waiter = self.progress.ended_event(instance_id)
+        try:
+            return self.store.reader.existing(instance_id).status.is_terminal or waiter.wait(timeout_s)
+        finally:
+            self.progress.forget_waiter(instance_id, waiter)
 
     def next_due(self, *, background: bool) -> datetime | None:
         """Return when the next durable timer or alarm is due, with or without the background alarms."""
@@ -369,25 +312,9 @@ class Engine:
 
     def _perform(self, job: ActivityJob) -> None:
         self._kill.reach(job.name, "before-call")
-        event = self._activity_event(job)
+        event = activity_event(self.index, job, self.clock)
         self._kill.reach(job.name, "after-call")
         self.submit(lambda: self._record_activity(job, event))
-
-    def _activity_event(self, job: ActivityJob) -> Event:
-        try:
-            result = call_activity(self.index.activity(job.name), job.input)
-        except BaseException as exc:  # noqa: BLE001 - whatever the function raises is its result
-            _log.warning("activity '%s' of '%s' failed", job.name, job.instance_id, exc_info=exc)
-            kind, text = type(exc).__name__, str(exc)
-            return make_event(
-                EventType.TASK_FAILED,
-                self.clock.now(),
-                TaskScheduledId=job.task_id,
-                Reason=f"Activity function '{job.name}' failed: {kind}: {text}",
-                Details=json.dumps({"ClassName": kind, "Message": text}),
-                FailureDetails=None,
-            )
-        return make_event(EventType.TASK_COMPLETED, self.clock.now(), TaskScheduledId=job.task_id, Result=result)
 
     def _record_activity(self, job: ActivityJob, event: Event) -> None:
         self._finished += 1

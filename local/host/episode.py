@@ -20,8 +20,8 @@ from local.host.protocol import (
     make_event,
     played,
 )
+from local.host.records import Instance, RuntimeStatus
 from local.host.shim import Plan, Scheduled, replay_actions
-from local.host.store import Instance, RuntimeStatus
 
 # Azure keeps the custom status in 16 KB of UTF-16 and refuses more (MessagePayloadDataConverter).
 _CUSTOM_STATUS_LIMIT_BYTES = 16 * 1024

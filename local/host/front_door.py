@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from local.host.app_index import AppIndex
 from local.host.engine import Engine
+from local.host.host_routes import HostRoutes
 from local.host.http_functions import HttpRouter
 from local.host.management import Management
 from local.host.phantoms import Phantoms
@@ -48,7 +49,8 @@ class FrontDoor:
         self.system_key = os.environ.get(SYSTEM_KEY_VARIABLE) or secrets.token_urlsafe(32)
         self._engine = engine
         self._base_url = base_url
-        self._management = Management(engine, settings, phantoms)
+        self._management = Management(engine, settings)
+        self._host_routes = HostRoutes(engine, phantoms)
         self._router = HttpRouter(index.http, settings.route_prefix, self.client_binding)
         self.timers = Timers(index.timers, engine, self.client_binding)
 
@@ -70,7 +72,7 @@ class FrontDoor:
             if not request.is_local:
                 return Answer.problem(403, "Forbidden", "this route is for this machine's own processes only")
             if path.startswith(_TESTS):
-                return await self._management.answer_host(request, path[len(_TESTS) :])
+                return await self._host_routes.answer(request, path[len(_TESTS) :])
             return await self._management.answer(request, path[len(_LOCAL_RPC) :], request.origin + _LOCAL_RPC, None)
         if path.startswith(_ADMIN):
             return self._run_by_hand(request, path[len(_ADMIN) :])

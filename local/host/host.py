@@ -17,14 +17,15 @@ from local.host import loop
 from local.host.app_index import load_app
 from local.host.clock import Clock, ManualClock, SystemClock
 from local.host.engine import Engine
-from local.host.errors import HostError, InstanceNotFoundError
+from local.host.errors import HostError
 from local.host.front_door import FrontDoor
 from local.host.kill_points import KillPoints
 from local.host.phantoms import Phantoms
 from local.host.protocol import DurableProtocolV1, Event, client_input, parse_time
+from local.host.records import Instance, RuntimeStatus
 from local.host.server import Server, WebRequest
 from local.host.settings import HostSettings
-from local.host.store import Instance, RuntimeStatus, Store
+from local.host.store import Store
 
 KILL_VARIABLE = "LOCAL_HOST_KILL"
 
@@ -178,46 +179,43 @@ class Host:
             UnknownFunctionError: no orchestrator of that name.
             InstanceStateError: the id belongs to an instance that has not ended.
         """
-        return self._engine.create(name, client_input(input), instance_id, version).result()
+        return self._engine.commands.create(name, client_input(input), instance_id, version).result()
 
     def raise_event(self, instance_id: str, event_name: str, data: object = None) -> None:
         """Send an external event, with ``data`` as a webhook sends it (a dict arrives as a dict)."""
-        self._engine.raise_event(instance_id, event_name, json.dumps(data)).result()
+        self._engine.commands.raise_event(instance_id, event_name, json.dumps(data)).result()
 
     def terminate(self, instance_id: str, reason: str = "") -> None:
         """Terminate an instance."""
-        self._engine.terminate(instance_id, reason).result()
+        self._engine.commands.terminate(instance_id, reason).result()
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Suspend an instance."""
-        self._engine.suspend(instance_id, reason).result()
+        self._engine.commands.suspend(instance_id, reason).result()
 
     def resume(self, instance_id: str, reason: str = "") -> None:
         """Resume an instance."""
-        self._engine.resume(instance_id, reason).result()
+        self._engine.commands.resume(instance_id, reason).result()
 
     def purge(self, instance_id: str) -> None:
         """Delete an instance that has ended."""
-        self._engine.purge(instance_id).result()
+        self._engine.commands.purge(instance_id).result()
 
     def status(self, instance_id: str) -> Status:
         """Return an instance as last committed; raises :class:`InstanceNotFoundError`."""
-        instance = self._store.read_instance(instance_id)
-        if instance is None:
-            raise InstanceNotFoundError(f"no instance has the id '{instance_id}'")
-        return _status(instance)
+        return _status(self._store.reader.existing(instance_id))
 
     def instances(self, prefix: str = "") -> list[Status]:
         """Return all instances whose ids start with ``prefix``, oldest first."""
-        return [_status(instance) for instance in self._store.query(prefix=prefix)]
+        return [_status(instance) for instance in self._store.reader.query(prefix=prefix)]
 
     def history(self, instance_id: str) -> list[Event]:
         """Return the raw events of an instance's current generation, as they are given to the SDK."""
-        return self._store.read_history(instance_id)
+        return self._store.reader.history(instance_id)
 
     def generations(self, instance_id: str) -> list[list[Event]]:
         """Return the histories of all generations of an instance, oldest first; needs ``keep_generations``."""
-        return [*self._store.read_generations(instance_id), self.history(instance_id)]
+        return [*self._store.reader.generations(instance_id), self.history(instance_id)]
 
     def wait(self, instance_id: str, timeout: float = 30) -> Status:
         """Wait until an instance has ended, for at most ``timeout`` real seconds.

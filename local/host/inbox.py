@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from local.host.protocol import Event, EventType
-from local.host.store import Instance, Message, RuntimeStatus, Store
+from local.host.records import Instance, Message, RuntimeStatus
+from local.host.store import Store
 
 
 class Inbox:

@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from local.host.errors import InstanceNotFoundError
 from local.host.protocol import Event
-from local.host.store import Instance, Store
+from local.host.records import Instance
+from local.host.store import Store
 
 # About 300 MB of events at 1.5 KB each would be too much for a small machine; this is a tenth of that.
 _CACHED_EVENTS = 20_000

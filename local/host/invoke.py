@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,8 +12,12 @@ from typing import Any
 import azure.functions as func
 
 from local.host import loop
-from local.host.app_index import FunctionInfo
-from local.host.protocol import decode_payload, encode_payload
+from local.host.app_index import AppIndex, FunctionInfo
+from local.host.clock import Clock
+from local.host.protocol import Event, EventType, decode_payload, encode_payload, make_event
+from local.host.records import ActivityJob
+
+_log = logging.getLogger("local.host.activities")
 
 
 class TraceContext(func._abc.TraceContext):
@@ -76,6 +82,24 @@ def call_activity(info: FunctionInfo, payload: str | None) -> str:
         Exception: whatever the function raises, or ``TypeError`` when its result is not JSON-able.
     """
     return encode_payload(call_function(info, None if payload is None else decode_payload(payload)))
+
+
+def activity_event(index: AppIndex, job: ActivityJob, clock: Clock) -> Event:
+    """Call the activity of ``job`` and return the event of its end: completed with its result, or failed with its exception."""
+    try:
+        result = call_activity(index.activity(job.name), job.input)
+    except BaseException as exc:  # noqa: BLE001 - every exception of the function is its result
+        _log.warning("activity '%s' of '%s' failed", job.name, job.instance_id, exc_info=exc)
+        kind, text = type(exc).__name__, str(exc)
+        return make_event(
+            EventType.TASK_FAILED,
+            clock.now(),
+            TaskScheduledId=job.task_id,
+            Reason=f"Activity function '{job.name}' failed: {kind}: {text}",
+            Details=json.dumps({"ClassName": kind, "Message": text}),
+            FailureDetails=None,
+        )
+    return make_event(EventType.TASK_COMPLETED, clock.now(), TaskScheduledId=job.task_id, Result=result)
 
 
 def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[[], str] | None = None) -> Any:

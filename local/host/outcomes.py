@@ -15,8 +15,9 @@ from local.host.episode import EpisodeResult
 from local.host.inbox import Inbox
 from local.host.instances import Instances
 from local.host.protocol import Event, EventType, format_time, make_event
+from local.host.records import ActivityJob, Instance, Message, RuntimeStatus, TimerRow
 from local.host.shim import Scheduled
-from local.host.store import ActivityJob, Instance, Message, RuntimeStatus, Store, TimerRow
+from local.host.store import Store
 
 _log = logging.getLogger("local.host.outcomes")
 

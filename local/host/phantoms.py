@@ -18,7 +18,7 @@ from local.host.engine import Engine
 from local.host.errors import InstanceNotFoundError
 from local.host.invoke import call_activity
 from local.host.protocol import EventType
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
 _log = logging.getLogger("local.host.phantoms")
 # Finished activities that are remembered for a rerun after their history is gone (continue-as-new, purge).
@@ -91,7 +91,7 @@ class Phantoms:
                     job.execution_id,
                 ):
                     return job
-        for event in self._engine.store.read_history(instance_id):
+        for event in self._engine.store.reader.history(instance_id):
             if event["EventType"] == EventType.TASK_SCHEDULED and event["EventId"] == task_id:
                 return ActivityJob(instance_id, execution_id or "", task_id, event["Name"], event["Input"])
         raise InstanceNotFoundError(f"instance '{instance_id}' has no finished activity with the id {task_id}")

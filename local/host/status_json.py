@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from local.host.protocol import EVENT_NAMES, Event, EventType, parse_time
-from local.host.store import Instance
+from local.host.records import Instance
 
 _HIDDEN = {EventType.ORCHESTRATOR_STARTED, EventType.ORCHESTRATOR_COMPLETED}
 _SCHEDULING = {EventType.TASK_SCHEDULED, EventType.SUB_ORCHESTRATION_CREATED, EventType.TIMER_CREATED}

@@ -12,15 +12,14 @@ import fcntl
 import json
 import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from local.host.errors import StateInUseError
-from local.host.protocol import Event, event_text
+from local.host.protocol import event_text
+from local.host.reader import COLUMNS, SELECT_HISTORY, SELECT_INSTANCE, Reader, events_of, instance_of
+from local.host.records import ActivityJob, Instance, Message, TimerRow
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS instances (
@@ -43,87 +42,6 @@ CREATE TABLE IF NOT EXISTS generations (
 CREATE TABLE IF NOT EXISTS schedules (name TEXT PRIMARY KEY, status TEXT NOT NULL) WITHOUT ROWID;
 """
 _SCHEMA_VERSION = 1
-
-
-class RuntimeStatus(StrEnum):
-    """The statuses of an instance, with the names that the management API uses."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    SUSPENDED = "Suspended"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    TERMINATED = "Terminated"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing more will happen to the instance."""
-        return self in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.TERMINATED)
-
-
-@dataclass(slots=True)
-class Instance:
-    """An orchestration instance. Payloads are JSON texts, times are texts of :func:`~local.host.protocol.format_time`."""
-
-    instance_id: str
-    execution_id: str
-    name: str
-    version: str | None
-    status: RuntimeStatus
-    input: str | None
-    created: str
-    updated: str
-    output: str | None = None
-    custom_status: str | None = None
-    parent_id: str | None = None
-    parent_execution: str | None = None
-    parent_task: int | None = None
-    history: list[Event] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    """``history`` as JSON: one text for each episode, its events with commas between them and marked as played."""
-
-
-@dataclass(slots=True)
-class Message:
-    """An event on its way to an instance. ``execution_id`` is ``None`` when any generation may have it."""
-
-    instance_id: str
-    execution_id: str | None
-    event: Event
-    seq: int | None = None
-    """Its row, once it has one."""
-    waiting: bool = True
-    """Nobody has had it yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityJob:
-    """One activity to run; ``input`` is JSON text."""
-
-    instance_id: str
-    execution_id: str
-    task_id: int
-    name: str
-    input: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimerRow:
-    """An armed durable timer."""
-
-    instance_id: str
-    execution_id: str
-    timer_id: int
-    fire_at: str
-
-
-_COLUMNS = (
-    "instance_id, execution_id, name, version, status, input, created, "
-    "updated, output, custom_status, parent_id, parent_execution, parent_task"
-)
-
-_SELECT_ONE = f"SELECT {_COLUMNS} FROM instances WHERE instance_id=?"  # noqa: S608 - constant columns
-_SELECT_HISTORY = "SELECT event FROM history WHERE instance_id=? ORDER BY seq"
 
 
 class Store:
@@ -151,13 +69,11 @@ class Store:
                 f"{path.name} was written by another version of this host (schema {found}); use another file"
             )
         self._db.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
-        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._reader_lock = threading.Lock()
+        self.reader = Reader(path)
 
     def close(self) -> None:
         """Close the file and let others have it."""
-        with self._reader_lock:
-            self._reader.close()
+        self.reader.close()
         self._db.close()
         os.close(self._lock_file)
 
@@ -178,18 +94,18 @@ class Store:
 
     def load(self, instance_id: str) -> Instance | None:
         """Return an instance with its history, or ``None``."""
-        row = self._db.execute(_SELECT_ONE, (instance_id,)).fetchone()
+        row = self._db.execute(SELECT_INSTANCE, (instance_id,)).fetchone()
         if row is None:
             return None
-        instance = _instance(row)
-        instance.texts = [text for (text,) in self._db.execute(_SELECT_HISTORY, (instance_id,))]
-        instance.history = _events(instance.texts)
+        instance = instance_of(row)
+        instance.texts = [text for (text,) in self._db.execute(SELECT_HISTORY, (instance_id,))]
+        instance.history = events_of(instance.texts)
         return instance
 
     def save(self, instance: Instance) -> None:
         """Write an instance's row (not its history)."""
         self._db.execute(
-            f"INSERT OR REPLACE INTO instances ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant columns
+            f"INSERT OR REPLACE INTO instances ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant columns
             (
                 instance.instance_id,
                 instance.execution_id,
@@ -317,85 +233,6 @@ class Store:
             TimerRow(*row)
             for row in self._db.execute("SELECT instance_id, execution_id, timer_id, fire_at FROM timers")
         ]
-
-    # -- reading: any thread
-
-    def read_instance(self, instance_id: str) -> Instance | None:
-        """Return an instance as last committed, without its history."""
-        with self._reader_lock:
-            row = self._reader.execute(_SELECT_ONE, (instance_id,)).fetchone()
-        return None if row is None else _instance(row)
-
-    def read_history(self, instance_id: str) -> list[Event]:
-        """Return an instance's history as last committed."""
-        with self._reader_lock:
-            rows = self._reader.execute(_SELECT_HISTORY, (instance_id,)).fetchall()
-        return _events(text for (text,) in rows)
-
-    def read_generations(self, instance_id: str) -> list[list[Event]]:
-        """Return the histories that :meth:`archive` kept of an instance, oldest first."""
-        with self._reader_lock:
-            sql = "SELECT events FROM generations WHERE instance_id=? ORDER BY seq"
-            rows = self._reader.execute(sql, (instance_id,)).fetchall()
-        return [json.loads(text) for (text,) in rows]
-
-    def query(
-        self,
-        *,
-        prefix: str = "",
-        created_from: str | None = None,
-        created_to: str | None = None,
-        statuses: Sequence[str] = (),
-        after: tuple[str, str] | None = None,
-        limit: int = -1,
-    ) -> list[Instance]:
-        """Return instances as last committed, oldest first.
-
-        Args:
-            prefix: what their ids start with.
-            created_from: earliest creation, inclusive.
-            created_to: latest creation, inclusive.
-            statuses: runtime statuses to keep; none means all.
-            after: (created, instance id) of the last one already seen.
-            limit: how many at most; -1 for all.
-        """
-        where, values = ["1"], list[Any]()
-        if prefix:
-            where.append("substr(instance_id, 1, ?) = ?")
-            values += [len(prefix), prefix]
-        if created_from is not None:
-            where.append("created >= ?")
-            values.append(created_from)
-        if created_to is not None:
-            where.append("created <= ?")
-            values.append(created_to)
-        if statuses:
-            where.append(f"status IN ({','.join('?' * len(statuses))})")
-            values += statuses
-        if after is not None:
-            where.append("(created, instance_id) > (?, ?)")
-            values += after
-        sql = f"SELECT {_COLUMNS} FROM instances WHERE {' AND '.join(where)} ORDER BY created, instance_id LIMIT ?"  # noqa: S608 - values are bound
-        with self._reader_lock:
-            rows = self._reader.execute(sql, (*values, limit)).fetchall()
-        return [_instance(row) for row in rows]
-
-    def read_schedule(self, name: str) -> dict[str, Any] | None:
-        """Return what :meth:`put_schedule` wrote."""
-        with self._reader_lock:
-            row = self._reader.execute("SELECT status FROM schedules WHERE name=?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
-
-def _instance(row: tuple[Any, ...]) -> Instance:
-    values = list(row)
-    values[4] = RuntimeStatus(values[4])
-    return Instance(*values)
-
-
-def _events(texts: Iterable[str]) -> list[Event]:
-    events: list[Event] = json.loads(f"[{','.join(texts)}]")
-    return events
 
 
 def _take_lock(path: Path) -> int:

@@ -95,7 +95,7 @@ class Timers:
     def _recall(self, timer: _Timer, now: datetime) -> bool:
         """Take up what the state file knows of a timer; return whether an occurrence was missed."""
         timer.next = timer.schedule.next_after(now)
-        status = self._engine.store.read_schedule(timer.name) if timer.monitored else None
+        status = self._engine.store.reader.schedule(timer.name) if timer.monitored else None
         if status is None:
             self._remember(timer)
             return False

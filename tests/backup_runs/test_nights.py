@@ -11,7 +11,7 @@ from backup.document_models import Kind
 from backup.records import RunRecord
 from backup.states import ReplicaState
 from catalog.store import CatalogUnavailable
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
 

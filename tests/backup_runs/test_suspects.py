@@ -8,7 +8,7 @@ import pytest
 
 from activities import planning
 from backup.messages import Message, PlanInputs
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import TARGET
 from local.simulator.models import v2_model, v4_model
 from wiring.services import Services

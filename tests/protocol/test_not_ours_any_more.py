@@ -12,7 +12,7 @@ import pytest
 
 from backup.states import ClaimState, ReplicaState
 from local.host import ManualClock
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import SOURCE
 
 from .conftest import Open, ProtocolStage, Subject

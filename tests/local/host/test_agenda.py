@@ -10,7 +10,8 @@ import pytest
 
 from local.host.agenda import Agenda
 from local.host.protocol import format_time
-from local.host.store import Store, TimerRow
+from local.host.records import TimerRow
+from local.host.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -238,5 +238,5 @@ def test_web_pages_cannot_use_the_keyless_routes(host: Host, headers: dict[str, 
 
 
 def test_a_caller_that_goes_away_does_not_stop_the_host(host: Host) -> None:
-    host._engine.create("one", None).cancel()
+    host._engine.commands.create("one", None).cancel()
     assert host.wait(host.start_new("one", "x")).output == "Hello x!"
