@@ -1,6 +1,6 @@
 """The embedded host: runs a function app (Python v2 model, Durable Functions 1.x) on one machine without Azure.
 
-It knows the app only through the module's name. What Azure would do and this host does not is refused with a clear message.
+It gets the app by the name of a module. A feature that only Azure has is refused with a clear message.
 """
 
 from local.host.clock import Clock, ManualClock, SystemClock

@@ -55,12 +55,12 @@ class Commands:
 
         Args:
             name: the orchestrator function.
-            raw_input: JSON text, as it is to stand in ``ExecutionStarted``.
-            instance_id: its id; a new one when ``None``. A finished instance of this id is replaced, with its history.
-            version: instead of ``defaultVersion``. An instance that this host does not run waits for one that does.
+            raw_input: JSON text, for ``ExecutionStarted``.
+            instance_id: its id; a new one if ``None``. An ended instance with this id is replaced, with its history.
+            version: instead of ``defaultVersion``. An instance that this host does not run waits for a host that does.
 
         Raises (in the future):
-            UnknownFunctionError: there is no such orchestrator.
+            UnknownFunctionError: the app has no orchestrator of this name.
             InstanceStateError: an instance of this id has not ended.
         """
 
@@ -81,11 +81,11 @@ class Commands:
         return self._send(instance_id, EventType.EVENT_RAISED, Name=event_name, Input=raw)
 
     def terminate(self, instance_id: str, reason: str) -> Future[None]:
-        """End an instance; its activities and children are left alone, as on Azure."""
+        """End an instance; its activities and children continue, as on Azure."""
         return self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
 
     def suspend(self, instance_id: str, reason: str) -> Future[None]:
-        """Suspend an instance: what comes for it waits."""
+        """Suspend an instance: its messages wait."""
         return self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
 
     def resume(self, instance_id: str, reason: str) -> Future[None]:
@@ -102,7 +102,7 @@ class Commands:
         return self._submit(apply)
 
     def purge(self, instance_id: str) -> Future[None]:
-        """Delete an instance that has ended; :class:`InstanceStateError` while it runs."""
+        """Delete an instance that has ended; raises :class:`InstanceStateError` while it runs."""
 
         def apply() -> None:
             status = self._instances.existing(instance_id).status

@@ -1,4 +1,4 @@
-"""The host as a library: an app, a state file and a clock, joined."""
+"""The host as a library: it runs one app on a state file and a clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KILL_VARIABLE = "LOCAL_HOST_KILL"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An orchestration instance, as its starter sees it. ``input`` of a client's start is text: the SDK serializes twice."""
+    """An orchestration instance, as a client sees it. ``input`` of a client's start is text: the SDK serializes it twice."""
 
     instance_id: str
     name: str
@@ -47,7 +47,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Why :meth:`Host.run_until_idle` stopped, and when on the host's clock."""
+    """Why :meth:`Host.run_until_idle` returned, and the time of the host's clock."""
 
     reason: Literal["no-work", "limit"]
     now: datetime
@@ -58,15 +58,15 @@ class Host:
 
     Args:
         app: the module's name (importable from the working directory), the module, or the ``FunctionApp`` itself.
-        state: the SQLite file with everything that must survive; made when absent, locked while the host runs.
-        clock: where time comes from.
-        host_json: path or content of host.json; the file in the working directory when absent.
-        max_activities: instead of host.json's ``maxConcurrentActivityFunctions``.
-        kill: kill points, see :mod:`local.host.kill_points`; by default what ``LOCAL_HOST_KILL`` says.
-        keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are gone otherwise, as on Azure.
+        state: the SQLite file with the whole state; made if absent, locked while the host runs.
+        clock: the clock; that of the machine by default.
+        host_json: path or content of host.json; the file in the working directory by default.
+        max_activities: instead of ``maxConcurrentActivityFunctions`` of host.json.
+        kill: kill points, see :mod:`local.host.kill_points`; by default those of ``LOCAL_HOST_KILL``.
+        keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are deleted otherwise, as on Azure.
 
     Raises:
-        AppLoadError, ConfigurationError, NotSupportedError, StateInUseError: by the constructor; nothing has started then.
+        AppLoadError, ConfigurationError, NotSupportedError, StateInUseError: by the constructor; nothing is started then.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Host:
             self._store.close()
             raise
 
-    # -- life
+    # -- start and stop
 
     def __enter__(self) -> Self:
         self.start()
@@ -118,12 +118,12 @@ class Host:
         self.stop()
 
     def start(self) -> None:
-        """Start the engine and the timer functions; work that the state file holds is taken up."""
+        """Start the engine and the timer functions; the work of the state file continues."""
         self._engine.start()
         self._door.timers.start()
 
     def stop(self, grace: float = 5.0) -> None:
-        """Stop serving and running; activities that run get ``grace`` seconds to be recorded. A second call does nothing."""
+        """Stop. Activities that end within ``grace`` seconds are recorded. A second call does nothing."""
         if self._stopped:
             return
         self._stopped = True
@@ -136,7 +136,7 @@ class Host:
         """Serve HTTP on a thread and return the base URL, without a slash at the end.
 
         Args:
-            port: 0 picks a free one.
+            port: the port to listen on; 0 takes a free one.
             host: the address to listen on.
         """
         with self._server_lock:
@@ -150,18 +150,18 @@ class Host:
 
     @property
     def base_url(self) -> str:
-        """Where this host serves; it begins to, on a free loopback port, if it does not yet (clients of functions need it)."""
+        """The address of this host. If it does not serve yet, it begins to, on a free loopback port (durable clients need the address)."""
         with self._server_lock:
             return self._serve(0, "127.0.0.1").base_url
 
     @property
     def function_key(self) -> str:
-        """The key that opens functions of level FUNCTION. Keep it out of logs."""
+        """The key for functions of level FUNCTION. Keep it out of logs."""
         return self._door.function_key
 
     @property
     def system_key(self) -> str:
-        """The key of the management routes, and of functions of level ADMIN. Keep it out of logs."""
+        """The key for the management routes and for functions of level ADMIN. Keep it out of logs."""
         return self._door.system_key
 
     # -- orchestrations
@@ -169,15 +169,15 @@ class Host:
     def start_new(
         self,
         name: str,
-        input: object = None,  # noqa: A002 - the word of the programming model
+        input: object = None,  # noqa: A002 - the name in the programming model
         instance_id: str | None = None,
         version: str | None = None,
     ) -> str:
-        """Start an orchestration as the SDK's client does, and return its id once that is durable.
+        """Start an orchestration as the SDK's client does, and return its id after the commit.
 
         Raises:
-            UnknownFunctionError: no orchestrator of that name.
-            InstanceStateError: the id belongs to an instance that has not ended.
+            UnknownFunctionError: the app has no orchestrator of this name.
+            InstanceStateError: an instance of this id has not ended.
         """
         return self._engine.commands.create(name, client_input(input), instance_id, version).result()
 
@@ -210,7 +210,7 @@ class Host:
         return [_status(instance) for instance in self._store.reader.query(prefix=prefix)]
 
     def history(self, instance_id: str) -> list[Event]:
-        """Return the raw events of an instance's current generation, as they are given to the SDK."""
+        """Return the raw events of the current generation of an instance, as the SDK gets them."""
         return self._store.reader.history(instance_id)
 
     def generations(self, instance_id: str) -> list[list[Event]]:
@@ -221,7 +221,7 @@ class Host:
         """Wait until an instance has ended, for at most ``timeout`` real seconds.
 
         Raises:
-            TimeoutError: it has not ended; the message says where it stands.
+            TimeoutError: it has not ended; the message holds its status.
             HostError: the engine has stopped.
         """
         deadline = time.monotonic() + timeout
@@ -242,16 +242,16 @@ class Host:
             self._check_engine()
 
     def run_until_idle(self, limit: timedelta | None = None, timeout: float = 60) -> Idle:
-        """Drive a manual clock: run everything that can run, jump to the next timer, again, until nothing is left.
+        """Move a manual clock: run all work, jump to the next due time, and repeat until no work is left.
 
         Args:
-            limit: how far the clock may go from here; ``None`` for as far as durable timers and phantoms reach. Timer functions, which
-                would go on for ever, are jumped to only when a limit is given.
-            timeout: real seconds after which it gives up.
+            limit: how far the clock may move; ``None``: up to the last durable timer or phantom. Timer functions repeat without end, so
+                the clock jumps to them only with a limit.
+            timeout: the longest time, in real seconds.
 
         Raises:
             HostError: the clock is not a manual one, or the engine has stopped.
-            TimeoutError: something keeps running for ``timeout`` real seconds.
+            TimeoutError: the host still works after ``timeout`` real seconds.
         """
         clock = self.clock
         if not isinstance(clock, ManualClock):
@@ -271,12 +271,12 @@ class Host:
             clock.set(max(due, clock.now()))
 
     def client_binding(self) -> str:
-        """Return the text that a durable client binding is given: ``DurableOrchestrationClient(host.client_binding())``."""
+        """Return the text of a durable client binding, for ``DurableOrchestrationClient(host.client_binding())``."""
         return self._door.client_binding()
 
     @property
     def failed(self) -> bool:
-        """Whether the engine has stopped on its own; its log says why."""
+        """Whether the engine has stopped after an error, which is in its log."""
         return self._engine.failure is not None
 
     def _check_engine(self) -> None:
@@ -291,17 +291,17 @@ class Host:
         return self._phantoms
 
     def rerun_activity(self, instance_id: str, task_id: int, execution_id: str | None = None) -> Any:
-        """Run a finished activity again, now and with the same input, and return what it returned; nothing is recorded.
+        """Run a finished activity again, now and with the same input, and return its result; nothing is recorded.
 
         Args:
-            instance_id: whose activity.
-            task_id: its id in the history.
-            execution_id: of which generation; the latest one that ran such a task when ``None``.
+            instance_id: the instance that called the activity.
+            task_id: the id of the call in the history.
+            execution_id: the generation; the latest one with such a task if ``None``.
         """
         return self._phantoms.rerun(instance_id, task_id, execution_id)
 
     def run_timer(self, name: str) -> None:
-        """Call a timer function now, besides its schedule; returns when it has ended, and raises what it raises."""
+        """Call a timer function now, outside its schedule; return when it has ended. Its exceptions are raised here."""
         self._door.timers.run(name)
 
     # -- HTTP
@@ -319,12 +319,12 @@ class Host:
         """Call this host without a socket.
 
         Args:
-            method: of the request.
-            path: with query, from the root: ``/api/copies``.
-            json: a body to be serialized, with its content type.
-            body: a body as it is.
-            headers: more headers.
-            with_key: send the function key, unless a key is among the headers or in the path.
+            method: the HTTP method.
+            path: the path from the root, with its query: ``/api/copies``.
+            json: the body, to be sent as JSON.
+            body: the body, to be sent unchanged.
+            headers: further headers.
+            with_key: send the function key, unless the headers or the query hold a key.
 
         Returns:
             Status, headers with names in lower case, body.

@@ -1,4 +1,4 @@
-"""Calling the app's functions the way the Python worker does."""
+"""Calls the app's functions as the Python worker does."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def call_activity(info: FunctionInfo, payload: str | None) -> str:
         payload: its input as JSON text.
 
     Raises:
-        Exception: whatever the function raises, or ``TypeError`` when its result is not JSON-able.
+        Exception: every exception of the function, and ``TypeError`` if its result cannot be written as JSON.
     """
     return encode_payload(call_function(info, None if payload is None else decode_payload(payload)))
 
@@ -103,12 +103,12 @@ def activity_event(index: AppIndex, job: ActivityJob, clock: Clock) -> Event:
 
 
 def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[[], str] | None = None) -> Any:
-    """Call a function from a thread of its own and return what it returns; an ``async`` one runs on the function loop.
+    """Call a function and return its result; an ``async`` function runs on the function loop. Not for use on that loop.
 
     Args:
         info: the function.
         trigger: the value of its trigger's parameter.
-        client_binding: makes the text for durable client parameters.
+        client_binding: returns the text of a durable client binding.
     """
     call_arguments = arguments(info, trigger, client_binding() if client_binding and info.clients else "")
     if info.is_async:
@@ -117,8 +117,8 @@ def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[
 
 
 def arguments(info: FunctionInfo, trigger: object, client_binding: str) -> dict[str, Any]:
-    """Return the arguments of one invocation: trigger, durable clients, and the context where it is asked for."""
+    """Return the arguments of one invocation: the trigger, the durable clients, and the context if there is a parameter for it."""
     values: dict[str, Any] = {info.parameter: trigger, **dict.fromkeys(info.clients, client_binding)}
-    if info.wants_context:
+    if info.has_context:
         values["context"] = InvocationContext(info.name)
     return values

@@ -58,7 +58,7 @@ class Reader:
         return events_of(text for (text,) in rows)
 
     def generations(self, instance_id: str) -> list[list[Event]]:
-        """Return the histories that :meth:`Store.archive` kept of an instance, oldest first."""
+        """Return the histories that :meth:`Store.archive` kept, oldest first."""
         with self._lock:
             sql = "SELECT events FROM generations WHERE instance_id=? ORDER BY seq"
             rows = self._db.execute(sql, (instance_id,)).fetchall()
@@ -77,12 +77,12 @@ class Reader:
         """Return instances as last committed, oldest first.
 
         Args:
-            prefix: what their ids start with.
+            prefix: the beginning of their ids.
             created_from: earliest creation, inclusive.
             created_to: latest creation, inclusive.
-            statuses: runtime statuses to keep; none means all.
-            after: (created, instance id) of the last one already seen.
-            limit: how many at most; -1 for all.
+            statuses: the runtime statuses; empty for all.
+            after: (created, instance id) of the last instance of the page before.
+            limit: the largest number of instances; -1 for all.
         """
         where, values = ["1"], list[Any]()
         if prefix:
@@ -106,7 +106,7 @@ class Reader:
         return [instance_of(row) for row in rows]
 
     def schedule(self, name: str) -> dict[str, Any] | None:
-        """Return what :meth:`Store.put_schedule` wrote."""
+        """Return the status that :meth:`Store.put_schedule` wrote, or ``None``."""
         with self._lock:
             row = self._db.execute("SELECT status FROM schedules WHERE name=?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])

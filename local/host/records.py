@@ -9,7 +9,7 @@ from local.host.protocol import Event
 
 
 class RuntimeStatus(StrEnum):
-    """The statuses of an instance, with the names that the management API uses."""
+    """The statuses of an instance, with the names of the management API."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -20,7 +20,7 @@ class RuntimeStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more will happen to the instance."""
+        """Whether the instance has ended."""
         return self in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.TERMINATED)
 
 
@@ -48,20 +48,20 @@ class Instance:
 
 @dataclass(slots=True)
 class Message:
-    """An event on its way to an instance. ``execution_id`` is ``None`` when any generation may have it."""
+    """An event on its way to an instance. ``execution_id`` is ``None`` if it is for any generation."""
 
     instance_id: str
     execution_id: str | None
     event: Event
     seq: int | None = None
-    """Its row, once it has one."""
+    """The number of its row, if it has one."""
     waiting: bool = True
-    """Nobody has had it yet."""
+    """Whether it is not yet delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityJob:
-    """One activity to run; ``input`` is JSON text."""
+    """A scheduled activity; ``input`` is JSON text."""
 
     instance_id: str
     execution_id: str

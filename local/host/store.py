@@ -1,9 +1,9 @@
-"""The state file: one SQLite database with everything that must survive the process.
+"""The state file: one SQLite database with the whole state of a host.
 
-One thread writes (the engine's), in transactions that hold whole episodes; others read through a second connection, which in
-WAL mode sees the last commit and never waits. ``synchronous=NORMAL`` is enough: a committed transaction is in the operating
-system's hands, so a killed process loses nothing; a machine that loses power may lose the last commits, never consistency.
-A lock on a file next to the database keeps a second host out, and goes away with its process however that ends.
+Only the engine's thread writes, in transactions of whole episodes; other threads use :class:`~local.host.reader.Reader`.
+``synchronous=NORMAL`` is enough: the operating system has every committed transaction, so a killed process loses nothing. If the machine
+loses power, the last commits may be lost, but the file stays consistent. A lock on a file next to the database keeps a second host out; the
+system removes the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -48,31 +48,31 @@ class Store:
     """The state file, opened for one host.
 
     Args:
-        path: the database file; made when absent.
+        path: the database file; made if absent.
 
     Raises:
-        StateInUseError: another process has it.
+        StateInUseError: another process uses it, or another version of this host wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = _take_lock(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # histories are clear text: for their owner only
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it: histories are clear text
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA busy_timeout=10000")
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, _SCHEMA_VERSION):
+        schema = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if schema not in (0, _SCHEMA_VERSION):
             raise StateInUseError(
-                f"{path.name} was written by another version of this host (schema {found}); use another file"
+                f"{path.name} was written by another version of this host (schema {schema}); use another file"
             )
         self._db.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
         self.reader = Reader(path)
 
     def close(self) -> None:
-        """Close the file and let others have it."""
+        """Close the file and release its lock."""
         self.reader.close()
         self._db.close()
         os.close(self._lock_file)
@@ -84,11 +84,11 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make the transaction durable."""
+        """Commit the transaction."""
         self._db.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Give the transaction up."""
+        """Roll the transaction back, if there is one."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
@@ -103,7 +103,7 @@ class Store:
         return instance
 
     def save(self, instance: Instance) -> None:
-        """Write an instance's row (not its history)."""
+        """Write the row of an instance, without its history."""
         self._db.execute(
             f"INSERT OR REPLACE INTO instances ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant columns
             (
@@ -124,7 +124,7 @@ class Store:
         )
 
     def update(self, instance: Instance) -> None:
-        """Write what changes of an instance that :meth:`save` has written before."""
+        """Write the fields that change, of an instance that :meth:`save` has written."""
         self._db.execute(
             "UPDATE instances SET execution_id=?, status=?, input=?, output=?, custom_status=?, updated=?"
             " WHERE instance_id=?",
@@ -140,28 +140,28 @@ class Store:
         )
 
     def append_history(self, instance_id: str, seq: int, text: str) -> None:
-        """Add the events of an episode to an instance's history: a row for each event would cost three times as much."""
+        """Add the events of an episode to a history, as one row: a row for each event would cost three times as much."""
         self._db.execute("INSERT INTO history (instance_id, seq, event) VALUES (?,?,?)", (instance_id, seq, text))
 
     def clear_execution(self, instance_id: str) -> None:
-        """Drop history, work and timers of an instance: a new generation begins, or it is purged."""
+        """Delete history, work and timers of an instance: for a new generation, or a purge."""
         for table in ("history", "activities", "timers"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id=?", (instance_id,))  # noqa: S608 - constant names
 
     def drop_work(self, instance_id: str) -> None:
-        """Drop work and timers of an instance that has ended; its history stays."""
+        """Delete work and timers of an instance that has ended; its history stays."""
         for table in ("activities", "timers"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id=?", (instance_id,))  # noqa: S608 - constant names
 
     def delete_instance(self, instance_id: str) -> None:
-        """Drop an instance and everything about it."""
+        """Delete an instance with everything that belongs to it."""
         self.clear_execution(instance_id)
         self._db.execute("DELETE FROM inbox WHERE instance_id=?", (instance_id,))
         self._db.execute("DELETE FROM generations WHERE instance_id=?", (instance_id,))
         self._db.execute("DELETE FROM instances WHERE instance_id=?", (instance_id,))
 
     def put_messages(self, messages: Iterable[Message]) -> None:
-        """Write messages that were not delivered within their transaction."""
+        """Write messages that were not delivered in their transaction."""
         for message in messages:
             cursor = self._db.execute(
                 "INSERT INTO inbox (instance_id, execution_id, event) VALUES (?,?,?)",
@@ -170,7 +170,7 @@ class Store:
             message.seq = cursor.lastrowid
 
     def delete_messages(self, seqs: Iterable[int]) -> None:
-        """Drop delivered messages."""
+        """Delete delivered messages."""
         self._db.executemany("DELETE FROM inbox WHERE seq=?", [(seq,) for seq in seqs])
 
     def put_activity(self, job: ActivityJob) -> None:
@@ -181,7 +181,7 @@ class Store:
         )
 
     def delete_activity(self, job: ActivityJob) -> bool:
-        """Drop an activity that has ended; ``False`` when it was not wanted any more."""
+        """Delete an activity that has ended; return whether its row was still there."""
         cursor = self._db.execute(
             "DELETE FROM activities WHERE instance_id=? AND execution_id=? AND task_id=?",
             (job.instance_id, job.execution_id, job.task_id),
@@ -203,12 +203,12 @@ class Store:
         )
 
     def archive(self, instance: Instance) -> None:
-        """Keep the history of a generation that is over."""
+        """Keep the history of a generation that has ended."""
         events = f"[{','.join(instance.texts)}]"
         self._db.execute("INSERT INTO generations (instance_id, events) VALUES (?,?)", (instance.instance_id, events))
 
     def put_schedule(self, name: str, status: dict[str, Any]) -> None:
-        """Remember when a timer function last ran."""
+        """Write when a timer function ran last."""
         self._db.execute("INSERT OR REPLACE INTO schedules (name, status) VALUES (?,?)", (name, json.dumps(status)))
 
     # -- recovery
