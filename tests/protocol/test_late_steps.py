@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.store import Table
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
 from .conftest import SUBJECTS, Open, ProtocolStage, Subject
 

@@ -13,7 +13,7 @@ import pytest
 from backup.json_types import JsonObject
 from backup.states import ClaimState, ReplicaState
 from local.host import ManualClock
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import SOURCE
 
 from .another_user import CHOSEN, EITHER, AnotherUser, Once, kind_of, no_answer, refuse_to_start, void

@@ -13,7 +13,7 @@ import pytest
 from backup.claim import Claim
 from backup.states import ClaimState, ReplicaState
 from catalog.store import Stored
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
 from .conftest import ProtocolStage, Rows
 
