@@ -138,7 +138,7 @@ class StepContext:
         try:
             yield
         except RetryAfter:
-            self.save(before)
+            self.settle(lambda _: before)
             raise
         except ServiceError:
             self.note_call_ended()

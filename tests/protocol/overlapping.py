@@ -1,4 +1,4 @@
-"""Two deliveries of one activity that overlap: the second begins and ends while the first is in the middle of its work."""
+"""Two deliveries of one activity that overlap: the second begins and ends while the first is held."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from local.simulator.journal import Entry
 
 Deliver = Callable[[FunctionInfo, str | None], str]
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 PATIENCE = 20.0
 """Seconds after which a test gives up."""
 
 CALLS_MEANWHILE = 3
 """How many calls follow the second delivery before a first one that is still held may end."""
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OF_ONE_NIGHT = {"owner", "runId", "authorization", "operation", "message", "polls"}
 """Fields that differ between two calm nights: they hold ids that are drawn, or times."""
@@ -177,7 +177,7 @@ def twice_at_the_same_instant() -> Deliver:
         together = threading.Barrier(2)
 
         def call() -> str:
-            together.wait(timeout=20)
+            together.wait(timeout=PATIENCE)
             return invoke.call_activity(info, payload)
 
         with ThreadPoolExecutor(2) as threads:
