@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from backup.configuration.checks import first_repeated
-from backup.configuration.problems import HIDDEN, in_words, path_of, worth_telling
+from backup.configuration.problems import HIDDEN, in_words, path_of, root_errors
 from backup.json_types import Json
 from http_start.problems import Problem
 
@@ -79,7 +79,7 @@ def _parsed(body: bytes, hint: str) -> Json:
 
 
 def _problem_of(error: ValidationError, kind: type[Body]) -> Problem:
-    details = worth_telling(error.errors(include_url=False, include_input=False))
+    details = root_errors(error.errors(include_url=False, include_input=False))
     errors, messages = [], []
     for error_detail in details:
         wrong = "; ".join(in_words(error_detail, "docs/http-api.md"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableClient
 
+from backup.configuration.fields import is_loopback
 from catalog.table_service import TableService
 from catalog.tables import DEFAULT_PREFIX, TableStore
 from wiring.identity import managed_identity
@@ -78,7 +78,7 @@ def _with_connection_string(connection: str, setting: str) -> TableService:
     except (ValueError, binascii.Error):
         raise TableSettingInvalid(wrong) from None
     parts = urlsplit(client.url)
-    if parts.scheme != "https" and not _on_loopback(parts.hostname):
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise TableSettingInvalid(f"app setting {setting} names an http address; only https keeps the catalog private")
     return TableService(connection)
 
@@ -92,10 +92,3 @@ def _with_identity(address: str, client_id: str | None, setting: str) -> TableSe
             "signature"
         )
     return TableService(endpoint=f"https://{parts.netloc}", identity=managed_identity(client_id or None))
-
-
-def _on_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
