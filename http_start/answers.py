@@ -6,36 +6,37 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from catalog.store import CatalogUnavailable
-from http_start.problems import Problem
-from wiring.services import ConfigurationInvalid, services
+from http_start.problems import Problem, unavailable
+from wiring.services import ConfigurationInvalid, Services, services
 
-RETRY_AFTER_SECONDS = 2
 ROUTE_PREFIX = "/api"
 """The ``routePrefix`` of host.json."""
 
-Handler = Callable[..., Awaitable[func.HttpResponse]]
-"""Takes the request and the app's services, and the client of Durable Functions if it has a parameter ``client``."""
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def endpoint(blueprint: df.Blueprint, name: str, method: str, route: str) -> Callable[[Handler], Handler]:
-    """Register the decorated handler as the HTTP function ``name``. Its problems, and the app's own, are answered as such."""
+    """Register the decorated handler as the HTTP function ``name``. Its problems, and the app's own, are answered as such.
+
+    A plain handler gets the request and the app's services, and runs in a thread. A coroutine also gets the client of Durable Functions.
+    """
 
     def register(handler: Handler) -> Handler:
         async def with_client(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-            return await answer(handler, req, client)
+            return await _answer(lambda app: handler(req, app, client))
 
         async def without_client(req: func.HttpRequest) -> func.HttpResponse:
-            return await answer(handler, req)
+            return await _answer(lambda app: asyncio.to_thread(handler, req, app))
 
         function: Any = without_client
-        if "client" in inspect.signature(handler).parameters:
+        if inspect.iscoroutinefunction(handler):
             function = blueprint.durable_client_input(client_name="client")(with_client)
         function = blueprint.route(route, methods=[method], auth_level=func.AuthLevel.FUNCTION)(function)
         blueprint.function_name(name)(function)
@@ -44,16 +45,15 @@ def endpoint(blueprint: df.Blueprint, name: str, method: str, route: str) -> Cal
     return register
 
 
-async def answer(handler: Handler, req: func.HttpRequest, *client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Return what ``handler`` answers, or the problem that it raises."""
+async def _answer(handle: Callable[[Services], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
     try:
-        return await handler(req, await asyncio.to_thread(services), *client)
+        return await handle(await asyncio.to_thread(services))
     except Problem as problem:
         return problem.response()
     except ConfigurationInvalid as error:
-        return Problem(503, "ConfigurationInvalid", str(error), headers={"Retry-After": "60"}).response()
+        return unavailable("ConfigurationInvalid", str(error), retry_after=60).response()
     except CatalogUnavailable as error:
-        return Problem(503, "CatalogUnavailable", str(error), headers={"Retry-After": "10"}).response()
+        return unavailable("CatalogUnavailable", str(error)).response()
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -64,6 +64,11 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
         headers=dict(headers or {}),
         mimetype="application/json",
     )
+
+
+def accepted(request: func.HttpRequest, run_id: str, body: Any) -> func.HttpResponse:
+    """Return ``body`` with status 202, the address of the run's status, and when to ask there."""
+    return json_response(body, 202, {"Location": run_address(request, run_id), "Retry-After": "2"})
 
 
 def base_address(request: func.HttpRequest) -> str:

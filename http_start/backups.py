@@ -15,7 +15,7 @@ from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, run_address
 from http_start.body import Body, read_body
-from http_start.problems import Problem
+from http_start.problems import Problem, wrong_input
 from http_start.starting import runtime_status, start_run
 from wiring.orchestrations import ENDED
 from wiring.services import Services
@@ -39,8 +39,7 @@ async def post_backups(
     body = read_body(req, BackupBody, "the name of a plan")
     plans = app.configuration.plans
     if body.plan not in plans:
-        detail = unknown_name("plan", body.plan, plans)
-        raise Problem(400, "UnknownPlan", detail, [{"pointer": "#/plan", "detail": detail}])
+        raise wrong_input("UnknownPlan", [("#/plan", unknown_name("plan", body.plan, plans))])
     now = app.now()
     dead = None if body.dry_run else await dead_holder(app, client, body.plan, req)
     run_id = plan_run_id(body.plan, now, secrets.token_hex(4))
@@ -56,7 +55,7 @@ async def dead_holder(
     """Return the run that holds the plan although its orchestration has ended, or ``None``. Raises ``Problem`` (409) if it goes on."""
     holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
     status = await runtime_status(client, holder) if holder else None
-    if holder is None or (status and status.runtime_status in ENDED):
+    if holder is None or (status is not None and status.runtime_status in ENDED):
         return holder
     address = run_address(req, holder)
     raise Problem(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TypeVar
 from urllib.parse import quote
 
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from backup.configuration.checks import first_repeated
-from backup.configuration.problems import HIDDEN, in_words, path_of, worth_telling
+from backup.configuration.problems import HIDDEN, in_words, path_of, root_errors
 from backup.json_types import Json
-from http_start.problems import Problem
+from http_start.problems import Problem, refuse, wrong_input
 
 LONGEST_BODY = 64 * 1024
 MOST_MODELS = 100
@@ -32,21 +34,23 @@ def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Recor
     """Return the body of ``request``. ``hint`` says what a good one has. Raises ``Problem``."""
     body = request.get_body()
     if len(body) > LONGEST_BODY:
-        detail = f"the body has {len(body)} bytes and may have {LONGEST_BODY}: ask for fewer models at once"
+        detail = f"the body has {len(body)} bytes, and {LONGEST_BODY} are allowed; name fewer models"
         raise Problem(413, "BodyTooLarge", detail)
     document = _parsed(body, hint)
     models = document.get("models") if isinstance(document, dict) else None
     if isinstance(models, list) and len(models) > MOST_MODELS:
-        raise Problem(
-            400,
-            "TooManyModels",
-            f"{len(models)} models are named; name {MOST_MODELS} at most, or leave it to a plan to back up the whole resource",
-            [{"pointer": "#/models", "detail": f"at most {MOST_MODELS}"}],
-        )
+        right = f"name {MOST_MODELS} at most, or back up the whole resource with a plan"
+        raise wrong_input("TooManyModels", [("#/models", f"{len(models)} models are named; {right}")])
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise _problem_of(error, kind) from None
+        errors = root_errors(error.errors(include_url=False, include_input=False))
+    unknown = f"unknown field; the fields are {', '.join(map(to_camel, kind.model_fields))}"
+    details = [
+        (_pointer(*entry["loc"]), unknown if _is_unknown(entry) else "; ".join(in_words(entry, "docs/http-api.md")))
+        for entry in errors
+    ]
+    raise wrong_input("UnknownField" if any(map(_is_unknown, errors)) else "InvalidRequest", details)
 
 
 def _parsed(body: bytes, hint: str) -> Json:
@@ -57,11 +61,8 @@ def _parsed(body: bytes, hint: str) -> Json:
         # JSON readers silently keep the last of two equal names: what was asked for first would not be done
         if repeated := first_repeated(name for name, _ in pairs):
             wrong.append((owner, repeated, "occurs twice in one object; write it once"))
-        wrong.extend(
-            (owner, name, "holds half of a character (a lone surrogate); correct its spelling")
-            for name in owner
-            if _is_broken(name)
-        )
+        broken = "holds half of a character (a lone surrogate); correct its spelling"
+        wrong.extend((owner, name, broken) for name in owner if re.search(r"[\ud800-\udfff]", name))
         return owner
 
     try:
@@ -69,26 +70,14 @@ def _parsed(body: bytes, hint: str) -> Json:
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Problem(400, "MalformedJson", f"the body is not JSON{where}; send an object with {hint}") from None
-    if wrong:
-        errors = [
-            {"pointer": _pointer(name) if owner is document else "#", "detail": f"{path_of(name)} {detail}"}
+    refuse(
+        "InvalidRequest",
+        (
+            (_pointer(name) if owner is document else "#", f"the name {path_of(name)} {detail}")
             for owner, name, detail in wrong
-        ]
-        raise Problem(400, "InvalidRequest", "; ".join(entry["detail"] for entry in errors), errors)
+        ),
+    )
     return document
-
-
-def _problem_of(error: ValidationError, kind: type[Body]) -> Problem:
-    details = worth_telling(error.errors(include_url=False, include_input=False))
-    errors, messages = [], []
-    for error_detail in details:
-        wrong = "; ".join(in_words(error_detail, "docs/http-api.md"))
-        if error_detail["type"] == "extra_forbidden":
-            wrong = f"unknown field; the fields are {', '.join(to_camel(name) for name in kind.model_fields)}"
-        errors.append({"pointer": _pointer(*error_detail["loc"]), "detail": wrong})
-        messages.append(f"{path_of(*error_detail['loc']).replace('.', '/') or 'the body'}: {wrong}")
-    unknown = any(entry["type"] == "extra_forbidden" for entry in details)
-    return Problem(400, "UnknownField" if unknown else "InvalidRequest", "; ".join(messages), errors)
 
 
 def _pointer(*location: int | str) -> str:
@@ -101,6 +90,5 @@ def _pointer(*location: int | str) -> str:
     return pointer
 
 
-def _is_broken(name: str) -> bool:
-    """Tell whether ``name`` holds half of a surrogate pair, which JSON can write and no text can hold."""
-    return any("\ud800" <= character <= "\udfff" for character in name)
+def _is_unknown(error: ErrorDetails) -> bool:
+    return error["type"] == "extra_forbidden"

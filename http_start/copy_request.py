@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import azure.functions as func
 from pydantic import Field
 
 from backup.api_versions import generation_of
+from backup.configuration.problems import unknown_name
 from backup.configuration.sections import Configuration
 from backup.document_models import Generation, Kind
 from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
 from http_start.body import Body, read_body
-from http_start.problems import Problem
+from http_start.problems import refuse, wrong_input
 
 LONGEST_DEADLINE_MINUTES = 6 * 24 * 60 - 1
-WHAT_AN_ID_IS = "a model id is 2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
+MODEL_ID_RULE = "not a model id; use 2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
 
 
-class CopyRequest(Body):
+class CopyBody(Body):
     """Which models are to be copied, from where to where."""
 
     source: str
@@ -30,15 +32,15 @@ class CopyRequest(Body):
     deadline_minutes: Annotated[float | None, Field(gt=0, le=LONGEST_DEADLINE_MINUTES, allow_inf_nan=False)] = None
 
 
-def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyRequest:
+def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyBody:
     """Return the request's body, checked against the configuration. Raises ``Problem`` that says what to change."""
-    body = read_body(request, CopyRequest, "source, targets and models")
+    body = read_body(request, CopyBody, "source, targets and models")
     _check_resources(body, configuration)
     _check_models(body, configuration)
     return body
 
 
-def run_request(body: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
+def run_request(body: CopyBody, configuration: Configuration, run_id: str) -> RunRequest:
     """Return the input of the orchestrator."""
     copies = configuration.copies
     minutes = copies.deadline_minutes if body.deadline_minutes is None else body.deadline_minutes
@@ -55,70 +57,52 @@ def run_request(body: CopyRequest, configuration: Configuration, run_id: str) ->
     )
 
 
-def check_resources(named: list[tuple[str, str]], configuration: Configuration) -> None:
-    """Refuse names of resources that are not configured. ``named`` are pairs of a JSON pointer and a name."""
-    errors = []
-    for pointer, name in named:
-        try:
-            configuration.resource(name)
-        except LookupError as error:
-            errors.append({"pointer": pointer, "detail": str(error.args[0])})
-    if errors:
-        raise Problem(400, "UnknownResource", "; ".join(dict.fromkeys(entry["detail"] for entry in errors)), errors)
+def check_resources(names: Mapping[str, str], configuration: Configuration) -> None:
+    """Refuse names of resources that are not configured. ``names`` are by JSON pointer."""
+    resources = configuration.resources
+    unknown = [(pointer, name) for pointer, name in names.items() if name not in resources]
+    refuse("UnknownResource", [(pointer, unknown_name("resource", name, resources)) for pointer, name in unknown])
 
 
-def refuse_same(pointer: str, source: str, target: str) -> None:
-    """Refuse a copy of a resource onto itself."""
-    if source == target:
-        detail = f'"{source}" is the source as well: name another target'
-        raise Problem(400, "SameSourceAndTarget", detail, [{"pointer": pointer, "detail": detail}])
+def check_model_ids(models: Sequence[str], *, is_v2: bool = False) -> None:
+    """Refuse ids that no custom model can have (with ``is_v2``, that no v2 model can have), and ids named twice."""
+    refuse_repeated("models", models)
+    details = [(f"#/models/{index}", wrong_id(model_id, is_v2=is_v2)) for index, model_id in enumerate(models)]
+    refuse("ImpossibleModelId", [(pointer, detail) for pointer, detail in details if detail is not None])
 
 
-def _check_resources(body: CopyRequest, configuration: Configuration) -> None:
-    targets = [(f"#/targets/{index}", name) for index, name in enumerate(body.targets)]
-    check_resources([("#/source", body.source), *targets], configuration)
-    for pointer, name in targets:
-        refuse_same(pointer, body.source, name)
+def wrong_id(model_id: str, *, is_v2: bool = False) -> str | None:
+    """Return what is wrong with the id of a custom model; ``None``: nothing."""
+    if is_v2 and not V2_MODEL_ID.fullmatch(model_id):
+        return "not a model id; every v2 model id is a UUID"
+    if not MODEL_ID.fullmatch(model_id):
+        return MODEL_ID_RULE
+    if model_id.startswith("prebuilt-"):
+        return "ids that begin with prebuilt- belong to the service's models, which every region has; use another id"
+    return None
+
+
+def refuse_repeated(field: str, values: Sequence[str]) -> None:
+    """Refuse a list that names something twice."""
+    repeated = [index for index, value in enumerate(values) if value in values[:index]]
+    refuse("InvalidRequest", [(f"#/{field}/{index}", "named twice; name it once") for index in repeated])
+
+
+def _check_resources(body: CopyBody, configuration: Configuration) -> None:
+    targets = {f"#/targets/{index}": name for index, name in enumerate(body.targets)}
+    check_resources({"#/source": body.source, **targets}, configuration)
+    same = f'"{body.source}" is the source as well; name another target'
+    refuse("SameSourceAndTarget", [(pointer, same) for pointer, name in targets.items() if name == body.source])
     refuse_repeated("targets", body.targets)
 
 
-def _check_models(body: CopyRequest, configuration: Configuration) -> None:
-    refuse_repeated("models", body.models)
-    versions = configuration.resource(body.source).api_versions
-    only_v2 = body.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
-    pattern = V2_MODEL_ID if only_v2 else MODEL_ID
-    wanted = "a model id is a UUID, as every v2 model id is" if only_v2 else WHAT_AN_ID_IS
-    errors: list[dict[str, str]] = []
-    for index, model_id in enumerate(body.models):
-        if pattern.fullmatch(model_id) is None:
-            errors.append({"pointer": f"#/models/{index}", "detail": wanted})
-        elif model_id.startswith("prebuilt-"):
-            errors.append(
-                {"pointer": f"#/models/{index}", "detail": "prebuilt models are in every region and are not copied"}
-            )
-    if body.target_model_id is not None:
-        if MODEL_ID.fullmatch(body.target_model_id) is None:
-            errors.append({"pointer": "#/targetModelId", "detail": WHAT_AN_ID_IS})
-        elif body.target_model_id.startswith("prebuilt-"):
-            detail = "ids that begin with prebuilt- are the service's own: choose another one"
-            errors.append({"pointer": "#/targetModelId", "detail": detail})
-        if len(body.models) != 1:
-            raise Problem(
-                400,
-                "InvalidRequest",
-                "targetModelId goes with exactly one model",
-                [{"pointer": "#/targetModelId", "detail": "leave it out, or ask for one model"}],
-            )
-    if errors:
-        raise Problem(
-            400, "ImpossibleModelId", "; ".join(f"{one['pointer'][2:]}: {one['detail']}" for one in errors[:5]), errors
-        )
-
-
-def refuse_repeated(field: str, values: list[str]) -> None:
-    """Refuse a list that names something twice."""
-    repeated = [
-        {"pointer": f"#/{field}/{i}", "detail": "named twice"} for i, value in enumerate(values) if value in values[:i]
-    ]
-    if repeated:
-        raise Problem(400, "InvalidRequest", f"{field} names something twice: name each once", repeated)
+def _check_models(body: CopyBody, configuration: Configuration) -> None:
+    generations = {generation_of(version) for version in configuration.resource(body.source).api_versions}
+    check_model_ids(body.models, is_v2=body.kind is Kind.MODEL and generations == {Generation.V2})
+    if body.target_model_id is None:
+        return
+    if len(body.models) != 1:
+        right = "leave it out, or name one model"
+        raise wrong_input("InvalidRequest", [("#/targetModelId", f"goes with exactly one model; {right}")])
+    if wrong := wrong_id(body.target_model_id):
+        raise wrong_input("ImpossibleModelId", [("#/targetModelId", wrong)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,9 +14,9 @@ blueprint = df.Blueprint()
 
 
 @endpoint(blueprint, "get_health", "GET", "health")
-async def get_health(req: func.HttpRequest, app: Services) -> func.HttpResponse:  # noqa: ARG001 - the binding passes it by this name
+def get_health(_req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return 200 where configuration and catalog are usable, with the last reachability of each resource; else 503."""
-    seen = await asyncio.to_thread(app.reachability)
+    seen = app.reachability()
     resources: dict[str, Any] = {
         name: {
             "region": resource.region,

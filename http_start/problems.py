@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 
@@ -68,3 +69,25 @@ class Problem(Exception):
             headers=self.headers,
             mimetype="application/problem+json",
         )
+
+
+def wrong_input(code: str, errors: Sequence[tuple[str, str]]) -> Problem:
+    """Return the problem (400) of fields or query parameters that are wrong. Its detail has the first five.
+
+    ``errors`` are pairs of a place (a JSON pointer such as ``#/models/0``, or the name of a parameter) and what to change there.
+    """
+    details = [f"{unquote(place).lstrip('#/') or 'the body'}: {detail}" for place, detail in errors[:5]]
+    kinds = ("pointer" if place.startswith("#") else "parameter" for place, _ in errors)
+    entries = [{kind: place, "detail": detail} for kind, (place, detail) in zip(kinds, errors, strict=True)]
+    return Problem(400, code, "; ".join(details), entries)
+
+
+def refuse(code: str, errors: Iterable[tuple[str, str]]) -> None:
+    """Raise :func:`wrong_input` if there are any errors."""
+    if errors := list(errors):
+        raise wrong_input(code, errors)
+
+
+def unavailable(code: str, detail: str, retry_after: int = 10) -> Problem:
+    """Return the problem (503) that something the app needs does not work now. ``retry_after`` is in seconds."""
+    return Problem(503, code, detail, headers={"Retry-After": str(retry_after)})

@@ -8,7 +8,7 @@ from typing import TypeVar
 import azure.functions as func
 
 from backup.configuration.problems import path_of
-from http_start.problems import Problem
+from http_start.problems import Problem, refuse, wrong_input
 
 OF_THE_PLATFORM = {"code", "clientid"}
 """Parameters that every function may be called with: its key, and the key's name."""
@@ -16,20 +16,16 @@ OF_THE_PLATFORM = {"code", "clientid"}
 Member = TypeVar("Member", bound=StrEnum)
 
 
-def wrong_parameter(name: str, detail: str, code: str = "InvalidRequest") -> Problem:
-    """Return the problem of one query parameter."""
-    return Problem(400, code, f"{name}: {detail}", [{"parameter": name, "detail": detail}])
+def wrong_token() -> Problem:
+    """Return the problem of a continuation token, parameter ``after``, that the app did not make."""
+    return wrong_input("InvalidRequest", [("after", "invalid continuation token; use nextLink as returned")])
 
 
 def check_parameters(request: func.HttpRequest, *allowed: str) -> None:
     """Refuse query parameters other than ``allowed``: a misspelt one would be ignored silently. Raises ``Problem``."""
-    unknown = [name for name in request.params if name not in allowed and name.lower() not in OF_THE_PLATFORM]
-    if not unknown:
-        return
     right = f"the parameters are {', '.join(allowed)}" if allowed else "this call takes none"
-    detail = f"unknown parameter; {right}"
-    errors = [{"parameter": name, "detail": detail} for name in map(path_of, unknown)]
-    raise Problem(400, "UnknownParameter", "; ".join(f"{error['parameter']}: {detail}" for error in errors), errors)
+    unknown = [name for name in request.params if name not in allowed and name.lower() not in OF_THE_PLATFORM]
+    refuse("UnknownParameter", ((path_of(name), f"unknown parameter; {right}") for name in unknown))
 
 
 def whole_number(request: func.HttpRequest, name: str, default: int, most: int) -> int:
@@ -38,16 +34,13 @@ def whole_number(request: func.HttpRequest, name: str, default: int, most: int) 
     if text is None:
         return default
     if not text.isascii() or not text.isdecimal() or int(text[:9]) > most:
-        raise wrong_parameter(name, f"not a whole number from 0 to {most}")
+        raise wrong_input("InvalidRequest", [(name, f"not a whole number from 0 to {most}")])
     return int(text)
 
 
 def choice(request: func.HttpRequest, name: str, kind: type[Member]) -> Member | None:
     """Return a query parameter as a member of the enumeration ``kind``, or ``None``. Raises ``Problem``."""
     text = request.params.get(name)
-    if text is None:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        raise wrong_parameter(name, f"not one of {', '.join(kind)}") from None
+    if text is not None and text not in list(kind):
+        raise wrong_input("InvalidRequest", [(name, f"not one of {', '.join(kind)}")])
+    return None if text is None else kind(text)

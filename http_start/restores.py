@@ -11,11 +11,10 @@ from pydantic import Field
 
 from backup.document_models import Kind
 from backup.messages.run import RestoreRequest
-from backup.names import MODEL_ID, RESTORE_RUN, new_run_id
+from backup.names import RESTORE_RUN, new_run_id
 from http_start.answers import endpoint
 from http_start.body import Body, read_body
-from http_start.copy_request import WHAT_AN_ID_IS, check_resources, refuse_repeated
-from http_start.problems import Problem
+from http_start.copy_request import check_model_ids, check_resources
 from http_start.starting import start_run
 from wiring.services import Services
 
@@ -23,7 +22,7 @@ blueprint = df.Blueprint()
 
 
 class RestoreBody(Body):
-    """Whose models are to be brought back, and where to."""
+    """Which models to bring back, and where to."""
 
     source: str
     target: str | None = None
@@ -38,22 +37,16 @@ async def post_restores(
 ) -> func.HttpResponse:
     """Start a restore: 202 with the address of its status. ``target`` is the source itself by default."""
     body = read_body(req, RestoreBody, "the name of the source, and of a target if it is another resource")
-    target = body.target or body.source
-    named = [("#/source", body.source), ("#/target", body.target)]
-    check_resources([(pointer, name) for pointer, name in named if name is not None], app.configuration)
-    refuse_repeated("models", body.models or [])
-    wrong = [
-        {"pointer": f"#/models/{index}", "detail": "no model can have this id"}
-        for index, model_id in enumerate(body.models or [])
-        if MODEL_ID.fullmatch(model_id) is None
-    ]
-    if wrong:
-        raise Problem(400, "ImpossibleModelId", WHAT_AN_ID_IS, wrong)
+    names = {"#/source": body.source}
+    if body.target is not None:
+        names["#/target"] = body.target
+    check_resources(names, app.configuration)
+    check_model_ids(body.models or [])
     run_id = new_run_id("restore", app.now(), secrets.token_hex(4))
     request = RestoreRequest(
         run_id=run_id,
         source=body.source,
-        target=target,
+        target=body.source if body.target is None else body.target,
         kind=body.kind,
         models=body.models,
         dry_run=body.dry_run,

@@ -15,9 +15,9 @@ from wiring.services import Services
 FIRST_COPIES = 100
 
 
-def copy_view(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
+def copy_view(app: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     """Return one copy of a run."""
-    view = _as_asked(row)
+    view = _as_requested(row)
     outcome = row.outcome
     if outcome is not None:
         view.update(
@@ -31,11 +31,11 @@ def copy_view(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
             endedAt=_iso(outcome.ended_at),
         )
     elif row.status is CopyStatus.RUNNING:
-        view.update(_under_way(services, run_id, row))
+        view.update(_under_way(app, run_id, row))
     return view
 
 
-def _as_asked(row: RunRow) -> dict[str, Any]:
+def _as_requested(row: RunRow) -> dict[str, Any]:
     return {
         "action": row.action,
         "source": row.source,
@@ -50,8 +50,8 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
-    held = services.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
+def _under_way(app: Services, run_id: str, row: RunRow) -> dict[str, Any]:
+    held = app.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
     if held is None or (held.record.run_id, held.record.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
     claim = held.record
@@ -87,22 +87,24 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
     return summary | {name: value for name, value in reason.items() if value is not None}
 
 
-def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
+def run_view(app: Services, record: RunRecord) -> dict[str, Any]:
     """Return a run with its first 100 copies, and of a plan's run the first 100 decisions."""
-    runs = services.catalog.runs
+    runs = app.catalog.runs
     view = run_summary(record)
     if record.kind != "copies":
         view["decisions"] = list(itertools.islice(runs.read_chunks(record.run_id, "decision-"), FIRST_COPIES))
         view["findings"] = list(itertools.islice(runs.read_chunks(record.run_id, "finding-"), FIRST_COPIES))
-    view["copies"] = [copy_view(services, record.run_id, row) for row in runs.rows(record.run_id, limit=FIRST_COPIES)]
+    view["copies"] = [copy_view(app, record.run_id, row) for row in runs.rows(record.run_id, limit=FIRST_COPIES)]
     return view
 
 
-def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[str, Any]:
-    """Return a run of which nothing is written yet: it has been accepted and waits for a worker."""
+def pending_view(record: RunRecord, request: RunRequest) -> dict[str, Any]:
+    """Return a run of named copies whose rows are not written yet: it was accepted and waits for a worker."""
     rows = rows_of(request)
-    record = RunRecord(run_id=run_id, kind="copies", started_at=created, total=len(rows))
-    return {**run_summary(record), "copies": [_as_asked(row) for row in rows[:FIRST_COPIES]]}
+    return {
+        **run_summary(record.replace(total=len(rows))),
+        "copies": [_as_requested(row) for row in rows[:FIRST_COPIES]],
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

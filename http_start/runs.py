@@ -16,9 +16,9 @@ from backup.moments import written
 from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
-from http_start.answers import RETRY_AFTER_SECONDS, base_address, endpoint, json_response, run_address
+from http_start.answers import accepted, base_address, endpoint, json_response, run_address
 from http_start.problems import Problem
-from http_start.query import check_parameters, whole_number, wrong_parameter
+from http_start.query import check_parameters, whole_number, wrong_token
 from http_start.run_views import copy_view, pending_view, run_summary, run_view
 from http_start.starting import runtime_status
 from wiring.events import Event, emit
@@ -41,19 +41,18 @@ async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrches
     run_id = _run_id(req)
     view = await _view(app, client, run_id)
     if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
-        headers = {"Location": run_address(req, run_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
-        return json_response(view, 202, headers)
+        return accepted(req, run_id, view)
     return json_response(view)
 
 
 @endpoint(blueprint, "get_runs", "GET", "runs")
-async def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
+def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return the runs, newest first, 50 a page, with ``nextLink`` where there are more."""
     check_parameters(req, "after")
     after = req.params.get("after")
     if after is not None and INDEX_KEY.fullmatch(after) is None:
-        raise wrong_parameter("after", "invalid continuation token; use nextLink as returned")
-    records, following = await asyncio.to_thread(app.catalog.runs.newest, after, RUNS_PAGE)
+        raise wrong_token()
+    records, following = app.catalog.runs.newest(after, RUNS_PAGE)
     page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
     if following is not None:
         page["nextLink"] = f"{base_address(req)}/runs?after={following}"
@@ -61,19 +60,12 @@ async def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
 
 
 @endpoint(blueprint, "get_run_decisions", "GET", "runs/{id}/decisions")
-async def get_run_decisions(req: func.HttpRequest, app: Services) -> func.HttpResponse:
+def get_run_decisions(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 at a time."""
-    run_id = _run_id(req)
-    check_parameters(req, "first")
-    first = whole_number(req, "first", 0, MOST_ROWS)
-    if await asyncio.to_thread(app.catalog.runs.find, run_id) is None:
+    run_id, first = _run_id(req), _first(req)
+    if app.catalog.runs.find(run_id) is None:
         raise Problem(404, "UnknownRun", f"run {run_id} does not exist, or has no decisions yet")
-
-    def read() -> list[Any]:
-        decisions = app.catalog.runs.read_chunks(run_id, "decision-")
-        return list(itertools.islice(decisions, first, first + PAGE + 1))
-
-    decisions = await asyncio.to_thread(read)
+    decisions = list(itertools.islice(app.catalog.runs.read_chunks(run_id, "decision-"), first, first + PAGE + 1))
     page: dict[str, Any] = {"decisions": decisions[:PAGE]}
     if len(decisions) > PAGE:
         page["nextLink"] = f"{run_address(req, run_id)}/decisions?first={first + PAGE}"
@@ -85,17 +77,14 @@ async def get_run_copies(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
     """Return the copies of a run from number ``?first=`` on, a page of 100 at a time, with ``nextLink`` where there are more."""
-    run_id = _run_id(req)
-    check_parameters(req, "first")
-    first = whole_number(req, "first", 0, MOST_ROWS)
+    run_id, first = _run_id(req), _first(req)
     record = await asyncio.to_thread(app.catalog.runs.find, run_id)
     if record is None or record.total is None:
-        copies = (await _view(app, client, run_id))["copies"][first : first + PAGE]
-        return json_response({"copies": copies})
+        view = await _view(app, client, run_id)
+        return json_response({"copies": view["copies"][first : first + PAGE]})
 
     def read() -> list[dict[str, Any]]:
-        rows = itertools.islice(app.catalog.runs.rows(run_id, first, PAGE), PAGE)
-        return [copy_view(app, run_id, row) for row in rows]
+        return [copy_view(app, run_id, row) for row in app.catalog.runs.rows(run_id, first, PAGE)]
 
     page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
     if first + PAGE < record.total:
@@ -109,21 +98,23 @@ async def cancel_run(req: func.HttpRequest, app: Services, client: df.DurableOrc
     run_id = _run_id(req)
     await _view(app, client, run_id)
     record = await asyncio.to_thread(app.catalog.runs.cancel, run_id, app.now())
-    address = run_address(req, run_id)
-    body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": address}
+    body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": run_address(req, run_id)}
     if record.ended_at is not None:
         return json_response({**body, "status": record.status})
     emit(Event.CANCEL_REQUESTED, run=run_id)
-    return json_response(body, 202, {"Location": address, "Retry-After": str(RETRY_AFTER_SECONDS)})
+    return accepted(req, run_id, body)
 
 
 def _run_id(req: func.HttpRequest) -> str:
     run_id: str = req.route_params.get("id", "")
     if RUN_ID.fullmatch(run_id) is None:
-        raise Problem(
-            404, "UnknownRun", "a run id is 1 to 100 of a-z, 0-9 and -; POST /api/copies returns one as runId"
-        )
+        raise Problem(404, "UnknownRun", "not a run id; use the runId that the app returned when the run was started")
     return run_id
+
+
+def _first(req: func.HttpRequest) -> int:
+    check_parameters(req, "first")
+    return whole_number(req, "first", 0, MOST_ROWS)
 
 
 async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
@@ -132,19 +123,15 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: st
     if record is not None and record.ended_at is not None:
         return await asyncio.to_thread(run_view, app, record)
     status = await runtime_status(client, run_id)
-    if not status or status.runtime_status is None:
-        if record is not None and record.total is not None:
-            return await asyncio.to_thread(run_view, app, record)
-        raise Problem(404, "UnknownRun", f"there is no run {run_id}; POST /api/copies returns the id of a new one")
-    if record is None and status.name == COPY_BATCH:
-        view = pending_view(run_id, RunRequest.parse(status.input_), status.created_time or app.now())
-    elif record is None:
-        created = status.created_time or app.now()
+    if status is None:
+        if record is None or record.total is None:
+            raise Problem(404, "UnknownRun", f"run {run_id} does not exist; GET /api/runs lists the runs")
+        return await asyncio.to_thread(run_view, app, record)
+    if record is None:
         kind = KIND_OF_ORCHESTRATOR.get(status.name or "", "copies")
-        view = {**run_summary(RunRecord(run_id=run_id, kind=kind, started_at=created)), "copies": []}
-    elif record.total is None and status.name == COPY_BATCH:
-        view = pending_view(run_id, RunRequest.parse(status.input_), record.started_at)
-        view["cancelRequested"] = record.cancel_requested
+        record = RunRecord(run_id=run_id, kind=kind, started_at=status.created_time or app.now())
+    if record.total is None and status.name == COPY_BATCH:
+        view = pending_view(record, RunRequest.parse(status.input_))
     else:
         view = await asyncio.to_thread(run_view, app, record)
     if status.runtime_status in ENDED:

@@ -9,9 +9,9 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from backup.configuration.checks import cross_problems, resource_problems
+from backup.configuration.checks import cross_problems
 from backup.configuration.fields import ApiVersion, ClientId, Endpoint, Glob, Name, Region, ResourceId, Scope, Setting
-from backup.configuration.problems import refusal, unknown_name
+from backup.configuration.problems import refused_whole, unknown_name
 from backup.document_models import Kind
 
 _DEADLINE_LIMIT: Final = 6 * 24 * 60
@@ -94,12 +94,6 @@ class Resource(Section):
 
     rate_limits: RateLimits = RateLimits()
     """How often the app calls it, at most."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if problems := [*resource_problems(self.model_dump(mode="json", by_alias=True))]:
-            raise refusal(*problems)
-        return self
 
 
 class CopySettings(Section):
@@ -230,7 +224,7 @@ class Configuration(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if problems := [*cross_problems(self.model_dump(mode="json", by_alias=True))]:
-            raise refusal(*problems)
+            raise refused_whole(problems)
         return self
 
     def resource(self, name: str) -> Resource:

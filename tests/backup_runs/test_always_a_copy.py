@@ -67,7 +67,7 @@ class Witness:
         """Return the ids under which a lookup names the model in a resource."""
         services = self._stage.services
         replicas = [stored.record for stored in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
-        found = places(SOURCE, Kind.MODEL, MODEL, replicas, services.configuration.resources, {}, services.now())
+        found = places(SOURCE, MODEL, replicas, services.configuration.resources, {}, services.now())
         return [place["modelId"] for place in found if place["resource"] == resource]
 
 

@@ -217,7 +217,7 @@ def test_what_is_named_twice_is_refused(refusing: Stage, field: str) -> None:
     named = {"models": [FIRST, SECOND, FIRST], "targets": [TARGET, SECOND_TARGET, TARGET]}[field]
     answer = refusing.http("POST", "/api/copies", body(**{field: named}))
     refused(answer, 400, "InvalidRequest")
-    assert answer.body["errors"] == [{"pointer": f"#/{field}/2", "detail": "named twice"}]
+    assert answer.body["errors"] == [{"pointer": f"#/{field}/2", "detail": "named twice; name it once"}]
 
 
 @pytest.mark.parametrize(
