@@ -22,7 +22,7 @@ from activities import (
 )
 from http_start import backups, copies, health, lookup, restores
 from http_start import runs as run_status
-from orchestrator import backup_run, copy_batch, copy_model, lane, list_resource, restore_run
+from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, purging
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -34,11 +34,9 @@ for module in (
     lookup,
     run_status,
     health,
-    backup_run,
-    restore_run,
-    list_resource,
-    copy_batch,
+    run,
     lane,
+    list_resource,
     copy_model,
     inspect_models,
     authorize_copy,

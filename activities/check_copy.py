@@ -1,4 +1,4 @@
-"""Step 4: ask the source how far the copy is. Where the operation is lost, the target model's own state answers."""
+"""Step 4: ask the source for the state of the copy; if the operation is lost, follow the target model's own state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import MEANINGS, Remedy, copy_failure_code, remedy
 from backup.document_models import CopyOperation, CopyState
-from backup.messages import Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
 from backup.names import CHECK_COPY
 from backup.states import ClaimState
 from claims.lost_answers import follow_target, follow_without_operation
@@ -21,7 +22,7 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, CHECK_COPY, StepInput)
 def check_copy(services: Services, step: StepInput) -> Message:
-    """Check on the copy, once. ``StepInput`` in, ``StepDone`` out."""
+    """Check the copy once. ``StepInput`` in, ``StepDone`` out."""
     work = StepContext.open(services, step)
     claim = work.claim
     if claim.state in {ClaimState.VERIFYING, ClaimState.VERIFIED}:

@@ -6,11 +6,12 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.document_models import ModelState
-from backup.messages import Failure, Message, ReplicaDone, StepInput
+from backup.messages import Message
+from backup.messages.copy import Failure, ReplicaDone, StepInput
 from backup.names import CHECK_REPLICA
 from backup.states import ReplicaState
-from claims.step import Refused, is_cancelled, step_fields
+from claims.inspection import is_ready
+from claims.step import has_ended, require_not_cancelled, step_fields
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -20,22 +21,24 @@ blueprint = df.Blueprint()
 @activity(blueprint, CHECK_REPLICA, StepInput)
 def check_replica(services: Services, step: StepInput) -> Message:
     """Compare a replica with what was verified. ``StepInput`` in, ``ReplicaDone`` out, or ``Drifted``."""
-    replicas = services.catalog.replicas
-    stored = replicas.subject_of(step.order)
-    if stored is None or stored.replica.state is not ReplicaState.READY:
+    order, replicas = step.order, services.catalog.replicas
+    stored = replicas.subject_of(order)
+    # one that is missing may have been found so by another delivery of this step, whose answer was not recorded
+    if stored is None or stored.record.state not in {ReplicaState.READY, ReplicaState.MISSING}:
         return ReplicaDone(changed=False)
-    if is_cancelled(services, step.order):
-        raise Refused(Code.CANCELLED, "the run was cancelled before this replica was read")
-    replica = stored.replica
-    found = services.model_service(replica.target, replica.api_version, replica.kind).find_model(
-        replica.target_model_id
-    )
-    if found is not None and found.summary.state is ModelState.READY and found.digest() == replica.digest:
+    if has_ended(services, order):
         return ReplicaDone(changed=False)
-    replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
+    require_not_cancelled(services, order, "this replica was read")
+    replica = stored.record
+    service = services.model_service(replica.target, replica.api_version, replica.kind)
+    found = service.find_model(replica.target_model_id)
+    if is_ready(found, replica.digest):
+        return ReplicaDone(changed=False)
     detail = "is missing" if found is None else "differs from what was verified"
     follows = "the next run copies it again" if replica.orphaned_at is None else "its source model is missing as well"
-    emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=detail, **step_fields(step))
+    if replica.state is ReplicaState.READY:
+        replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
+        emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=detail, **step_fields(step))
     return Failure.of(
         Code.DRIFTED, f'{replica.kind} {replica.target_model_id} in "{replica.target}" {detail}; {follows}'
     )

@@ -1,4 +1,4 @@
-"""Delete a replica whose time is up, or that is recreated under its own id: only while it is what was verified."""
+"""Delete a replica that is due, or that is recreated under its own id; only if it is what was verified."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.messages import Message, ReplicaDone, RowAction, StepInput
+from backup.messages import Message
+from backup.messages.copy import ReplicaDone, RowAction, StepInput
 from backup.names import DELETE_REPLICA
 from backup.states import ReplicaState
 from claims.deletions import delete_recorded
-from claims.step import Refused, find_claim, has_ended, is_cancelled
+from claims.step import Refused, find_claim, has_ended, require_not_cancelled
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -21,14 +22,14 @@ def delete_replica(services: Services, step: StepInput) -> Message:
     """Delete a replica, unless it changed or a copy of its model is under way. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
     stored = services.catalog.replicas.subject_of(order)
-    if stored is None or stored.replica.state is ReplicaState.MISSING or has_ended(services, order):
+    if stored is None or stored.record.state is ReplicaState.MISSING or has_ended(services, order):
         return ReplicaDone(changed=False)
-    if order.subject_fingerprint not in {None, stored.replica.fingerprint}:
-        # a later version was recorded under this id since the deletion was decided
+    if order.subject_fingerprint not in {None, stored.record.fingerprint}:
+        # a later version was recorded under this id after the deletion was planned
         return ReplicaDone(changed=False)
-    if (order.action is RowAction.DELETE or order.recreate) and is_cancelled(services, order):
-        raise Refused(Code.CANCELLED, "the run was cancelled before this replica was deleted")
+    if order.action is RowAction.DELETE or order.recreate:
+        require_not_cancelled(services, order, "this replica was deleted")
     held = find_claim(services, order)
-    if held is not None and held.claim.is_live(services.now()) and held.claim.owner != step.owner:
-        raise Refused(Code.COPY_IN_PROGRESS, f"run {held.claim.run_id} is copying this model, so its replica is kept")
+    if held is not None and held.record.is_live(services.now()) and held.record.owner != step.owner:
+        raise Refused(Code.COPY_IN_PROGRESS, f"run {held.record.run_id} is copying this model, so its replica is kept")
     return delete_recorded(services, step, stored)

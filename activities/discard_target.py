@@ -1,4 +1,4 @@
-"""After a failure: remove the placeholder in the target, and either begin again or give the claim back."""
+"""After a failed attempt: remove the placeholder in the target; then begin again, or release the claim."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
-from backup.messages import DiscardInput, Failure, Message, StepDone
+from backup.messages import Message
+from backup.messages.copy import DiscardInput, Failure
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from claims.deletions import remove_placeholder, sweep
@@ -18,82 +19,63 @@ from wiring.services import Services
 
 blueprint = df.Blueprint()
 
-UNANSWERED = {ClaimState.AUTHORIZING, ClaimState.POSTING}
+ANNOUNCED = {ClaimState.AUTHORIZING, ClaimState.POSTING}
 
 
 @activity(blueprint, DISCARD_TARGET, DiscardInput)
 def discard_target(services: Services, step: DiscardInput) -> Message:
     """Clean up after a failed attempt. ``DiscardInput`` in, ``StepDone`` out."""
-    released = _released_before(services, step)
-    if released is not None:
-        return released
-    work = StepContext.open(services, step)
-    if work.claim.state in UNANSWERED and not step.go_on and remedy(step.code) is Remedy.WAIT:
-        # the call may have had its effect, and that could not be found out: the next owner looks again
+    found = find_claim(services, step.order)
+    if found is not None and _is_released(found.record, step):
+        return StepContext(services, step, found).done()
+    work = StepContext.open(services, step, found)
+    if work.claim.state in ANNOUNCED and not step.go_on and remedy(step.code) is Remedy.WAIT:
+        # what became of the call is not known: the next owner reconciles
         work.save(work.claim.parked(services.now()))
         return work.done()
+    work.require_idle()
     if work.claim.state is ClaimState.AUTHORIZING:
         find_lost_placeholder(work)
-    if work.claim.target_model_id is not None and not _cleared(work, step):
-        work.renew(work.claim.move(ClaimState.VERIFYING, given_up=None))
+    if work.claim.target_model_id is not None and not _clear(work, step):
+        work.renew(work.claim.move(ClaimState.VERIFYING, failure=None))
         return work.done()
     if step.go_on:
         _begin_again(work)
     else:
-        _release(work, step)
+        suspect_lost_id(work)
+        sweep(work)
+        work.save(work.claim.released(step.code))
     return work.done()
 
 
-def _cleared(work: StepContext, step: DiscardInput) -> bool:
-    """Remove the placeholder, or keep a copy with other content for a person to see; return false where the copy is ready after all."""
+def _is_released(claim: Claim, step: DiscardInput) -> bool:
+    """Tell whether another delivery of this step has released the claim."""
+    return (claim.owner, claim.state, claim.outcome_code) == (step.owner, ClaimState.RELEASED, step.code)
+
+
+def _clear(work: StepContext, step: DiscardInput) -> bool:
+    """Remove the placeholder, or keep a copy with other content for a person to check; return false if the model is ready after all."""
+    claim, now = work.claim, work.now()
     if step.code == Code.CONTENT_MISMATCH:
-        work.save(work.claim.replace(superseded=work.claim.superseded_never_deleted(work.now())))
+        work.save(claim.replace(superseded=claim.superseded_never_deleted(now)))
         return True
-    _announce(work, step)
+    if claim.state is not ClaimState.DISCARDING:
+        failure = Failure.of(Code(step.code), step.message)
+        # a copy may still arrive under the id: it is swept when this copy has ended
+        may_arrive = claim.state in {ClaimState.POSTING, ClaimState.COPYING}
+        superseded = claim.superseded_with_current(now) if may_arrive else claim.superseded
+        work.renew(claim.discarding(failure, announced_at=now, authorization=None, superseded=superseded))
     if not remove_placeholder(work):
         return False
-    work.emit(Event.DISCARDED, targetModel=work.claim.target_model_id, code=step.code, goOn=step.go_on)
+    work.emit(Event.DISCARDED, targetModel=claim.target_model_id, code=step.code, goOn=step.go_on)
     return True
 
 
-def _announce(work: StepContext, step: DiscardInput) -> None:
-    if work.claim.state is ClaimState.DISCARDING:
-        return
-    now = work.now()
-    claim = work.claim.discarding(Failure.of(Code(step.code), step.message), announced_at=now, authorization=None)
-    if work.claim.state in {ClaimState.POSTING, ClaimState.COPYING}:
-        # a copy may still be running into it: it is swept when this copy has ended
-        claim = claim.replace(superseded=work.claim.superseded_with_current(now))
-    work.renew(claim)
-
-
 def _begin_again(work: StepContext) -> None:
-    """Put the claim under its next attempt. An id that a copy may still be running into is not asked for again."""
+    """Put the claim under its next attempt. A superseded id is burned: it is not asked for again."""
     claim = work.claim
     if claim.target_model_id is not None and claim.is_superseded(claim.target_model_id):
         # v3 and later; ids of v2 are never asked for
         work.services.catalog.target_ids.burn(claim.target, claim.kind, claim.target_model_id)
-    work.renew(_claimed(claim.next_attempt()))
-
-
-def _claimed(claim: Claim) -> Claim:
-    return claim if claim.state is ClaimState.CLAIMED else claim.move(ClaimState.CLAIMED)
-
-
-def _release(work: StepContext, step: DiscardInput) -> None:
-    """Give the claim back with the reason, after sweeping what it left behind."""
-    if work.claim.state in {ClaimState.AUTHORIZED, ClaimState.POSTING, ClaimState.COPYING}:
-        _announce(work, step)
-    suspect_lost_id(work)
-    sweep(work)
-    work.save(work.claim.released(step.code))
-
-
-def _released_before(services: Services, step: DiscardInput) -> StepDone | None:
-    """Return the result again where this very step has ended the copy already, and its answer was lost."""
-    found = find_claim(services, step.order)
-    if found is None or found.claim.state is not ClaimState.RELEASED or found.claim.owner != step.owner:
-        return None
-    if found.claim.outcome_code != step.code:
-        return None
-    return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.claim.target_model_id)
+    if claim.state is not ClaimState.CLAIMED:
+        work.renew(claim.next_attempt().move(ClaimState.CLAIMED))

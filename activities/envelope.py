@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import azure.durable_functions as df
 
 from backup.codes import Code
-from backup.messages import Failure, Message, StepInput
-from catalog.store import CatalogUnavailable, RowChanged
+from backup.messages import Message
+from backup.messages.copy import Failure, StepInput
+from catalog.store import CatalogUnavailable, RowChanged, RowExists
 from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError
 from wiring.events import Event, emit
@@ -31,7 +32,7 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
         result = refused.failure
     except ServiceError as error:
         result = failure_of(error)
-    except RowChanged:
+    except (RowChanged, RowExists):
         result = Failure.of(
             Code.RECONCILING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
         )
@@ -47,7 +48,7 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             step=name,
             code=result.code,
             message=result.message,
-            # an id that is blocked is waited for, as long as the deadline lets us
+            # the copy waits for a blocked id until its deadline
             retryable=result.retryable or result.code == Code.ID_BLOCKED,
             retryAfter=result.retry_after,
             requestId=result.request_id,

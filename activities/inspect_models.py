@@ -1,32 +1,33 @@
-"""Step 1: look at source and target, take the claim, and reserve a moment within the service's limits. Writes nothing to the service."""
+"""Step 1: check source and target, take the claim, and reserve a slot. Nothing is written to the service."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.messages import Inspected, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import Inspected, StepInput
 from backup.names import INSPECT_MODELS
 from claims.components import missing_components
 from claims.inspection import existing_copy, require_room, require_route, require_usable
-from claims.source_model import SourceModel, find_source
-from claims.step import Refused, find_claim, has_ended, is_cancelled, step_fields
-from claims.taking import resume, take, with_slot
+from claims.source_model import find_source
+from claims.step import Refused, find_claim, has_ended, require_not_cancelled, step_fields
+from claims.taking import resume, take
 from wiring.events import Event, emit
 from wiring.services import Services
 
 blueprint = df.Blueprint()
 
 EXPIRY_WARNING = timedelta(days=30)
-"""A copy expires with its source, so one that is near its end is worth a warning."""
+"""A copy expires with its source: the app warns this long before."""
 
 
 @activity(blueprint, INSPECT_MODELS, StepInput)
 def inspect_models(services: Services, step: StepInput) -> Message:
-    """Find out whether and how the copy can be made, and claim it. ``StepInput`` in, ``Inspected`` out."""
+    """Check whether and how the copy can be made, and claim it. ``StepInput`` in, ``Inspected`` out."""
     order = step.order
     if has_ended(services, order):
         raise Refused(Code.CLAIM_LOST, "this copy has ended already")
@@ -34,28 +35,21 @@ def inspect_models(services: Services, step: StepInput) -> Message:
     resumed = resume(services, step, found) if found is not None else None
     if resumed is not None:
         return resumed
-    if is_cancelled(services, order):
-        raise Refused(Code.CANCELLED, "the run was cancelled before this copy was authorized")
+    require_not_cancelled(services, order, "this copy was authorized")
     source = find_source(services, order)
     require_usable(order, source, services.now())
     copy_id = existing_copy(services, order, source)
-    # a restored model needs its components as well, so a copy that exists is not enough
-    if copy_id is not None and order.origin is None:
-        return Inspected(already_there=True, target_model_id=copy_id, api_version=source.api_version)
     if copy_id is None:
         require_route(services, order)
-    missing = missing_components(services, order, source)
+    # a restored model needs its components as well: a copy that exists is not enough
+    missing = missing_components(services, order, source) if copy_id is None or order.origin is not None else []
     if missing:
         return Inspected(missing_components=missing, api_version=source.api_version)
     if copy_id is not None:
         return Inspected(already_there=True, target_model_id=copy_id, api_version=source.api_version)
     require_room(services, order, source)
-    held = take(services, step, found, source)
-    _warn_of_expiry(step, source, services.now())
-    return with_slot(services, step, held)
-
-
-def _warn_of_expiry(step: StepInput, source: SourceModel, now: datetime) -> None:
+    inspected = take(services, step, found, source)
     expires = source.details.summary.expires
-    if expires is not None and expires - now <= EXPIRY_WARNING:
+    if expires is not None and expires - services.now() <= EXPIRY_WARNING:
         emit(Event.EXPIRES_SOON, expiresAt=expires.isoformat(), **step_fields(step))
+    return inspected

@@ -1,4 +1,4 @@
-"""The bookkeeping of a run: write its rows, hand them out to lanes, write how it ended. No service calls."""
+"""The record of a run: write its rows, hand them out to lanes, write how it ended. No service calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import datetime
 import azure.durable_functions as df
 
 from activities.envelope import activity
-from backup.messages import CopyOrder, LaneInput, Message, RunClosed, RunOpened, RunRef, RunRequest, TakenRow
+from backup.messages import Message
+from backup.messages.copy import CopyOrder
+from backup.messages.run import LaneInput, RunClosed, RunClosing, RunOpened, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
 from backup.pacing import SLOT_SHARE
 from wiring.events import Event, emit
@@ -16,7 +18,7 @@ from wiring.services import Services
 blueprint = df.Blueprint()
 
 READS_PER_ROW = 5
-"""How often a copy reads a resource at most, as a rule: the source twice before and two or three times while it copies."""
+"""How often a copy reads a resource, as a rule: the source twice before and two or three times during the copy."""
 
 
 @activity(blueprint, OPEN_RUN, RunRequest)
@@ -24,7 +26,7 @@ def open_run(services: Services, request: RunRequest) -> Message:
     """Write the run's rows. ``RunRequest`` in, ``RunOpened`` out."""
     record = services.catalog.runs.open(request, services.now())
     emit(Event.RUN_STARTED, run=request.run_id, source=request.source, total=record.total)
-    return RunOpened(total=record.total or 0)
+    return RunOpened(total=record.total or 0, concurrency=request.concurrency)
 
 
 @activity(blueprint, TAKE_ROW, LaneInput)
@@ -34,14 +36,12 @@ def take_row(services: Services, lane: LaneInput) -> Message:
     order = runs.take(lane.run_id, lane.lane, lane.sequence, lane.finished, services.now())
     if order is not None:
         return TakenRow(order=order, not_before=_turn(services, order))
-    return TakenRow(closed=_closed(services, lane.run_id) if runs.is_worked_off(lane.run_id) else None)
+    is_done = runs.is_worked_off(lane.run_id)
+    return TakenRow(closed=_closed(services, RunClosing(run_id=lane.run_id)) if is_done else None)
 
 
 def _turn(services: Services, order: CopyOrder) -> datetime | None:
-    """Reserve the moment at which a row may be begun: lanes that start together, or go fast, must not ask too much at once.
-
-    Within ``getPerSecond``, a copy reads each resource a few times. What it changes there has a slot of its own, later.
-    """
+    """Reserve the moment at which a row may begin, so that its reads stay within ``getPerSecond``. Its writes get a slot of their own."""
     now = services.now()
     turn = now
     for name in dict.fromkeys((order.source, order.target)):
@@ -53,14 +53,22 @@ def _turn(services: Services, order: CopyOrder) -> datetime | None:
     return turn if turn > now else None
 
 
-@activity(blueprint, CLOSE_RUN, RunRef)
-def close_run(services: Services, run: RunRef) -> Message:
-    """Write how the run ended. ``RunRef`` in, ``RunClosed`` out."""
-    return _closed(services, run.run_id)
+@activity(blueprint, CLOSE_RUN, RunClosing)
+def close_run(services: Services, closing: RunClosing) -> Message:
+    """Write how the run ended. ``RunClosing`` in, ``RunClosed`` out."""
+    return _closed(services, closing)
 
 
-def _closed(services: Services, run_id: str) -> RunClosed:
-    record = services.catalog.runs.close(run_id, services.now())
-    # also where it was closed before: the event of that call may have been lost with it
-    emit(Event.RUN_ENDED, run=run_id, status=record.status, total=record.total)
-    return RunClosed(status=record.status, done=record.done, total=record.total or 0)
+def _closed(services: Services, closing: RunClosing) -> RunClosed:
+    record = services.catalog.runs.close(closing, services.now())
+    # again if the run was closed before: the event of that call may have been lost with its answer
+    emit(
+        Event.RUN_ENDED,
+        run=record.run_id,
+        plan=record.plan,
+        status=record.status,
+        total=record.total,
+        code=record.code,
+        message=record.message,
+    )
+    return RunClosed(status=record.status, done=record.done, total=record.total or 0, code=record.code)

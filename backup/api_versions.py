@@ -1,6 +1,4 @@
-"""The service's API versions: their order, their wire contracts, when they retire, and what they can do with
-classifiers.
-"""
+"""The service's API versions: their order, their wire contracts, and what they can do with classifiers."""
 
 from __future__ import annotations
 
@@ -9,61 +7,46 @@ from collections.abc import Iterable
 from datetime import date
 from urllib.parse import urlsplit
 
-from backup.document_models import Generation, Kind
+from backup.document_models import FIRST_V4_PREVIEW, Generation, Kind
 
 SUPPORTED_VERSIONS: tuple[str, ...] = ("v2.0-preview", "v2.0", "v2.1", "2022-08-31", "2023-07-31", "2024-11-30")
-"""The versions that this app knows by name, oldest first. A later version of v4 is accepted where it is configured."""
+"""The versions that the app knows by name, oldest first. A later version of v4 can be configured too."""
 
 FIRST_V4 = "2024-11-30"
-"""The first generally available version of v4; every later date is taken for v4 as well, until the service says
-otherwise.
-"""
+"""The first released version of v4. Every later date counts as v4 too."""
 
 CLASSIFIER_COPY_REGIONS: frozenset[str] = frozenset({"eastus", "westus2", "westeurope"})
-"""The regions between which the service copies classifiers (the service's documentation of custom classification
-models, v4.0).
-"""
-
-_RETIREMENT: dict[str, date] = {
-    # No date of its own was ever published for v2.0-preview: it went with v2.0.
-    "v2.0-preview": date(2026, 8, 31),
-    "v2.0": date(2026, 8, 31),
-    "v2.1": date(2027, 9, 15),
-    "2022-08-31": date(2029, 3, 30),
-}
+"""The regions between which the service copies classifiers (its documentation of custom classifiers, v4.0)."""
 
 _DATED = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<preview>-preview)?", re.ASCII)
 _ANY_V2 = re.compile(r"v2\.[0-9]+(-preview(\.[0-9]+)?)?", re.ASCII)
-_FIRST_DOCUMENT_INTELLIGENCE_PREVIEW = date(2023, 10, 31)
-_FIRST_CLASSIFIERS = date(2023, 7, 31)
+_FIRST_CLASSIFIERS = "2023-07-31"
 
 
 def generation_of(api_version: str) -> Generation:
     """Return the wire contract of a version that may be configured.
 
-    Raises ``ValueError``, which names the supported versions, for everything else: misspelt ones and the previews that
-    the service has retired.
+    Raises ``ValueError``, which names the supported versions, for all others: misspelt ones and retired previews.
     """
     if api_version in SUPPORTED_VERSIONS:
         if api_version.startswith("v2"):
             return Generation.V2
         return Generation.V4 if api_version == FIRST_V4 else Generation.V3
     day = _day_of(api_version)
-    if day is not None and day >= date.fromisoformat(FIRST_V4):
+    if day is not None and day >= FIRST_V4:
         return Generation.V4
     supported = ", ".join(SUPPORTED_VERSIONS)
     raise ValueError(
-        f"{api_version[:40]!r} is not an API version that can be used: it is one of {supported}, "
+        f"{api_version[:40]!r} is not an API version that can be used: use one of {supported}, "
         f"or a later one of v4, written YYYY-MM-DD or YYYY-MM-DD-preview"
     )
 
 
 def generation_of_model(api_version: str) -> Generation | None:
-    """Return the wire contract by which a model that was built with ``api_version`` is copied; ``None`` where none is
-    known.
+    """Return the wire contract that copies a model built with ``api_version``; ``None`` for an unknown version.
 
-    More versions occur on models than may be configured: a list keeps showing models that were built with a preview.
-    The previews from 2023-10-31 on already had the paths of v4, the ones before those of v3.
+    Models have more versions than may be configured: lists still show models that were built with a preview. Previews
+    from 2023-10-31 on have the paths of v4, earlier ones those of v3.
     """
     if _ANY_V2.fullmatch(api_version):
         return Generation.V2
@@ -71,28 +54,12 @@ def generation_of_model(api_version: str) -> Generation | None:
     if day is None:
         return None
     if api_version.endswith("-preview"):
-        return Generation.V4 if day >= _FIRST_DOCUMENT_INTELLIGENCE_PREVIEW else Generation.V3
-    return Generation.V4 if day >= date.fromisoformat(FIRST_V4) else Generation.V3
-
-
-def retires_on(api_version: str) -> date | None:
-    """Return the day from which the service answers 410 to ``api_version``; ``None`` where none has been announced.
-
-    Sources: the service's update notices for v2.0 (published 2023-09-15), v2.1 and v3.0, as they stood on 2026-11-23.
-    """
-    return _RETIREMENT.get(api_version)
-
-
-def is_retired(api_version: str, today: date) -> bool:
-    """Say whether the service has retired ``api_version`` by ``today`` (UTC)."""
-    day = retires_on(api_version)
-    return day is not None and day <= today
+        return Generation.V4 if day >= FIRST_V4_PREVIEW else Generation.V3
+    return Generation.V4 if day >= FIRST_V4 else Generation.V3
 
 
 def has_kind(api_version: str, kind: Kind) -> bool:
-    """Say whether models, or classifiers, can be listed, read and deleted with this version: classifiers from
-    2023-07-31 on.
-    """
+    """Tell whether this version can list, read and delete models, or (from 2023-07-31 on) classifiers."""
     if kind is Kind.MODEL:
         return True
     day = _day_of(api_version)
@@ -100,10 +67,7 @@ def has_kind(api_version: str, kind: Kind) -> bool:
 
 
 def can_copy(api_version: str, kind: Kind) -> bool:
-    """Say whether models, or classifiers, can be copied with this version: classifiers from 2024-11-30 on.
-
-    2023-07-31 has classifiers and no way to copy them.
-    """
+    """Tell whether this version can copy models, or (from 2024-11-30 on) classifiers."""
     return kind is Kind.MODEL or (has_kind(api_version, kind) and generation_of(api_version) is Generation.V4)
 
 
@@ -116,20 +80,22 @@ def newest_common(
 ) -> str | None:
     """Return the newest version of ``generation`` that both resources are configured for, or ``None``.
 
-    A released version comes before a preview of the same day. ``at_least`` is the version that the model was built
-    with: an older one cannot read it (the service answers ``NotSupportedApiVersion``).
+    ``at_least`` is the version that the model was built with: an older one cannot read it (the service answers
+    ``NotSupportedApiVersion``).
     """
-    common = set(source_versions) & set(target_versions)
-    fitting = [version for version in common if generation_of(version) is generation]
+    return newest(set(source_versions) & set(target_versions), generation, at_least=at_least)
+
+
+def newest(versions: Iterable[str], generation: Generation, *, at_least: str | None = None) -> str | None:
+    """Return the newest of ``versions`` that is of ``generation`` and not older than ``at_least``, or ``None``."""
+    candidates = [version for version in versions if generation_of(version) is generation]
     if at_least is not None:
-        fitting = [version for version in fitting if _age(version) >= _age(at_least)]
-    return max(fitting, key=_age, default=None)
+        candidates = [version for version in candidates if _age(version) >= _age(at_least)]
+    return max(candidates, key=_age, default=None)
 
 
 def _age(api_version: str) -> tuple[int, str, int]:
-    """Return a key that sorts versions from old to new; the day of a dated version decides, then preview before
-    release.
-    """
+    """Return a key that sorts versions from old to new. Of one day, the released version is newer than the preview."""
     if api_version in SUPPORTED_VERSIONS and api_version.startswith("v2"):
         return 0, "", SUPPORTED_VERSIONS.index(api_version)
     dated = _DATED.fullmatch(api_version)
@@ -138,12 +104,13 @@ def _age(api_version: str) -> tuple[int, str, int]:
     return 1, dated["day"], 0 if dated["preview"] else 1
 
 
-def _day_of(api_version: str) -> date | None:
+def _day_of(api_version: str) -> str | None:
+    """Return the day of a dated version, as YYYY-MM-DD; ``None`` if it is not the date of a day."""
     dated = _DATED.fullmatch(api_version)
     if dated is None:
         return None
     try:
-        return date.fromisoformat(dated["day"])
+        return date.fromisoformat(dated["day"]).isoformat()
     except ValueError:
         return None
 
@@ -152,10 +119,9 @@ _CLOUD_SUFFIXES = {".azure.us": "Azure Government", ".azure.cn": "Azure in China
 
 
 def cloud_of(endpoint: str) -> str:
-    """Return the cloud that an endpoint belongs to, by its suffix. Clouds are separate, and nothing is copied between
-    them.
+    """Return the cloud of an endpoint, by its suffix: the service does not copy from one cloud to another.
 
-    An endpoint of another form (a loopback address) counts as a cloud of its own.
+    All endpoints with other suffixes (loopback addresses) count as one more cloud.
     """
     host = urlsplit(endpoint).hostname or ""
     return next((cloud for suffix, cloud in _CLOUD_SUFFIXES.items() if host.endswith(suffix)), "another cloud")

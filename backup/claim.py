@@ -1,9 +1,4 @@
-"""The claim: our right to work on one copy, as a pure record with its legal moves.
-
-Why it exists: the platform runs an activity at least once, and on Azure Storage even minutes after its result was used. So every
-effect is announced in the claim before it happens, fenced by owner and attempt, and looked at before it is repeated.
-docs/decisions/0002-claims.md explains the protocol.
-"""
+"""The claim: the right of one orchestration to work on one copy, as a pure record with its legal moves (docs/claims.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +9,10 @@ from pydantic import Field
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import ComponentRef, CopyOrder, Failure, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, CopyOrder, Failure, StepInput
 from backup.pacing import lease_until
+from backup.records import Announcing
 from backup.states import CLAIM_MOVES, ClaimState
 
 
@@ -24,18 +21,18 @@ class IllegalMove(RuntimeError):
 
 
 class Superseded(Message):
-    """A target id that we got from authorize and gave up before its fate was known."""
+    """A target id that a claim gave up before its fate was known: a copy may still arrive under it."""
 
     target_model_id: str
     given_up_at: datetime
     digest: str = ""
-    """Of the content that was being copied to it: what it would hold if it got ready late."""
+    """Of the content that was being copied to it; empty for an id whose ready model is never deleted."""
     deleting: bool = False
-    """Whether its deletion was announced: it is not deleted again where somebody else may have taken the id since."""
+    """Whether its deletion was announced. It is not deleted again: from v3 on another user may have taken the id since."""
 
 
-class Claim(Message):
-    """One copy: who works on it, under which attempt, how far it is, and all that is needed to go on with it."""
+class Claim(Announcing):
+    """One copy: its owner and attempt, its state, and what the next step needs."""
 
     target: str
     kind: Kind
@@ -50,9 +47,9 @@ class Claim(Message):
     not_before: datetime | None = None
     fingerprint: str = ""
     digest: str = ""
-    """Digest of the source's content as inspected: what the copy must equal."""
+    """Of the source's content as it was inspected: the copy must equal it."""
     source_api_version: str = ""
-    """The version that the copy is made with; source and target use the same one."""
+    """The version that the copy is made with, on source and target."""
     description: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     components: list[ComponentRef] = Field(default_factory=list)
@@ -61,33 +58,30 @@ class Claim(Message):
     """When the source model expires; its copy expires with it."""
     target_model_id: str | None = None
     announced_id: str | None = None
-    """The id that the target is being asked to authorize (v3 and later, where we choose it)."""
+    """The id that the target is asked to authorize (v3 and later, where the app chooses it)."""
     owned_id: str | None = None
-    """The id that the target authorized for this copy, until its deletion is announced: nothing else may ever be deleted."""
+    """The id that the target authorized for this copy, until its deletion is announced. No other id is ever deleted."""
     lost_id: str | None = None
-    """An id that an authorization of ours may have taken, or a deletion of ours may have left: if it is in the way, nobody can tell
-    whose it is."""
+    """An id that a lost authorization may have taken, or a lost deletion may have left. If it is refused, its owner is unknown."""
     taken_ids: list[str] = Field(default_factory=list)
-    """Ids that the target refused to authorize: somebody else's models or placeholders."""
+    """Ids that the target refused to authorize: models or placeholders of other users."""
     authorization: str | None = None
-    """The authorization, sealed."""
+    """Sealed."""
     authorization_expires: datetime | None = None
     operation: str | None = None
     announced_at: datetime | None = None
-    """When the effect of the present state was announced."""
-    call_ends_at: datetime | None = None
-    """Until when the announced call can last: before that its answer is not lost, only late."""
+    """When the call of the present state was announced."""
     operation_lost_at: datetime | None = None
-    """Since when we have no operation to ask about and go by the target's own state."""
+    """Since when the operation is unknown and the target's own state is followed."""
     missing_since: datetime | None = None
-    """Since when the copy, which the service says is done, is not to be seen in the target."""
-    look_page: str | None = None
-    """Where a look through the target's list of models goes on."""
+    """Since when the target does not show the copy, although the service says that it is done."""
+    search_page: str | None = None
+    """Where a search through the target's list of models continues."""
     superseded: list[Superseded] = Field(default_factory=list)
     verified_at: datetime | None = None
     polls: int = 0
-    given_up: Failure | None = None
-    """Why the present attempt is being discarded: a step that is delivered again answers with it again."""
+    failure: Failure | None = None
+    """Why the present attempt is being discarded: a step that is delivered again answers with it."""
     outcome_code: str | None = None
 
     def is_held_by(self, step: StepInput) -> bool:
@@ -95,34 +89,30 @@ class Claim(Message):
         return self.owner == step.owner and self.attempt == step.attempt and self.state is not ClaimState.RELEASED
 
     def same_announcement(self, announced: Claim) -> bool:
-        """Tell whether what ``announced`` announced is still announced, by the same owner, and has no outcome yet."""
+        """Tell whether the call that ``announced`` announced has no outcome yet."""
         mine, theirs = (
             (claim.owner, claim.attempt, claim.state, claim.announced_at, claim.announced_id, claim.target_model_id)
             for claim in (self, announced)
         )
         return mine == theirs
 
-    def is_call_under_way(self, now: datetime) -> bool:
-        """Tell whether the announced call may still be under way, in another delivery of the step."""
-        return self.call_ends_at is not None and now < self.call_ends_at
-
     def is_live(self, now: datetime) -> bool:
-        """Tell whether somebody holds this claim at ``now``."""
+        """Tell whether an owner holds this claim at ``now``."""
         return self.state is not ClaimState.RELEASED and now < self.lease_until
 
-    def refusal(self, step: StepInput) -> Failure:
-        """Return the envelope for a step that this claim does not belong to."""
-        if self.owner == step.owner and self.state is not ClaimState.RELEASED:
-            return Failure.of(Code.CLAIM_MOVED, f"attempt {step.attempt} is over; attempt {self.attempt} is under way")
-        if self.owner == step.owner:
-            return Failure.of(Code.CLAIM_LOST, "this copy has ended already")
-        return Failure.of(Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over")
+    def refusal(self, step: StepInput) -> tuple[Code, str]:
+        """Return code and message for a step that does not hold this claim."""
+        if self.owner != step.owner:
+            return Code.CLAIM_LOST, f"run {self.run_id} has taken this copy over"
+        if self.state is ClaimState.RELEASED:
+            return Code.CLAIM_LOST, "this copy has ended already"
+        return Code.CLAIM_MOVED, f"attempt {step.attempt} is over; attempt {self.attempt} is under way"
 
     def move(self, state: ClaimState, **changes: Any) -> Self:
-        """Return this claim in ``state``, with other fields changed along. Raises ``IllegalMove``."""
+        """Return this claim in ``state``, with no call under way, and other fields changed. Raises ``IllegalMove``."""
         if state not in CLAIM_MOVES[self.state]:
             raise IllegalMove(f"a claim does not go from {self.state} to {state}")
-        return self.replace(state=state, **changes)
+        return self.replace(state=state, **{"call_ends_at": None, **changes})
 
     def renewed(self, now: datetime, step: StepInput, wait: float = 0.0) -> Self:
         """Return this claim with a lease that outlives the orchestrator's next wake."""
@@ -136,86 +126,82 @@ class Claim(Message):
             not_before=None,
             target_model_id=None,
             owned_id=None,
-            missing_since=None,
             announced_id=None,
+            announced_at=None,
+            call_ends_at=None,
+            missing_since=None,
             authorization=None,
             authorization_expires=None,
             operation=None,
-            announced_at=None,
-            call_ends_at=None,
             operation_lost_at=None,
-            look_page=None,
+            search_page=None,
             verified_at=None,
-            given_up=None,
+            failure=None,
         )
 
     def discarding(self, failure: Failure, **changes: Any) -> Self:
-        """Return this claim with its attempt given up because of ``failure``, and other fields changed along."""
-        return self.move(ClaimState.DISCARDING, given_up=failure, **changes)
+        """Return this claim with its attempt given up because of ``failure``, and other fields changed."""
+        return self.move(ClaimState.DISCARDING, failure=failure, **changes)
 
     def stale_step_failure(self, reason: str) -> Failure:
-        """Return the envelope for a step that comes too late for this claim: why its attempt was given up, or ``ClaimMoved``."""
-        if self.state is ClaimState.DISCARDING and self.given_up is not None:
-            return self.given_up
+        """Return the envelope for a step that comes too late: why its attempt is being discarded, or ``ClaimMoved``."""
+        if self.state is ClaimState.DISCARDING and self.failure is not None:
+            return self.failure
         return Failure.of(Code.CLAIM_MOVED, f"the claim is {self.state}: {reason}")
 
     def superseded_with_current(self, now: datetime) -> list[Superseded]:
-        """Return the list of superseded ids with the present one added, if it is ours."""
+        """Return the superseded ids, with the present one if the target authorized it for this copy."""
         if self.owned_id is None or self.is_superseded(self.owned_id):
             return self.superseded
         return [*self.superseded, Superseded(target_model_id=self.owned_id, given_up_at=now, digest=self.digest)]
 
     def superseded_never_deleted(self, now: datetime) -> list[Superseded]:
-        """Return the list of superseded ids with the present one added as one that is never deleted while it is ready."""
-        return [
-            entry.replace(digest="") if entry.target_model_id == self.owned_id else entry
-            for entry in self.superseded_with_current(now)
-        ]
+        """Return these ids, with the present one as one whose ready model is never deleted."""
+        entries = self.superseded_with_current(now)
+        return [entry.replace(digest="") if entry.target_model_id == self.owned_id else entry for entry in entries]
 
     def is_superseded(self, target_model_id: str | None) -> bool:
-        """Tell whether an id was given up before its fate was known."""
+        """Tell whether an id is superseded."""
         return any(entry.target_model_id == target_model_id for entry in self.superseded)
 
+    def without_superseded(self, entry: Superseded) -> Self:
+        """Return this claim without one of its superseded ids, whose deletion has ended."""
+        left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
+        return self.replace(superseded=left, call_ends_at=None)
+
+    def with_deleting(self, entry: Superseded) -> Self:
+        """Return this claim with the deletion of one of its superseded ids announced."""
+        others = self.without_superseded(entry).superseded
+        return self.replace(superseded=[*others, entry.replace(deleting=True)])
+
     def taken_over(self, order: CopyOrder, owner: str, now: datetime) -> Self:
-        """Return this lapsed claim under a new owner, who goes on where the old one stopped."""
+        """Return this claim, whose lease has ended, under a new owner that resumes the copy."""
         return self.replace(
             owner=owner,
             run_id=order.run_id,
             row=order.row,
             attempt=self.attempt + 1,
             lease_until=lease_until(now, 0.0),
-            # the new owner decides anew, and looks at the copy again
-            given_up=None,
+            failure=None,
+            # the new owner verifies the copy again
             state=ClaimState.VERIFYING if self.state is ClaimState.VERIFIED else self.state,
         )
 
-    def without_superseded(self, entry: Superseded) -> Self:
-        """Return this claim without one of the ids that were given up."""
-        left = [other for other in self.superseded if other.target_model_id != entry.target_model_id]
-        return self.replace(superseded=left)
-
-    def with_deleting(self, entry: Superseded, *, deleting: bool) -> Self:
-        """Return this claim with the deletion of an id that was given up announced, or withdrawn."""
-        marked = entry.replace(deleting=deleting)
-        entries = [marked if other.target_model_id == entry.target_model_id else other for other in self.superseded]
-        return self.replace(superseded=entries)
-
     def released(self, code: str | None = None) -> Self:
-        """Return this claim given back, with the code of a failure. The sealed authorization is dropped."""
-        return self.move(ClaimState.RELEASED, authorization=None, given_up=None, outcome_code=code)
+        """Return this claim released, with the code of a failure, and without the sealed authorization."""
+        return self.move(ClaimState.RELEASED, authorization=None, failure=None, outcome_code=code)
 
     def parked(self, now: datetime) -> Self:
-        """Return this claim with its lease ended: the next owner takes it over at once."""
+        """Return this claim with its lease ended: the next owner may take it over at once."""
         return self.replace(lease_until=now - timedelta(seconds=1))
 
 
 def new_claim(
     order: CopyOrder, model_id: str, owner: str, now: datetime, previous: Claim | None, **facts: Any
 ) -> Claim:
-    """Return a fresh claim for ``order``.
+    """Return a new claim for ``order``.
 
-    ``previous`` is the released claim that it replaces, if there is one: attempts go on counting, and superseded ids are not
-    forgotten.
+    ``previous`` is the released claim that it replaces, if there is one: attempts continue to count, superseded ids are kept.
     """
     return Claim(
         target=order.target,

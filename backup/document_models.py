@@ -1,4 +1,4 @@
-"""What the app knows of a custom model or classifier, whatever the API generation that it was read with."""
+"""What the app knows about a custom model or classifier, the same for all API generations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from enum import StrEnum
 from backup.json_types import Json, JsonObject
 
 FIRST_V4_PREVIEW = "2023-10-31"
-"""The first version with the paths of v4; dated versions before it are of v3."""
+"""The first version with the paths of v4; earlier dated versions are of v3."""
 
 
 class Kind(StrEnum):
-    """A custom model or a custom classifier; the two live in separate name spaces and may share an id."""
+    """A custom model or a custom classifier. A model and a classifier may have the same id."""
 
     MODEL = "model"
     CLASSIFIER = "classifier"
@@ -30,12 +30,12 @@ class Generation(StrEnum):
 
     @property
     def shows_placeholders(self) -> bool:
-        """Whether a model that was only authorized can be seen: v2 lists it as ``creating``, later generations hide it."""
+        """Whether the service shows placeholders: v2 lists them as ``creating``, later generations hide them."""
         return self is Generation.V2
 
 
 class ModelState(StrEnum):
-    """Whether a model can be used. v3 and later list ready models only and send no status, so those are always ``READY``."""
+    """Whether a model can be used. v3 and later list ready models only, so those are always ``READY``."""
 
     READY = "ready"
     CREATING = "creating"
@@ -46,8 +46,8 @@ class ModelState(StrEnum):
 class ModelSummary:
     """One line of a resource's list of models.
 
-    ``created``, ``modified`` and ``expires`` are the service's own strings, never parsed into a rounded value: they are compared,
-    not computed with. ``api_version`` is the version that the model was built with, as far as the service says: v2 does not.
+    ``created`` and ``modified`` are the service's own strings: they are only compared. ``api_version`` is the version that the model was
+    built with; v2 does not name it.
     """
 
     model_id: str
@@ -59,15 +59,14 @@ class ModelSummary:
     expires: datetime | None = None
     description: str | None = None
     tags: JsonObject = field(default_factory=dict)
-    is_composed: bool = False
     classifier_id: str | None = None
-    """The classifier that a composed model refers to, where the list names it (v4)."""
+    """The classifier of a composed model, if the list names it (v4)."""
 
     def fingerprint(self) -> str:
-        """Return what identifies this version of the model, from list fields alone.
+        """Return what identifies this version of the model, by the fields of a list.
 
-        A retrained model keeps its id (v3 and later) and changes its dates; v2 ids are never reused. v3 has no date of change, so one
-        that a v4 list adds to a v3 model does not count: the fingerprint must not depend on which list was read.
+        A retrained model keeps its id (v3 and later) and changes its dates; v2 ids are never used again. A v3 list has no date of change,
+        and a v4 list shows one for the same model: it does not count, so that the fingerprint is the same in both.
         """
         is_v3 = self.api_version is not None and "2022" <= self.api_version < FIRST_V4_PREVIEW
         modified = "" if is_v3 else self.modified or ""
@@ -85,10 +84,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """One model, whole enough to prove that a copy equals its source.
+    """One model, with the content that a copy must have too.
 
-    ``content`` is what the service keeps when it copies, with everything left out that a copy may legitimately change: ids,
-    dates of the copy, and (v4) the docType name that is the model's own id, which is replaced by ``"{modelId}"``.
+    ``content`` is what the service keeps in a copy, without what may differ: ids, dates of the copy, and (v4) the docType with the
+    model's own id as its name, which is replaced by ``"{modelId}"``.
     """
 
     summary: ModelSummary
@@ -96,7 +95,7 @@ class ModelDetails:
     components: tuple[Component, ...] = ()
 
     def digest(self) -> str:
-        """Return a digest of ``content``: equal digests, equal models."""
+        """Return a digest of ``content``: models with equal digests are equal."""
         return content_digest(self.content)
 
 
@@ -110,14 +109,14 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class TargetAddress:
-    """Where a copy goes, as the v2 copy call must be told. v3 and later learn it from the authorization."""
+    """The target, as the v2 copy call needs it. From v3 on the authorization names it."""
 
     resource_id: str
     region: str
 
 
 class CopyState(StrEnum):
-    """How far the service is with a copy. States that are unknown to us count as ``RUNNING``: the deadline ends them."""
+    """The state of a copy. A state that the app does not know counts as ``RUNNING``: the deadline ends it."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -126,7 +125,7 @@ class CopyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CopyOperation:
-    """The answer to one status check. ``percent`` is 100 on failure too, so it proves nothing."""
+    """The answer to one check of a copy. ``percent`` is 100 after a failure too."""
 
     state: CopyState
     target_model_id: str | None = None
@@ -137,9 +136,9 @@ class CopyOperation:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CopyAuthorization:
-    """The target's permission to copy one model into it once. Holds the access token: never log it, never store it unsealed.
+    """The target's permission to copy one model into it once. It holds the access token: never log it, never store it unsealed.
 
-    ``document`` is the service's JSON object, to be handed to the source unchanged. ``expires`` is UTC.
+    ``document`` is the service's JSON object, which goes to the source unchanged. ``expires`` is UTC.
     """
 
     target_model_id: str
@@ -156,31 +155,31 @@ def content_digest(content: JsonObject) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def first_difference(expected: Json, found: Json, path: str = "") -> str | None:
-    """Name the first place where two JSON values differ, or return ``None`` where they are equal.
+def first_difference(expected: Json, actual: Json, path: str = "") -> str | None:
+    """Return the first difference of two JSON values for an error message, or ``None`` if they are equal.
 
-    The text names the path and both values, shortened to 80 characters each: it goes into error messages.
+    The text names the path and both values, shortened to 80 characters each.
     """
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for key in sorted(expected.keys() | found.keys()):
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in sorted(expected.keys() | actual.keys()):
             where = f"{path}.{key}" if path else key
-            if key not in found:
+            if key not in actual:
                 return f"{where} is missing"
             if key not in expected:
                 return f"{where} was not in the source"
-            if difference := first_difference(expected[key], found[key], where):
+            if difference := first_difference(expected[key], actual[key], where):
                 return difference
         return None
-    if isinstance(expected, list) and isinstance(found, list):
-        if len(expected) != len(found):
-            return f"{path} has {len(found)} entries instead of {len(expected)}"
-        for index, (left, right) in enumerate(zip(expected, found, strict=True)):
+    if isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            return f"{path} has {len(actual)} entries instead of {len(expected)}"
+        for index, (left, right) in enumerate(zip(expected, actual, strict=True)):
             if difference := first_difference(left, right, f"{path}[{index}]"):
                 return difference
         return None
-    if expected == found and isinstance(expected, bool) == isinstance(found, bool):
+    if expected == actual and isinstance(expected, bool) == isinstance(actual, bool):
         return None
-    return f"{path} is {_short(found)} instead of {_short(expected)}"
+    return f"{path} is {_short(actual)} instead of {_short(expected)}"
 
 
 def _short(value: Json) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.moments import written
 from backup.records import Replica
@@ -27,10 +27,10 @@ def places(
 ) -> list[dict[str, Any]]:
     """Return every place where a model can be used, best first.
 
-    The source comes first while our last call to it succeeded, and last when it did not; then replicas in resources that answered, the
+    The source comes first if the app's last call to it succeeded, and last if it failed; then replicas in resources that answered, the
     one verified last before the others; then copies that were replaced and are still there; then what is in resources that did not
-    answer. Expired ones and resources that are not configured any more are
-    left out. The source is named as long as any trace of a replica tells of its model, also while none is usable.
+    answer. Expired replicas and resources that are not configured any more are left out. The source is named as long as the catalog has a
+    replica of its model, usable or not.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def places(
 
 
 def _source_model(source: str, known: Sequence[Replica], is_back: Sequence[Replica]) -> Replica | None:
-    """Return the newest trace of a model that its source still holds, as far as anybody knows; ``None`` where it does not."""
+    """Return the newest trace of a model that its source still holds, as far as the catalog knows; ``None`` if it does not."""
     traces = [one for one in known if one.target != source]
     is_gone = any(one.orphaned_at is not None for one in traces)
     newest = max(is_back or traces, key=lambda one: one.verified_at, default=None)

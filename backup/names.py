@@ -25,7 +25,6 @@ PARK_CLAIM = "park_claim"
 OPEN_RUN = "open_run"
 TAKE_ROW = "take_row"
 CLOSE_RUN = "close_run"
-FAIL_RUN = "fail_run"
 CLAIM_PLAN = "claim_plan"
 LIST_PAGE = "list_page"
 MAKE_PLAN = "make_plan"
@@ -44,14 +43,9 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 """Run ids double as instance ids and storage keys, so they keep to characters that are safe in both."""
 
 
-def copies_run_id(now: datetime, random_part: str) -> str:
-    """Return the id of a run that was asked for over HTTP: the time to the minute (UTC) and a random part."""
-    return f"copies-{now:%Y%m%dT%H%M}-{random_part}"
-
-
-def restore_run_id(now: datetime, random_part: str) -> str:
-    """Return the id of a restore."""
-    return f"restore-{now:%Y%m%dT%H%M}-{random_part}"
+def new_run_id(prefix: str, now: datetime, random_part: str) -> str:
+    """Return the id of a run that was asked for over HTTP: what it does, the time to the minute (UTC) and a random part."""
+    return f"{prefix}-{now:%Y%m%dT%H%M}-{random_part}"
 
 
 def plan_run_id(plan: str, moment: datetime, random_part: str | None = None) -> str:

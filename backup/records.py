@@ -1,18 +1,33 @@
-"""What the catalog remembers: replicas, runs and their rows, suspects."""
+"""The records of the catalog: replicas, runs and their rows, suspects. Claims are in ``backup.claim``."""
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
+from typing import Self
 
 from pydantic import Field
 
 from backup.api_versions import generation_of
 from backup.document_models import Kind
-from backup.messages import ComponentRef, CopyOrder, CopyOutcome, Message, Origin, RowAction
+from backup.messages import Message
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
+from backup.messages.run import RunRequest
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 
-class Replica(Message):
+class Announcing(Message):
+    """A record in which a call is announced before it is made, so that no second delivery of the step repeats it meanwhile."""
+
+    call_ends_at: datetime | None = None
+    """Until when the announced call can last: before that its answer is not lost, only late."""
+
+    def is_call_under_way(self, now: datetime) -> bool:
+        """Tell whether the announced call may still be under way."""
+        return self.call_ends_at is not None and now < self.call_ends_at
+
+
+class Replica(Announcing):
     """The verified copy of one source model in one target."""
 
     source: str
@@ -30,42 +45,61 @@ class Replica(Message):
     expires_at: datetime | None = None
     run_id: str
     retired_at: datetime | None = None
-    """Since when a newer copy stands in for it."""
+    """Since when a newer copy replaces it."""
     orphaned_at: datetime | None = None
-    """Since when its source model is known to be gone."""
+    """Since when its source model is gone."""
     components: list[ComponentRef] = Field(default_factory=list)
     """What a composed model refers to, by the ids that it must have in the target (v4)."""
 
 
-class RunRow(Message):
-    """One copy of a run, from asked for to ended."""
+class RunRow(RowTask):
+    """One row of a run: its task, and how far that is."""
 
-    row: int
-    source: str
-    target: str
-    kind: Kind
-    model_id: str
-    requested_target_model_id: str | None = None
-    action: RowAction = RowAction.COPY
-    subject_id: str | None = None
-    subject_fingerprint: str | None = None
-    recreate: bool = False
-    own_id_only: bool | None = None
-    origin: Origin | None = None
     status: CopyStatus = CopyStatus.PENDING
     started_at: datetime | None = None
     outcome: CopyOutcome | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is final."""
+        return self.status not in {CopyStatus.PENDING, CopyStatus.RUNNING}
+
+    def started(self, now: datetime) -> Self:
+        """Return this row as running; one that was started before stays as it is."""
+        if self.status is not CopyStatus.PENDING:
+            return self
+        return self.replace(status=CopyStatus.RUNNING, started_at=now)
+
+    def ended(self, outcome: CopyOutcome) -> Self:
+        """Return this row with ``outcome``; one that has ended stays as it is."""
+        started_at = self.started_at or outcome.started_at
+        return self if self.has_ended else self.replace(status=outcome.status, outcome=outcome, started_at=started_at)
+
+
+def rows_of(request: RunRequest) -> list[RunRow]:
+    """Return the rows of a run of named copies: every model to every target."""
+    return [
+        RunRow(
+            row=number,
+            source=request.source,
+            target=target,
+            kind=request.kind,
+            model_id=model_id,
+            target_model_id=request.target_model_id,
+        )
+        for number, (target, model_id) in enumerate(itertools.product(request.targets, request.models))
+    ]
+
 
 class LanePosition(Message):
-    """The row that a lane took last, and under which number: a redelivered taking gets the same row again."""
+    """The row that a lane took last, and with which number: asking with the same number again gets the same row."""
 
     sequence: int
     row: int | None = None
 
 
 class RunRecord(Message):
-    """One run: what was asked for, how far it is, and whether somebody asked to stop it."""
+    """One run: what it is to do, how far it is, and whether it is to stop."""
 
     run_id: str
     kind: str
@@ -81,7 +115,7 @@ class RunRecord(Message):
     patience_seconds: float = 0
     cancel_requested: bool = False
     workable: int | None = None
-    """How many rows are for lanes to take; those behind them ended when the plan was made. ``None``: all."""
+    """How many rows lanes take; those behind them ended when the plan was made. ``None``: all."""
     plan: str | None = None
     dry_run: bool = False
     plan_hash: str | None = None
@@ -97,31 +131,21 @@ class RunRecord(Message):
         return (self.total if self.workable is None else self.workable) or 0
 
     def order(self, row: RunRow) -> CopyOrder:
-        """Return what the orchestration of ``row`` is told."""
+        """Return the task of ``row`` with what holds for the whole run."""
+        task = {name: getattr(row, name) for name in RowTask.model_fields}
         return CopyOrder(
             run_id=self.run_id,
-            row=row.row,
-            source=row.source,
-            target=row.target,
-            kind=row.kind,
-            model_id=row.model_id,
-            target_model_id=row.requested_target_model_id,
-            action=row.action,
-            subject_id=row.subject_id,
-            subject_fingerprint=row.subject_fingerprint,
-            recreate=row.recreate,
-            own_id_only=row.own_id_only,
-            origin=row.origin,
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,
+            **task,
         )
 
 
-class Suspect(Message):
-    """A placeholder in a target that may be ours, after an authorization whose answer was lost, and belongs to no claim.
+class Suspect(Announcing):
+    """A placeholder in a target that belongs to no claim and may be the app's, after an authorization whose answer was lost.
 
-    On v2 a model that is ``creating`` and appeared since: it may be somebody's training as well. From v3 on the id that was asked for,
-    where the target refuses it and shows nothing under it: somebody else may have authorized it before us.
+    On v2 it is a model that is ``creating`` and appeared since; it may also be a training of another user. From v3 on it is the id that
+    the app asked for, where the target refuses it and shows no model under it; another user may have authorized it first.
     """
 
     target: str
@@ -134,13 +158,13 @@ class Suspect(Message):
     api_version: str | None = None
     """The version that the lost call was made with."""
     blocked_since: datetime | None = None
-    """Since when the target is known to refuse the id while it shows nothing under it (v3 and later)."""
+    """Since when the target has refused the id and shown no model under it (v3 and later)."""
     deleting: bool = False
-    """Whether its deletion was announced: it is not deleted again before it is known to be in the way still."""
+    """Whether its deletion was announced: it is deleted again only after the target refuses the id once more."""
 
     @property
     def is_visible(self) -> bool:
-        """Whether the target shows what is under the id: v2 shows placeholders, v3 and later do not."""
+        """Whether the target shows the placeholder: v2 does, v3 and later do not."""
         return self.api_version is not None and generation_of(self.api_version).shows_placeholders
 
     def is_due(self, hours: int | None, now: datetime) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 
 from backup.codes import Code
-from backup.messages import Failure
+from backup.messages.copy import Failure
+from backup.pacing import UNDER_WAY
 from backup.states import Step
 
-UNDER_WAY = {Step.CHECK_COPY, Step.VERIFY, Step.RECORD}
 KEPT = {Code.VERSION_RETIRED, Code.UNTRUSTED_ADDRESS, Code.BAD_REQUEST}
-"""Failures of our own calls that say nothing about the copy: what the service may still be doing is kept."""
+"""Failures of the app's own calls that say nothing about the copy: the service may still be copying, so it is kept."""
 
 
 class Recovery(StrEnum):
     """What to do after a failed step."""
 
     RESYNC = "resync"
-    """Read the claim again: a later attempt of this copy has moved it on."""
+    """Read the claim again: a later attempt of this copy has changed it."""
     WAIT_FOR_ID = "waitForId"
     """Wait until a blocked target id can be used again, then read the claim."""
     PARK = "park"

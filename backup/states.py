@@ -1,4 +1,4 @@
-"""The states of claims, replicas, copies and runs, with their legal moves in one place."""
+"""The states of claims, replicas, copies and runs, with their legal moves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from enum import StrEnum
 
 
 class ClaimState(StrEnum):
-    """How far one copy is. The state is written before the effect that it announces; docs/decisions/0002 draws it."""
+    """How far one copy is. The state is written before the call that it announces (docs/claims.md draws it)."""
 
     CLAIMED = "claimed"
-    """The copy is ours to make; nothing has been written to the service."""
+    """An owner holds the claim; nothing was written to the service."""
     AUTHORIZING = "authorizing"
-    """The target is about to be asked, or was asked and the answer is lost."""
+    """The authorization is announced: the call is under way, or its answer is lost."""
     AUTHORIZED = "authorized"
-    """The target has a placeholder under ``target_model_id``, and the sealed authorization is in the row."""
+    """The target has a placeholder under ``target_model_id``; the sealed authorization is in the claim."""
     POSTING = "posting"
-    """The source is about to be told to copy, or was told and the answer is lost."""
+    """The start is announced: the call is under way, or its answer is lost."""
     COPYING = "copying"
     """The source has accepted the copy; ``operation`` names it, unless the answer did not."""
     VERIFYING = "verifying"
@@ -23,13 +23,13 @@ class ClaimState(StrEnum):
     VERIFIED = "verified"
     """The copy equals its source; it is to be recorded."""
     DISCARDING = "discarding"
-    """The copy failed; its placeholder is being removed."""
+    """The attempt failed; its placeholder is being removed."""
     RELEASED = "released"
-    """Nobody works on it; ``outcome`` says how it ended. Kept for a while, then purged."""
+    """The copy has ended; ``outcome_code`` says how."""
 
 
 CLAIM_MOVES: dict[ClaimState, frozenset[ClaimState]] = {
-    # a proof that nothing was written leads back; so does a lost answer once it was looked for, under the next attempt
+    # back when the target refused, or when a lost answer was reconciled: under the next attempt
     ClaimState.CLAIMED: frozenset({ClaimState.AUTHORIZING, ClaimState.VERIFYING, ClaimState.RELEASED}),
     ClaimState.AUTHORIZING: frozenset({ClaimState.CLAIMED, ClaimState.AUTHORIZED, ClaimState.DISCARDING}),
     ClaimState.AUTHORIZED: frozenset({ClaimState.POSTING, ClaimState.DISCARDING}),
@@ -38,16 +38,16 @@ CLAIM_MOVES: dict[ClaimState, frozenset[ClaimState]] = {
     ),
     ClaimState.COPYING: frozenset({ClaimState.VERIFYING, ClaimState.DISCARDING}),
     ClaimState.VERIFYING: frozenset({ClaimState.VERIFIED, ClaimState.DISCARDING, ClaimState.RELEASED}),
-    # a new owner looks at the copy again before it records it
+    # a new owner verifies the copy again before it records it
     ClaimState.VERIFIED: frozenset({ClaimState.VERIFYING, ClaimState.DISCARDING, ClaimState.RELEASED}),
-    # a placeholder that turns out to be ready is verified instead of deleted
+    # a model that is ready is verified instead of deleted
     ClaimState.DISCARDING: frozenset({ClaimState.CLAIMED, ClaimState.VERIFYING, ClaimState.RELEASED}),
     ClaimState.RELEASED: frozenset({ClaimState.CLAIMED}),
 }
 
 
 class CopyStatus(StrEnum):
-    """How one copy of a run stands, as users see it. All but the first two are final."""
+    """The status of one copy, as users see it. All but the first two are final."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -59,7 +59,7 @@ class CopyStatus(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How a run stands. ``Failed`` is a run of which nothing succeeded."""
+    """The status of a run. ``Failed``: none of its copies succeeded."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -75,11 +75,11 @@ class ReplicaState(StrEnum):
     READY = "ready"
     """In the target, verified, and the one to use."""
     RETIRING = "retiring"
-    """Replaced by a newer copy; still there for applications that looked it up before."""
+    """Replaced by a newer copy; kept for applications that looked it up before."""
     DELETING = "deleting"
-    """About to be deleted: not to be used any more."""
+    """Its deletion is announced: not to be used any more."""
     MISSING = "missing"
-    """Was there, and is not any more, or is not what was verified."""
+    """Gone from the target, or not what was verified any more."""
 
 
 class Step(StrEnum):
@@ -110,10 +110,10 @@ RESUME_AT: dict[ClaimState, Step] = {
 
 
 def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool, unchanged: int = 0) -> RunStatus:
-    """Return what a finished run amounts to.
+    """Return the status of a run that has ended.
 
-    ``statuses`` counts its copies by status, ``unchanged`` the models of a plan that needed no copy. One bad copy among good ones is
-    ``PartiallyFailed``; nothing to do is a success.
+    ``statuses`` counts its copies by status, ``unchanged`` the models that needed no copy. A run with some successes is
+    ``PartiallyFailed``; a run without any work has succeeded.
     """
     total = sum(statuses.values())
     succeeded = statuses.get(CopyStatus.SUCCEEDED, 0)

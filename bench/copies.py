@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backup.document_models import Kind
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.names import COPY_BATCH, COPY_MODEL
 from local.host import Clock, Host, ManualClock, SystemClock
 from local.inprocess import REGIONS, SOURCE, TARGET, Stage

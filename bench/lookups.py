@@ -49,7 +49,7 @@ def _fill(stage: Stage, models: int) -> None:
     for number in range(models):
         model_id = f"model-{number:05}"
         for target in (TARGET, SECOND_TARGET):
-            known = Replica(
+            replica = Replica(
                 source=SOURCE,
                 kind=Kind.MODEL,
                 model_id=model_id,
@@ -62,7 +62,7 @@ def _fill(stage: Stage, models: int) -> None:
                 verified_at=now - timedelta(hours=5),
                 run_id="bench",
             )
-            stage.services.catalog.replicas.put(known, None)
+            stage.services.catalog.replicas.put(replica, None)
 
 
 def _expect(stage: Stage, path: str) -> None:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN
 from local.host import Host
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage
@@ -108,7 +108,7 @@ def broken_bounds(costs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def measure_apart(count: int) -> dict[str, Any]:
-    """Return what :func:`measure` returns, measured in a process of its own: its peak memory is nobody else's."""
+    """Return what :func:`measure` returns, measured in a process of its own: so that its peak memory is its own."""
     command = [sys.executable, "-m", "bench.nights", str(count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     cost: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -120,10 +120,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.nights", description=__doc__)
     parser.add_argument("models", type=int, nargs="?", default=1000)
     parser.add_argument("--directory", type=Path)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as temporary:
-        print(json.dumps(measure(given.models, given.directory or Path(temporary))))
+        print(json.dumps(measure(arguments.models, arguments.directory or Path(temporary))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where claims, replicas, slots and runs are kept: one small interface of rows with compare-and-swap, and records on top of it.
+"""The catalog: rows with compare-and-swap, and the tables of claims, replicas, runs and the rest over them.
 
-What a record means is decided in ``backup``; no service calls here.
+``backup`` decides what a record means; no calls to the service here.
 """

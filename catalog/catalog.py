@@ -5,17 +5,15 @@ from __future__ import annotations
 from catalog.claims import ClaimTable
 from catalog.housekeeping import Housekeeping
 from catalog.plans import PlanTable
-from catalog.reachability import ReachabilityTable
 from catalog.replicas import ReplicaTable
+from catalog.resources import ReachabilityTable, SlotTable
 from catalog.runs import RunTable
-from catalog.slots import SlotTable
 from catalog.store import Store
-from catalog.suspects import SuspectTable
-from catalog.target_ids import TargetIdTable
+from catalog.target_ids import SuspectTable, TargetIdTable
 
 
 class Catalog:
-    """What the app remembers between runs, and while the source region is down."""
+    """What the app keeps between runs, and reads while the source's region is down."""
 
     def __init__(self, store: Store) -> None:
         """Put every table over ``store``."""

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from backup.claim import Claim
 from backup.document_models import Kind
 from backup.names import claim_key
-from catalog.store import Row, Store, Table
-
-
-@dataclass(frozen=True, slots=True)
-class HeldClaim:
-    """A claim together with the row that it was read from."""
-
-    claim: Claim
-    row: Row
+from catalog.store import Store, Stored, Table, scan_all
 
 
 class ClaimTable:
@@ -26,26 +17,22 @@ class ClaimTable:
         """Keep claims in ``store``."""
         self._store = store
 
-    def get(self, target: str, kind: Kind, source: str, model_id: str) -> HeldClaim | None:
-        """Return a claim as it is now, or ``None``."""
+    def get(self, target: str, kind: Kind, source: str, model_id: str) -> Stored[Claim] | None:
+        """Return a claim, or ``None``."""
         row = self._store.get(Table.CLAIMS, target, claim_key(kind, source, model_id))
-        return None if row is None else HeldClaim(Claim.parse(row.data), row)
+        return None if row is None else Stored(Claim.parse(row.data), row)
 
-    def insert(self, claim: Claim) -> HeldClaim:
-        """Write a claim that is new. Raises ``RowExists`` where somebody was faster."""
+    def insert(self, claim: Claim) -> Stored[Claim]:
+        """Write a new claim. Raises ``RowExists``."""
         key = claim_key(claim.kind, claim.source, claim.model_id)
-        return HeldClaim(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
+        return Stored(claim, self._store.insert(Table.CLAIMS, claim.target, key, claim.to_json()))
 
-    def save(self, held: HeldClaim, claim: Claim) -> HeldClaim:
-        """Change a claim that still is as it was read. Raises ``RowChanged``."""
-        return HeldClaim(claim, self._store.replace(held.row, claim.to_json()))
-
-    def delete(self, held: HeldClaim) -> None:
-        """Forget a claim that still is as it was read. Raises ``RowChanged``."""
-        self._store.delete(held.row)
+    def save(self, held: Stored[Claim], claim: Claim) -> Stored[Claim]:
+        """Write ``claim`` in place of ``held``. Raises ``RowChanged``."""
+        return Stored(claim, self._store.replace(held.row, claim.to_json()))
 
     def ids_in(self, target: str) -> set[str]:
-        """Return every id in ``target`` that a claim names as its own, given up ones included."""
+        """Return every id in ``target`` that a claim uses or has superseded."""
         ids: set[str] = set()
         for claim in self.of_target(target):
             ids.update(entry.target_model_id for entry in claim.superseded)
@@ -54,12 +41,6 @@ class ClaimTable:
         return ids
 
     def of_target(self, target: str) -> Iterator[Claim]:
-        """Go through every claim on ``target``, released ones included."""
-        after = None
-        while True:
-            page = self._store.scan(Table.CLAIMS, partition=target, after=after)
-            for row in page.rows:
-                yield Claim.parse(row.data)
-            after = page.after
-            if after is None:
-                return
+        """Go through all claims on ``target``, released ones included."""
+        for row in scan_all(self._store, Table.CLAIMS, partition=target):
+            yield Claim.parse(row.data)

@@ -1,16 +1,15 @@
-"""Which run of a plan is under way: one at a time."""
+"""Which run holds a plan: one at a time."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from catalog.contention import retry_on_conflict
 from catalog.runs import RunTable
-from catalog.store import RowExists, Store, Table
+from catalog.store import Row, Store, Table, put, retry_on_conflict
 
 LEASE = timedelta(days=7)
-"""A run that says nothing of its end for so long does not hold its plan any more. v2 copies one model a minute: thousands take days.
-A run that died is found out earlier, by asking the platform about its orchestration."""
+"""How long a run that does not end holds its plan. v2 copies one model a minute, so thousands of models take days.
+A run that died is noticed earlier: the starter asks the platform about its orchestration."""
 
 
 class PlanTable:
@@ -22,34 +21,30 @@ class PlanTable:
         self._runs = runs
 
     def claim(self, plan: str, run_id: str, now: datetime, steal_from: str | None = None) -> str:
-        """Take the plan for ``run_id`` if nobody holds it; return who holds it then.
+        """Take the plan for ``run_id`` if it is free; return the run that holds it now.
 
-        ``steal_from`` is a run that is known to be dead, although it did not say so.
+        ``steal_from`` is a run that died without giving the plan back.
         """
 
         def attempt() -> str:
-            row = self._store.get(Table.PLANS, "plans", plan)
-            data = {"runId": run_id, "until": (now + LEASE).isoformat()}
-            if row is None:
-                self._store.insert(Table.PLANS, "plans", plan, data)
-                return run_id
-            holder = str(row.data["runId"])
-            if holder != run_id and holder != steal_from and self._is_live(row.data["until"], holder, now):
+            row, holder = self._read(plan, now)
+            if holder is not None and holder not in {run_id, steal_from}:
                 return holder
-            self._store.replace(row, data)
+            data = {"runId": run_id, "until": (now + LEASE).isoformat()}
+            put(self._store, Table.PLANS, "plans", plan, data, row)
             return run_id
 
-        return retry_on_conflict(attempt, RowExists)
+        return retry_on_conflict(attempt)
 
     def holder(self, plan: str, now: datetime) -> str | None:
         """Return the run that holds the plan, or ``None``."""
-        row = self._store.get(Table.PLANS, "plans", plan)
-        if row is None or not self._is_live(row.data["until"], str(row.data["runId"]), now):
-            return None
-        return str(row.data["runId"])
+        return self._read(plan, now)[1]
 
-    def _is_live(self, until: str, holder: str, now: datetime) -> bool:
-        if now >= datetime.fromisoformat(until):
-            return False
+    def _read(self, plan: str, now: datetime) -> tuple[Row | None, str | None]:
+        """Return the plan's row as it is, and the run that holds the plan, if one does."""
+        row = self._store.get(Table.PLANS, "plans", plan)
+        if row is None or now >= datetime.fromisoformat(row.data["until"]):
+            return row, None
+        holder = str(row.data["runId"])
         record = self._runs.find(holder)
-        return record is None or record.ended_at is None
+        return row, holder if record is None or record.ended_at is None else None

@@ -1,4 +1,4 @@
-"""The store on SQLite: for the embedded host, on one machine, shared by any number of processes and threads there."""
+"""The store on SQLite: for the embedded host, shared by any number of processes and threads of one machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from catalog.store import LONGEST_DATA, CatalogUnavailable, Page, Row, RowChanged, RowExists, Table
+from catalog.store import CatalogUnavailable, Page, Row, RowChanged, RowExists, Table, after_prefix, text_of
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
@@ -26,9 +26,9 @@ CREATE TABLE IF NOT EXISTS rows (
 class SqliteStore:
     """Rows in one SQLite file.
 
-    Each thread has a connection of its own. Write-ahead logging lets readers go on beside a writer, and survives the death of the
-    process at any moment; a power cut may lose the last transactions, which is no worse than their never having happened, as every
-    effect on the service is looked at before it is repeated.
+    Each thread has its own connection. With write-ahead logging, readers do not wait for a writer, and the file survives when the
+    process is killed. A power cut may lose the last transactions. That loses no copy: before an activity repeats a call to the service,
+    it checks whether the call was made already.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +41,10 @@ class SqliteStore:
     def get(self, table: Table, partition: str, key: str) -> Row | None:
         """See :class:`catalog.store.Store`."""
         with self._connection() as connection:
-            found = connection.execute(
+            entry = connection.execute(
                 "SELECT data, etag FROM rows WHERE tbl = ? AND partition = ? AND key = ?", (table, partition, key)
             ).fetchone()
-        return None if found is None else Row(table, partition, key, json.loads(found[0]), found[1])
+        return None if entry is None else Row(table, partition, key, json.loads(entry[0]), entry[1])
 
     def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
         """See :class:`catalog.store.Store`."""
@@ -52,7 +52,7 @@ class SqliteStore:
         with self._connection() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?)", (table, partition, key, etag, _text(data))
+                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?)", (table, partition, key, etag, text_of(data))
                 )
             except sqlite3.IntegrityError:
                 raise RowExists(f"{table} {partition} {key}") from None
@@ -64,7 +64,7 @@ class SqliteStore:
         with self._connection() as connection:
             changed = connection.execute(
                 "UPDATE rows SET etag = ?, data = ? WHERE tbl = ? AND partition = ? AND key = ? AND etag = ?",
-                (etag, _text(data), row.table, row.partition, row.key, row.etag),
+                (etag, text_of(data), row.table, row.partition, row.key, row.etag),
             ).rowcount
         if changed != 1:
             raise RowChanged(f"{row.table} {row.partition} {row.key}")
@@ -82,7 +82,7 @@ class SqliteStore:
 
     def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """See :class:`catalog.store.Store`."""
-        values = [(table, partition, key, uuid.uuid4().hex, _text(data)) for key, data in rows.items()]
+        values = [(table, partition, key, uuid.uuid4().hex, text_of(data)) for key, data in rows.items()]
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -110,19 +110,17 @@ class SqliteStore:
         for column, prefix in (("partition", partition_prefix), ("key", key_prefix)):
             if prefix:
                 where.append(f"{column} >= ? AND {column} < ?")
-                values += [prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)]
+                values += [prefix, after_prefix(prefix)]
         if after is not None:
             where.append("(partition, key) > (?, ?)")
             values += [after[0], after[1]]
         limit = min(limit, 1000)
         query = (
-            f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only column names of ours
+            f"SELECT partition, key, data, etag FROM rows WHERE {' AND '.join(where)} ORDER BY partition, key LIMIT ?"  # noqa: S608 - only the column names above
         )
         with self._connection() as connection:
-            found = connection.execute(query, (*values, limit + 1)).fetchall()
-        rows = tuple(Row(table, p, k, json.loads(data), etag) for p, k, data, etag in found[:limit])
-        more = len(found) > limit
-        return Page(rows, (rows[-1].partition, rows[-1].key) if more else None)
+            entries = connection.execute(query, (*values, limit + 1)).fetchall()
+        return Page.of([Row(table, p, k, json.loads(data), etag) for p, k, data, etag in entries], limit)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -136,11 +134,3 @@ class SqliteStore:
             yield connection
         except sqlite3.Error as error:
             raise CatalogUnavailable(f"the catalog file {self._path.name} cannot be used: {error}") from error
-
-
-def _text(data: Mapping[str, Any]) -> str:
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    if len(text) > LONGEST_DATA:
-        # what would fail on Azure fails here
-        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
-    return text

@@ -1,15 +1,27 @@
-"""Rows with compare-and-swap: the whole of what the catalog asks of a database.
+"""Rows with compare-and-swap: all that the catalog needs of a database.
 
-Modelled on what Azure Table Storage can do: a row has a partition and a key, is read or changed by both, carries an entity tag
-that every change replaces, and can be listed in the order of partition and key. Nothing else is used.
+It needs no more than Azure Table Storage offers: a row has a partition and a key, is read and changed by both, carries an entity tag
+that every change replaces, and is listed in the order of partition and key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from backup.messages import Message
+
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+LONGEST_DATA = 30_000
+"""Characters of JSON that a row may hold: a little less than Azure Table Storage takes in one property."""
+
+TRIES = 200
+"""Far more than there are workers: each failed try means that another worker's change succeeded."""
 
 
 class Table(StrEnum):
@@ -26,25 +38,25 @@ class Table(StrEnum):
     REACHABILITY = "reachability"
 
 
-LONGEST_DATA = 30_000
-"""Characters of JSON that a row may hold: what Azure Table Storage takes in a property, and a little less."""
-
-
 class CatalogUnavailable(Exception):
-    """The database cannot be reached, or does not answer in time. Nothing was changed, as far as anyone can tell."""
+    """The database cannot be reached, or does not answer in time. A write may have been made even so."""
 
 
-class RowExists(Exception):
-    """A row that should be new is there already."""
+class Conflict(Exception):
+    """Another writer was first. It names the row."""
 
 
-class RowChanged(Exception):
-    """A row was changed or deleted by somebody else since it was read."""
+class RowExists(Conflict):
+    """A row that should be new exists already."""
+
+
+class RowChanged(Conflict):
+    """A row was changed or deleted since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as it was read. ``etag`` is what a change of it is compared with."""
+    """One row as it was read. A change of it is compared with ``etag``."""
 
     table: Table
     partition: str
@@ -54,11 +66,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored(Generic[R]):
+    """A record together with the row that it was read from."""
+
+    record: R
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list. ``after`` is where the next part starts, or ``None`` at the end."""
 
     rows: tuple[Row, ...]
     after: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], limit: int) -> Self:
+        """Return the first ``limit`` of ``rows``; one row more means that there is another page."""
+        page = tuple(rows[:limit])
+        return cls(page, (page[-1].partition, page[-1].key) if len(rows) > limit else None)
 
 
 class Store(Protocol):
@@ -74,13 +100,13 @@ class Store(Protocol):
         """Write a new row. Raises ``RowExists``."""
 
     def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
-        """Change the row if it still is as ``row`` was read. Raises ``RowChanged``."""
+        """Change the row if it is unchanged since it was read. Raises ``RowChanged``."""
 
     def delete(self, row: Row) -> None:
-        """Delete the row if it still is as ``row`` was read. Raises ``RowChanged``."""
+        """Delete the row if it is unchanged since it was read. Raises ``RowChanged``."""
 
     def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write those of ``rows`` (by key) that are not there yet, and leave the others as they are."""
+        """Write those of ``rows`` (by key) that do not exist yet, and leave the others as they are."""
 
     def scan(
         self,
@@ -92,7 +118,64 @@ class Store(Protocol):
         after: tuple[str, str] | None = None,
         limit: int = 1000,
     ) -> Page:
-        """Return up to ``limit`` rows (at most 1000) in the order of partition and key, those behind ``after``.
+        """Return up to ``limit`` rows (at most 1000) behind ``after``, in the order of partition and key.
 
         ``partition`` and ``partition_prefix`` exclude each other; with neither, the whole table is listed.
         """
+
+
+def scan_all(
+    store: Store,
+    table: Table,
+    *,
+    partition: str | None = None,
+    partition_prefix: str | None = None,
+    key_prefix: str | None = None,
+    after: tuple[str, str] | None = None,
+    page_size: int = 1000,
+) -> Iterator[Row]:
+    """Go through all rows that :meth:`Store.scan` lists, ``page_size`` of them (at most 1000) with each call."""
+    while True:
+        page = store.scan(
+            table,
+            partition=partition,
+            partition_prefix=partition_prefix,
+            key_prefix=key_prefix,
+            after=after,
+            limit=page_size,
+        )
+        yield from page.rows
+        after = page.after
+        if after is None:
+            return
+
+
+def put(store: Store, table: Table, partition: str, key: str, data: Mapping[str, Any], row: Row | None) -> Row:
+    """Write ``data`` over ``row``, or as a new row where ``row`` is ``None``. Raises ``Conflict``."""
+    return store.insert(table, partition, key, data) if row is None else store.replace(row, data)
+
+
+def retry_on_conflict(attempt: Callable[[], T]) -> T:
+    """Call ``attempt`` (read, compute, write) until it has no conflict. Raises ``CatalogUnavailable`` after 200 tries.
+
+    It is for changes that stay right when another worker changes the row first.
+    """
+    for _ in range(TRIES):
+        try:
+            return attempt()
+        except Conflict:
+            continue
+    raise CatalogUnavailable("a row changes faster than it can be written")
+
+
+def text_of(data: Mapping[str, Any]) -> str:
+    """Return ``data`` as JSON. Raises ``ValueError`` where it is too long for a row, on every database alike."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    if len(text) > LONGEST_DATA:
+        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
+    return text
+
+
+def after_prefix(prefix: str) -> str:
+    """Return the first key behind all those that begin with ``prefix``, which is not empty."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

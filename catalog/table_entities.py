@@ -1,46 +1,72 @@
-"""How the catalog's rows, batches and questions look to Azure Table Storage."""
+"""The catalog's keys, rows, batches and queries in the form of Azure Table Storage."""
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from catalog.store import LONGEST_DATA
-from catalog.table_keys import after_prefix, escape
+from catalog.store import after_prefix, text_of
 
 Entity = dict[str, str]
+
+LONGEST_KEY = 512
+"""Characters of a key after escaping. Table Storage takes 1 KiB, which it counts in UTF-16 (Azure Storage documentation)."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._~|,:;=@+-]")
+_ESCAPED = re.compile(r"!([0-9a-f]{6})")
 
 PIECE = 16_000
 """Characters in one property: Table Storage takes 64 KiB in UTF-16, where a character has two or four bytes."""
 
 ROWS_A_BATCH = 100
 BYTES_A_BATCH = 2 * 1024 * 1024
-"""Table Storage takes 100 rows and 4 MiB in one transaction; the rest is room for keys and the envelope."""
+"""Table Storage takes 100 rows and 4 MiB in one transaction; keys and the envelope need some of it."""
+
+
+class KeyTooLong(ValueError):
+    """A partition or key is longer than Table Storage can hold."""
+
+
+def escape(text: str) -> str:
+    """Return ``text`` as a key. A text that begins with another still does so as a key.
+
+    Table Storage refuses ``/ \\ # ?`` and control characters; some clients change quotes, per cents and spaces. All of them become
+    ``!`` and six hexadecimal digits, and so does ``!``. The ids of models, resources and runs contain none of these, so their rows
+    have the same order as on SQLite. Raises ``KeyTooLong``.
+    """
+    key = _UNSAFE.sub(lambda match: f"!{ord(match[0]):06x}", text)
+    if len(key) > LONGEST_KEY:
+        raise KeyTooLong(f"a key of {len(key)} characters; Table Storage takes {LONGEST_KEY}")
+    return key
+
+
+def unescape(key: str) -> str:
+    """Return the text that :func:`escape` made ``key`` of."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), key)
 
 
 def entity_of(partition: str, key: str, data: Mapping[str, Any]) -> Entity:
-    """Return a row for one write, which gets a name of its own. Raises ``ValueError`` where it is too large, or its key too long."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    if len(text) > LONGEST_DATA:
-        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
+    """Return a row for one write, with a new name for the write. Raises ``ValueError`` where the row or its key is too long."""
+    text = text_of(data)
     entity = {"PartitionKey": escape(partition), "RowKey": escape(key), "write": uuid.uuid4().hex}
     for number, start in enumerate(range(0, len(text), PIECE)):
         entity[f"data{number}"] = text[start : start + PIECE]
     return entity
 
 
-def pieces(entity: Mapping[str, Any]) -> Iterator[str]:
-    """Go through the parts of a row's text, as it was read."""
-    number = 0
-    while (name := f"data{number}") in entity:
-        yield str(entity[name])
-        number += 1
+def text_in(entity: Mapping[str, Any]) -> str:
+    """Return the JSON text of a row that was read."""
+    pieces: list[str] = []
+    while (name := f"data{len(pieces)}") in entity:
+        pieces.append(str(entity[name]))
+    return "".join(pieces)
 
 
 def batches(entities: Sequence[Entity]) -> Iterator[Sequence[Entity]]:
-    """Go through ``entities`` of one partition in portions that one transaction takes."""
+    """Go through ``entities`` of one partition, as many at a time as one transaction takes."""
     batch: list[Entity] = []
     size = 0
     for entity in entities:
@@ -54,12 +80,12 @@ def batches(entities: Sequence[Entity]) -> Iterator[Sequence[Entity]]:
         yield batch
 
 
-def question(
+def query_of(
     partition: str | None, partition_prefix: str | None, key_prefix: str | None, after: tuple[str, str] | None
 ) -> tuple[str, dict[str, str]]:
     """Return an OData filter and its parameters.
 
-    Table Storage turns comparisons that are joined by ``and`` into a range to read; an ``or`` at the top would make it read all.
+    Table Storage reads only a range where comparisons are joined by ``and``; with an ``or`` at the top it reads the whole table.
     """
     conditions: list[str] = []
     values: dict[str, str] = {}

@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableErrorCode, TableTransactionError, UpdateMode
+from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode
 
 from catalog.store import CatalogUnavailable, Page, Row, RowChanged, RowExists, Table
-from catalog.table_entities import Entity, batches, entity_of, pieces, question
-from catalog.table_keys import KeyTooLong, escape, unescape
-from catalog.table_service import NONSENSE, RETRIED_METHODS, TableService, Tries, error_code
+from catalog.table_entities import Entity, KeyTooLong, batches, entity_of, escape, query_of, text_in, unescape
+from catalog.table_service import MALFORMED, RETRIED_METHODS, TableService, Tries, error_code
 
 T = TypeVar("T")
 
@@ -24,11 +23,11 @@ BATCH_TRIES = 3
 
 
 class TableStore:
-    """Rows in the tables of one storage account, made when they are first written to.
+    """Rows in the tables of one storage account. A table is made when it is first written to.
 
-    A row is an entity: its partition and key escaped, its data as JSON text, and ``write``, a name for the write that made it as it
-    is. Compare-and-swap is the service's own, by entity tag. Answers get lost; the client library then sends the request again, and
-    the service refuses the second one because of the first. ``write`` tells such a success of ours from somebody else's.
+    A row is an entity: its partition and key escaped, its data as JSON text, and ``write``, the name of the write that made it. The
+    service compares entity tags itself. When an answer is lost, the client library sends the request again, and the service refuses
+    the second request because of the first. By ``write`` the app recognizes that the first one succeeded.
     """
 
     def __init__(self, service: TableService, prefix: str = DEFAULT_PREFIX) -> None:
@@ -40,7 +39,7 @@ class TableStore:
         """See :class:`catalog.store.Store`."""
         try:
             place = escape(partition), escape(key)
-        except KeyTooLong:  # no such row can have been written
+        except KeyTooLong:  # such a row cannot have been written
             return None
         with self._service.failures():
             entity = self._read(table, *place)
@@ -49,46 +48,33 @@ class TableStore:
     def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
         """See :class:`catalog.store.Store`."""
         entity = entity_of(partition, key, data)
-        tries = Tries()
-        with self._service.failures():
-            try:
-                etag = self._create(table, entity, tries)
-            except HttpResponseError as error:
-                if not _is_there(error):
-                    raise
-                mine = self._written(table, entity) if tries.repeated else None
-                if mine is None:
-                    raise RowExists(f"{table} {partition} {key}") from None
-                etag = mine
+        etag = self._write(table, entity, lambda tries: self._create(table, entity, tries), _row_exists)
+        if etag is None:
+            raise RowExists(f"{table} {partition} {key}")
         return Row(table, partition, key, data, etag)
 
     def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
         """See :class:`catalog.store.Store`."""
         entity = entity_of(row.partition, row.key, data)
-        tries = Tries()
-        with self._service.failures():
-            try:
-                answer = self._tables[row.table].update_entity(
-                    entity,
-                    mode=UpdateMode.REPLACE,
-                    etag=row.etag,
-                    match_condition=MatchConditions.IfNotModified,
-                    tries=tries,
-                )
-                etag = self._tag(answer)
-            except HttpResponseError as error:
-                if error.status_code not in (404, 412):
-                    raise
-                mine = self._written(row.table, entity) if tries.repeated else None
-                if mine is None:
-                    raise RowChanged(f"{row.table} {row.partition} {row.key}") from None
-                etag = mine
+
+        def update(tries: Tries) -> Mapping[str, Any]:
+            return self._tables[row.table].update_entity(
+                entity,
+                mode=UpdateMode.REPLACE,
+                etag=row.etag,
+                match_condition=MatchConditions.IfNotModified,
+                tries=tries,
+            )
+
+        etag = self._write(row.table, entity, update, lambda error: error.status_code in (404, 412))
+        if etag is None:
+            raise RowChanged(f"{row.table} {row.partition} {row.key}")
         return Row(row.table, row.partition, row.key, data, etag)
 
     def delete(self, row: Row) -> None:
         """See :class:`catalog.store.Store`.
 
-        A row that is gone when the request is sent again counts as deleted: that is what was wanted, and most likely we did it.
+        A row that is gone when the request is sent again counts as deleted: most likely the first request deleted it.
         """
         tries = Tries()
         with self._service.failures():
@@ -103,9 +89,8 @@ class TableStore:
             except HttpResponseError as error:
                 if error.status_code != 412:
                     raise
-                raise RowChanged(f"{row.table} {row.partition} {row.key}") from None
-        # The client library takes 404 for success.
-        if tries.status == 404 and not tries.repeated:
+        # the client library does not raise 404
+        if tries.status == 412 or (tries.status == 404 and not tries.repeated):
             raise RowChanged(f"{row.table} {row.partition} {row.key}")
 
     def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -128,34 +113,49 @@ class TableStore:
     ) -> Page:
         """See :class:`catalog.store.Store`."""
         try:
-            conditions, values = question(partition, partition_prefix, key_prefix, after)
-        except KeyTooLong:  # a cursor, perhaps, that never was one of ours
+            conditions, values = query_of(partition, partition_prefix, key_prefix, after)
+        except KeyTooLong:  # perhaps a cursor that the app did not make
             return Page((), None)
         limit = min(limit, 1000)
         with self._service.failures():
-            # One row more than asked for tells whether there is another page.
+            # one row more than asked for tells whether there is another page
             entities = self._query(table, conditions, values, limit + 1)
-        rows = tuple(self._row(table, entity) for entity in entities[:limit])
-        more = len(entities) > limit
-        return Page(rows, (rows[-1].partition, rows[-1].key) if more else None)
+        return Page.of([self._row(table, entity) for entity in entities], limit)
 
     def _read(self, table: Table, escaped_partition: str, escaped_key: str) -> Any | None:
         try:
             return self._tables[table].get_entity(escaped_partition, escaped_key)
         except ResourceNotFoundError:
             return None
-        except NONSENSE:
+        except MALFORMED:
             raise self._service.malformed() from None
 
-    def _create(self, table: Table, entity: Entity, tries: Tries) -> str:
+    def _write(
+        self,
+        table: Table,
+        entity: Entity,
+        write: Callable[[Tries], Mapping[str, Any]],
+        is_conflict: Callable[[HttpResponseError], bool],
+    ) -> str | None:
+        """Make one write and return the row's tag, or ``None`` where another writer was first."""
+        tries = Tries()
+        with self._service.failures():
+            try:
+                return self._etag(write(tries))
+            except HttpResponseError as error:
+                if not is_conflict(error):
+                    raise
+            stored = self._read(table, entity["PartitionKey"], entity["RowKey"]) if tries.repeated else None
+            return self._etag(stored.metadata) if stored and stored.get("write") == entity["write"] else None
+
+    def _create(self, table: Table, entity: Entity, tries: Tries) -> Mapping[str, Any]:
         client = self._tables[table]
-        answer = self._making(
+        return self._with_table(
             table, lambda: client.create_entity(entity, retry_on_methods=RETRIED_METHODS, tries=tries)
         )
-        return self._tag(answer)
 
-    def _making(self, table: Table, write: Callable[[], T]) -> T:
-        """Return what ``write`` returns; where its table is not there yet, make it and write again."""
+    def _with_table(self, table: Table, write: Callable[[], T]) -> T:
+        """Return what ``write`` returns; where its table does not exist yet, make it and write again."""
         try:
             return write()
         except HttpResponseError as error:
@@ -168,95 +168,84 @@ class TableStore:
                 raise
         return write()
 
-    def _written(self, table: Table, entity: Entity) -> str | None:
-        """Return the tag of the row if it is as our own write of ``entity`` left it."""
-        found = self._read(table, entity["PartitionKey"], entity["RowKey"])
-        return self._etag(found) if found is not None and found.get("write") == entity["write"] else None
-
     def _ensure(self, table: Table, entities: Sequence[Entity]) -> None:
-        client = self._tables[table]
-        missing = list(entities)
+        client, missing = self._tables[table], list(entities)
         for _ in range(BATCH_TRIES):
             if not missing:
                 return
             operations = [("create", entity) for entity in missing]
             try:
-                self._making(table, lambda: client.submit_transaction(operations, retry_on_methods=RETRIED_METHODS))  # noqa: B023 - called at once
+                self._with_table(table, lambda: client.submit_transaction(operations, retry_on_methods=RETRIED_METHODS))  # noqa: B023 - called at once
             except TableTransactionError as error:
-                # All or nothing: one row that is there already keeps the others from being written.
-                if not _is_there(error):
+                # all or nothing: one row that exists keeps the others from being written
+                if not _row_exists(error):
                     raise
             else:
                 return
-            there = self._keys_between(table, missing[0], missing[-1])
-            missing = [entity for entity in missing if entity["RowKey"] not in there]
+            existing = self._keys_between(table, missing[0], missing[-1])
+            missing = [entity for entity in missing if entity["RowKey"] not in existing]
         for entity in missing:
-            # Somebody writes the same rows at this moment; one after the other always ends.
+            # another worker writes the same rows at this moment; one by one always ends
             try:
                 self._create(table, entity, Tries())
             except HttpResponseError as error:
-                if not _is_there(error):
+                if not _row_exists(error):
                     raise
 
     def _keys_between(self, table: Table, first: Entity, last: Entity) -> set[str]:
-        found = self._tables[table].query_entities(
+        entities = self._tables[table].query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
             parameters={"partition": first["PartitionKey"], "first": first["RowKey"], "last": last["RowKey"]},
             select=["RowKey"],
         )
         try:
-            return {entity["RowKey"] for entity in found}
-        except NONSENSE:
+            return {entity["RowKey"] for entity in entities}
+        except MALFORMED:
             raise self._service.malformed() from None
 
     def _query(self, table: Table, conditions: str, values: dict[str, str], count: int) -> list[Any]:
-        """Return up to ``count`` entities; the service may hand out fewer at a time, even none, and say where to go on."""
+        """Return up to ``count`` entities. The service may return fewer with one answer, even none, and say where the next begin."""
         client = self._tables[table]
         entities: list[Any] = []
         token: Any = None
         while True:
             size = min(count - len(entities), 1000)
-            pages = _listing(client, conditions, values, size).by_page(token)
+            if conditions:
+                listing: Any = client.query_entities(conditions, parameters=values, results_per_page=size)
+            else:
+                listing = client.list_entities(results_per_page=size)
+            pages = listing.by_page(token)
             try:
                 entities.extend(next(pages, ()))
             except HttpResponseError as error:
                 if error_code(error) == TableErrorCode.TABLE_NOT_FOUND:
                     return []
                 raise
-            except NONSENSE:
+            except MALFORMED:
                 raise self._service.malformed() from None
             token = pages.continuation_token
             if token is None or len(entities) >= count:
                 return entities
 
-    def _row(self, table: Table, entity: Mapping[str, Any]) -> Row:
+    def _row(self, table: Table, entity: Any) -> Row:
         if "PartitionKey" not in entity or "RowKey" not in entity:
             raise self._service.malformed()
         partition, key = unescape(entity["PartitionKey"]), unescape(entity["RowKey"])
         try:
-            data = json.loads("".join(pieces(entity)))
+            data = json.loads(text_in(entity))
         except ValueError:
             raise CatalogUnavailable(
                 f"row {key} of {table} in {self._service.host} was not written by this app"
             ) from None
-        return Row(table, partition, key, data, self._etag(entity))
+        return Row(table, partition, key, data, self._etag(entity.metadata))
 
-    def _etag(self, entity: Any) -> str:
-        return self._tag(entity.metadata)
-
-    def _tag(self, answer: Mapping[str, Any]) -> str:
-        tag = answer.get("etag")
-        if not isinstance(tag, str):
+    def _etag(self, answer: Mapping[str, Any]) -> str:
+        etag = answer.get("etag")
+        if not isinstance(etag, str):
             raise self._service.malformed()
-        return tag
+        return etag
 
 
-def _is_there(error: HttpResponseError) -> bool:
-    """Whether an insert failed because of its row, and not of its table, which answers 409 as well while it is being deleted."""
+def _row_exists(error: HttpResponseError) -> bool:
+    """Whether an insert failed because of its row; a table that is being deleted is a 409 as well."""
     return error_code(error) == TableErrorCode.ENTITY_ALREADY_EXISTS
-
-
-def _listing(client: TableClient, conditions: str, values: dict[str, str], size: int) -> Any:
-    if not conditions:
-        return client.list_entities(results_per_page=size)
-    return client.query_entities(conditions, parameters=values, results_per_page=size)

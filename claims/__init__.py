@@ -1,6 +1,5 @@
-"""The claim protocol: how a step of a copy acts so that nothing is lost, doubled or burned, although every step may run twice.
+"""The claim protocol: a step of a copy may run twice, late or at the same time as its repetition, and the copy is made once.
 
-Every effect is announced in the claim, fenced by owner and attempt, made once, and looked at before it is repeated. The record of a claim
-and its states are pure and live in ``backup.claim`` and ``backup.states``; its rows are in ``catalog.claims``; the rules are in
-docs/decisions/0002-claims.md. The functions of the app are in ``activities``.
+A call that changes something is announced in the claim, fenced by owner and attempt, made once, and reconciled before it is repeated. The
+record and its states are pure (``backup.claim``, ``backup.states``), its rows are in ``catalog.claims``. docs/claims.md explains the rules.
 """

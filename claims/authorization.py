@@ -1,13 +1,13 @@
-"""One authorization: announced, asked for once, and its outcome written. Whatever goes wrong in between leaves a trace."""
+"""One authorization: announced, requested once, and its outcome written. No placeholder is left that the catalog does not name."""
 
 from __future__ import annotations
 
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import CopyAuthorization
-from backup.messages import CopyOrder, Failure
+from backup.messages.copy import CopyOrder
 from backup.states import ClaimState
-from catalog.store import CatalogUnavailable
+from catalog.store import CatalogUnavailable, RowChanged
 from claims.deletions import remove_orphan
 from claims.lost_answers import suspect_lost_id
 from claims.step import Refused, StepContext, find_claim
@@ -21,36 +21,29 @@ def sealing_purpose(order: CopyOrder, target_model_id: str) -> str:
 
 
 def authorize(work: StepContext, wanted: CopyTarget) -> None:
-    """Ask the target once, and write the authorization into the claim.
+    """Request an authorization once, and write it into the claim.
 
-    Raises ``ModelExists`` with the claim back in ``claimed`` and the id among its taken ones, other errors of the service, and
-    ``Refused`` where the claim has moved on meanwhile.
+    Raises ``ModelExists`` with the claim ``claimed`` again and the id among its taken ones, other errors of the service, and
+    ``RowChanged`` if the claim was changed meanwhile.
     """
-    work.renew(
-        work.claim.move(
-            ClaimState.AUTHORIZING,
-            announced_at=work.now(),
-            call_ends_at=work.announce_until(),
-            announced_id=wanted.model_id,
-        )
-    )
-    authorization = _ask(work, wanted)
+    work.announce(ClaimState.AUTHORIZING, announced_id=wanted.model_id)
+    authorization = _request(work, wanted)
     target_model_id = authorization.target_model_id
     try:
         _keep(work, authorization)
-    except Refused:
+    except RowChanged:
         if not _is_named_by_claim(work, target_model_id):
             remove_orphan(work, target_model_id)
         raise
     except CatalogUnavailable:
-        # an id that we chose is announced in the claim; one that the service chose is written nowhere
+        # an id that the app chose is announced in the claim; one that the service chose is not written anywhere
         if work.target().generation.shows_placeholders:
             remove_orphan(work, target_model_id)
         raise
     work.emit(Event.AUTHORIZED, targetModel=target_model_id)
 
 
-def _ask(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
+def _request(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
     try:
         return work.target().authorize_copy(wanted)
     except ModelExists:
@@ -70,19 +63,16 @@ def _ask(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
 
 def _withdrawn(claim: Claim) -> Claim:
     """Return the claim after an announced authorization that made nothing."""
-    return claim.move(ClaimState.CLAIMED, announced_at=None, call_ends_at=None, announced_id=None)
+    return claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None)
 
 
 def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
-    """Return the refusal for an answer that names a placeholder and cannot be used, with the placeholder to be discarded."""
+    """Return the refusal for an answer that names a placeholder and cannot be used; the placeholder is to be discarded."""
     code = Code(error.code) if isinstance(error, Permanent) else Code.AUTHORIZATION_UNUSABLE
-    failure = Failure.of(code, error.message, request_id=error.request_id)
-    work.settle(
-        lambda claim: claim.discarding(
-            failure, target_model_id=target_model_id, owned_id=target_model_id, announced_id=None
-        )
-    )
-    return Refused.with_failure(failure)
+    refused = Refused(code, error.message, request_id=error.request_id)
+    ids = {"target_model_id": target_model_id, "owned_id": target_model_id, "announced_id": None}
+    work.settle(lambda claim: claim.discarding(refused.failure, **ids))
+    return refused
 
 
 def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
@@ -96,20 +86,17 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
             owned_id=target_model_id,
             authorization=sealed,
             authorization_expires=authorization.expires,
+            taken_ids=[taken for taken in claim.taken_ids if taken != target_model_id],
             announced_at=None,
-            call_ends_at=None,
             announced_id=None,
             lost_id=None,
-        ).renewed(work.now(), work.step)
+        )
     )
-    # another copy that lost an answer may have recorded this placeholder as a suspect before the claim named it
+    # another copy may have recorded this placeholder as a suspect before the claim named it
     work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
 
 
 def _is_named_by_claim(work: StepContext, target_model_id: str) -> bool:
     found = find_claim(work.services, work.order)
-    return found is not None and target_model_id in {
-        found.claim.target_model_id,
-        found.claim.announced_id,
-        found.claim.lost_id,
-    }
+    claim = found.record if found else None
+    return claim is not None and target_model_id in {claim.target_model_id, claim.announced_id, claim.lost_id}

@@ -1,17 +1,7 @@
-"""Target ids of v3 and later, which we choose: the source's own where it is free, a fallback id where it is not.
+"""Target ids of v3 and later, which the app chooses: the source's own id if it is free, else a fallback id.
 
-An id belongs to whoever authorized it first, and a placeholder cannot be seen: the only way to find out is to ask. What a refusal (409)
-means:
-
-- a ready model with the same content: it is the copy; verify and record it;
-- a ready model with other content: not ours; use a fallback id;
-- nothing visible: a placeholder of unknown owner; use a fallback id. Where an answer of ours was lost for this very id, the placeholder
-  may be ours: it is reported as a suspect and left alone.
-
-A component of a composed model cannot have a fallback id: the composed model refers to it by its own. It waits until the placeholder is
-stale. A placeholder of unknown owner is stale after 90 minutes: its authorization ends after an hour (copy-api.md 3.2), a copy that began
-within that hour takes seconds, and a training or a composition under way is in the target's list of operations. The stale placeholder is
-deleted once, announced first, and the id is asked for again. The copy waits for that within its deadline.
+An id belongs to the user who authorized it first, and a placeholder is not shown: only a request tells whether an id is free. What a
+refusal (409) means, and when a stale placeholder is deleted, is explained in docs/claims.md.
 """
 
 from __future__ import annotations
@@ -25,26 +15,26 @@ from backup.document_models import ModelDetails, ModelState
 from backup.names import fallback_ids
 from backup.states import ClaimState, ReplicaState
 from catalog.store import RowChanged
-from catalog.suspects import KnownSuspect
 from claims.authorization import authorize
-from claims.deletions import delete_stale_placeholder, state_of, sweep
-from claims.lost_answers import suspect_lost_id
-from claims.step import RETRY_SECONDS, Refused, StepContext, find_claim
+from claims.deletions import delete_stale_placeholder, sweep
+from claims.inspection import is_ready
+from claims.lost_answers import state_of, suspect_lost_id
+from claims.step import Refused, StepContext, at_work, require_not_cancelled
 from form_recognizer import CopyTarget, ModelExists
 from wiring.events import Event
 
 STALE_AFTER = timedelta(minutes=90)
-"""The life of an authorization, and half an hour for a copy that began at its end."""
+"""When a placeholder is stale: its authorization ends after an hour (copy-api.md 3.2), and a copy that began then takes seconds."""
 
-GIVEN_UP_FOR = timedelta(minutes=2)
-"""How long an id that was given up is not asked for again: a copy may still be running into it."""
+SETTLED_AFTER = timedelta(minutes=2)
+"""When no copy can arrive any more under an id that was given up."""
 
-LOOK_AGAIN_AFTER = timedelta(minutes=5)
-"""When to look again at an id whose end is unknown."""
+CHECK_AGAIN_AFTER = timedelta(minutes=5)
+"""When to ask again for an id that is blocked for an unknown time."""
 
 
 def authorize_under_chosen_id(work: StepContext) -> None:
-    """Authorize under the first id that is free, or find the copy there. Raises ``Refused`` where no id is free."""
+    """Authorize under the first free id, or find the copy there. Raises ``Refused`` if no id is free."""
     order = work.order
     wanted = order.wanted_id
     occupied = _occupied(work)
@@ -65,25 +55,19 @@ def authorize_under_chosen_id(work: StepContext) -> None:
 
 
 def _occupied(work: StepContext) -> set[str]:
-    """Return the ids under which the target holds older copies of this model according to the catalog: no need to ask."""
+    """Return the ids under which the target holds older copies of this model, by the catalog: they need not be requested."""
     order = work.order
     replicas = work.services.catalog.replicas.of_model(
         order.mapped_source, order.kind, order.mapped_model_id, order.target
     )
     in_place = {ReplicaState.READY, ReplicaState.RETIRING, ReplicaState.DELETING}
-    return {stored.replica.target_model_id for stored in replicas if stored.replica.state in in_place}
+    return {stored.record.target_model_id for stored in replicas if stored.record.state in in_place}
 
 
 def _reserve(work: StepContext, target_model_id: str) -> bool:
-    order = work.order
-    return work.services.catalog.target_ids.reserve(
-        order.target,
-        order.kind,
-        target_model_id,
-        order.mapped_source,
-        order.mapped_model_id,
-        burned_too=bool(order.own_id_only),
-    )
+    order, target_ids = work.order, work.services.catalog.target_ids
+    owner = (order.mapped_source, order.mapped_model_id)
+    return target_ids.reserve(order.target, order.kind, target_model_id, *owner, burned_too=bool(order.own_id_only))
 
 
 def _authorize_under(work: StepContext, target_model_id: str) -> bool:
@@ -97,12 +81,15 @@ def _authorize_under(work: StepContext, target_model_id: str) -> bool:
         else:
             return True
     existing = work.target().find_model(target_model_id)
-    if existing is not None:
-        _forget_lost_id(work, target_model_id)
-        return _adopt(work, existing)
-    if work.claim.lost_id == target_model_id:
+    is_lost = work.claim.lost_id == target_model_id
+    if existing is None and is_lost:
         suspect_lost_id(work)
+    if is_lost:
         work.save(work.claim.replace(lost_id=None))
+    if existing is not None:
+        # a visible model is no placeholder of this copy
+        work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
+        return _adopt(work, existing)
     if not _clear_stale_placeholder(work, target_model_id):
         return False
     try:
@@ -112,16 +99,9 @@ def _authorize_under(work: StepContext, target_model_id: str) -> bool:
     return True
 
 
-def _forget_lost_id(work: StepContext, target_model_id: str) -> None:
-    """Drop ``target_model_id`` as a lost id: a visible model is no placeholder of ours."""
-    work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
-    if work.claim.lost_id == target_model_id:
-        work.save(work.claim.replace(lost_id=None))
-
-
 def _adopt(work: StepContext, existing: ModelDetails) -> bool:
-    """Go straight to verifying where ``existing`` is the copy; return whether it is."""
-    if existing.summary.state is not ModelState.READY or existing.digest() != work.claim.digest:
+    """Verify ``existing`` next if it is the copy; return whether it is."""
+    if not is_ready(existing, work.claim.digest):
         return False
     model_id = existing.summary.model_id
     suspect_lost_id(work, unless=model_id)
@@ -130,81 +110,69 @@ def _adopt(work: StepContext, existing: ModelDetails) -> bool:
 
 
 def _reread(work: StepContext) -> None:
-    """Read the claim again after a refusal was written into it. Raises ``Refused`` where another delivery has moved it on."""
-    found = find_claim(work.services, work.order)
-    if found is None or not found.claim.is_held_by(work.step):
-        raise Refused(Code.CLAIM_MOVED, "the claim was moved on by another delivery of this step")
-    if found.claim.state is not ClaimState.CLAIMED:
-        raise Refused(Code.RECONCILING, "another delivery of this step is at work", retry_after=RETRY_SECONDS)
-    work.held = found
+    """Read the claim again after a refusal was written into it. Raises ``Refused`` if another delivery has changed it."""
+    work.reread()
+    if work.claim.state is not ClaimState.CLAIMED:
+        raise at_work()
+    work.require_idle()
 
 
 def _sweep_given_up(work: StepContext, target_model_id: str) -> None:
-    """Clear away an id that an earlier attempt gave up and that this copy needs.
+    """Sweep an id that an earlier attempt gave up and that this copy needs. A ready model stays.
 
-    Raises ``Refused`` (``IdBlocked``) while a copy may still be running into it, and where it cannot be cleared away now. One that is
-    ready stays.
+    Raises ``Refused`` (``IdBlocked``) while a copy may still arrive under the id, and if its placeholder cannot be deleted now.
     """
-    given_up = [entry.given_up_at for entry in work.claim.superseded if entry.target_model_id == target_model_id]
-    if not given_up:
+    given_up_at = [entry.given_up_at for entry in work.claim.superseded if entry.target_model_id == target_model_id]
+    if not given_up_at:
         return
-    left = given_up[0] + GIVEN_UP_FOR - work.now()
+    left = given_up_at[0] + SETTLED_AFTER - work.now()
     if left > timedelta(0):
         raise _blocked(work, target_model_id, left)
     sweep(work, only=target_model_id)
     is_left = work.claim.is_superseded(target_model_id)
     if is_left and state_of(work.target(), target_model_id) is not ModelState.READY:
-        raise _blocked(work, target_model_id, LOOK_AGAIN_AFTER)
+        raise _blocked(work, target_model_id, CHECK_AGAIN_AFTER)
 
 
 def _clear_stale_placeholder(work: StepContext, target_model_id: str) -> bool:
-    """Delete a stale placeholder under an id that the target just refused; return whether to ask for the id again.
+    """Delete a stale placeholder under an id that the target just refused; return whether to request the id again.
 
-    Only where an answer of ours was lost for this very id, and the copy cannot use another one. Raises ``Refused`` (``IdBlocked``) while
-    the placeholder may still be used by its owner.
+    Only if the id is a suspect, and the copy may have no other id. Raises ``Refused`` (``IdBlocked``) while the placeholder is not stale.
     """
-    suspect = _note_blocked(work, target_model_id)
-    if suspect is None or not work.order.own_id_only:
+    suspects, order = work.services.catalog.suspects, work.order
+    stored = suspects.get(order.target, target_model_id, order.kind)
+    if stored is None:
         return False
-    if suspect.suspect.deleting:
-        # the outcome of its deletion is unknown: asking for the id tells
+    if stored.record.blocked_since is None:
+        stored = suspects.change(stored, stored.record.replace(blocked_since=work.now()))
+    if not order.own_id_only:
+        return False
+    if stored.record.deleting:
+        # the outcome of its deletion is unknown: the next request tells
         return True
-    left = (suspect.suspect.blocked_since or work.now()) + STALE_AFTER - work.now()
-    if left <= timedelta(0) and not work.target().is_making(target_model_id):
-        return delete_stale_placeholder(work, suspect)
-    raise _blocked(work, target_model_id, left if left > timedelta(0) else LOOK_AGAIN_AFTER)
-
-
-def _note_blocked(work: StepContext, target_model_id: str) -> KnownSuspect | None:
-    """Write since when a suspected id blocks this copy; return the suspect, if there is one."""
-    stored = _find_suspect(work, target_model_id)
-    if stored is None or stored.suspect.blocked_since is not None:
-        return stored
-    return work.services.catalog.suspects.change(stored, stored.suspect.replace(blocked_since=work.now()))
+    left = (stored.record.blocked_since or work.now()) + STALE_AFTER - work.now()
+    if left > timedelta(0) or work.target().is_making(target_model_id):
+        raise _blocked(work, target_model_id, left if left > timedelta(0) else CHECK_AGAIN_AFTER)
+    delete_stale_placeholder(work, stored)
+    return True
 
 
 def _still_blocked(work: StepContext, target_model_id: str) -> Refused:
-    """Start the wait again for an id that is refused although its placeholder was deleted; return what to raise."""
-    stored = _find_suspect(work, target_model_id)
+    """Begin the wait again for an id that is refused although its placeholder was deleted; return what to raise."""
+    suspects, order = work.services.catalog.suspects, work.order
+    stored = suspects.get(order.target, target_model_id, order.kind)
     if stored is not None:
-        again = stored.suspect.replace(blocked_since=work.now(), deleting=False)
-        work.services.catalog.suspects.change(stored, again)
+        suspects.change(stored, stored.record.replace(blocked_since=work.now(), deleting=False))
     return _blocked(work, target_model_id, STALE_AFTER)
 
 
-def _find_suspect(work: StepContext, target_model_id: str) -> KnownSuspect | None:
-    return work.services.catalog.suspects.get(work.order.target, target_model_id, work.order.kind)
-
-
 def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refused:
+    """Park the claim, so that a copy which can use a fallback id may take it over; return what to raise."""
     order = work.order
-    if work.is_cancelled():
-        return Refused(Code.CANCELLED, f"the run was cancelled while it waited for id {target_model_id}")
-    # park the claim: a copy that can use a fallback id may take it over meanwhile
-    found = find_claim(work.services, order)
-    if found is not None and found.claim.is_held_by(work.step):
-        with suppress(RowChanged):
-            work.services.catalog.claims.save(found, found.claim.parked(work.now()))
+    require_not_cancelled(work.services, order, f"id {target_model_id} was free")
+    with suppress(Refused, RowChanged):
+        work.reread()
+        work.save(work.claim.parked(work.now()))
     minutes = math.ceil(left.total_seconds() / 60)
     return Refused(
         Code.ID_BLOCKED,

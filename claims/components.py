@@ -1,10 +1,10 @@
-"""What a composed v4 model is made of: its classifier and component models must be in the target under the same ids before it."""
+"""The components of a composed v4 model: they must be in the target under their own ids before it is copied."""
 
 from __future__ import annotations
 
 from backup.codes import Code
 from backup.document_models import Component, ModelState
-from backup.messages import ComponentRef, CopyOrder
+from backup.messages.copy import ComponentRef, CopyOrder
 from backup.states import ReplicaState
 from claims.source_model import SourceModel
 from claims.step import Refused
@@ -12,10 +12,10 @@ from wiring.services import Services
 
 
 def missing_components(services: Services, order: CopyOrder, source: SourceModel) -> list[ComponentRef]:
-    """Return the components that the target does not have, in the order in which they are to be copied.
+    """Return the components that the target lacks, in the order in which to copy them.
 
-    Older generations copy a composed model as one unit, so there is nothing to look for. Raises ``Refused`` where the target holds
-    something else under a component's id: the copy would refer to it.
+    Older generations copy a composed model as one unit: it has no components here. Raises ``Refused`` if the target holds another model
+    under a component's id: the copy would refer to it.
     """
     missing = []
     for component in source.details.components:
@@ -27,40 +27,37 @@ def missing_components(services: Services, order: CopyOrder, source: SourceModel
 
 
 def _source_id(services: Services, order: CopyOrder, component: Component) -> str:
-    """Return under which id the source has the part that is wanted.
+    """Return the id of the component in the source.
 
-    That is its own; but where a lost model is brought back, the newest copy of a part may have another one for a day.
+    It is the component's own id, except in a restore: there the newest copy of the component may stand under a fallback id.
     """
     if order.origin is None:
         return component.model_id
-    known = services.catalog.replicas.of_model(order.origin.source, component.kind, component.model_id, order.source)
-    ready = [one.replica for one in known if one.replica.state is ReplicaState.READY]
-    newest = max(ready, key=lambda one: one.verified_at, default=None)
+    replicas = services.catalog.replicas.of_model(order.origin.source, component.kind, component.model_id, order.source)
+    ready = [stored.record for stored in replicas if stored.record.state is ReplicaState.READY]
+    newest = max(ready, key=lambda replica: replica.verified_at, default=None)
     return newest.target_model_id if newest is not None else component.model_id
 
 
 def _is_there(services: Services, order: CopyOrder, source: SourceModel, component: Component, source_id: str) -> bool:
-    target = services.model_service(order.target, source.api_version, component.kind)
-    found = target.find_model(component.model_id)
+    name = f"{component.kind} {component.model_id}"
+    found = services.model_service(order.target, source.api_version, component.kind).find_model(component.model_id)
     if found is None or found.summary.state is not ModelState.READY:
         return False
     original = services.model_service(order.source, source.api_version, component.kind).find_model(source_id)
     if original is None:
-        raise _refused(order, f'"{order.source}" has lost {component.kind} {component.model_id}', "train it again")
-    if original.digest() != found.digest():
-        holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
-        if _is_older_copy(services, order, component):
-            holds = f'"{order.target}" holds an older copy of {component.kind} {component.model_id}'
-            raise _refused(order, holds, "the next run of its plan replaces it, and deletes the older copy a day later")
-        raise _refused(order, holds, "move it away")
-    return True
+        raise _refused(order, f'"{order.source}" has lost {name}', "train it again")
+    if original.digest() == found.digest():
+        return True
+    stored = services.catalog.replicas.get(
+        order.mapped_source, component.kind, component.model_id, order.target, component.model_id
+    )
+    if stored is not None and stored.record.state in {ReplicaState.READY, ReplicaState.RETIRING}:
+        advice = "the next run of its plan replaces it, and deletes the older copy a day later"
+        raise _refused(order, f'"{order.target}" holds an older copy of {name}', advice)
+    holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
+    raise _refused(order, holds, "move it away")
 
 
-def _is_older_copy(services: Services, order: CopyOrder, component: Component) -> bool:
-    source = order.mapped_source
-    known = services.catalog.replicas.get(source, component.kind, component.model_id, order.target, component.model_id)
-    return known is not None and known.replica.state in {ReplicaState.READY, ReplicaState.RETIRING}
-
-
-def _refused(order: CopyOrder, why: str, advice: str) -> Refused:
-    return Refused(Code.COMPONENT_FAILED, f"{why}, which {order.model_id} refers to: {advice}, then ask again")
+def _refused(order: CopyOrder, cause: str, advice: str) -> Refused:
+    return Refused(Code.COMPONENT_FAILED, f"{cause}, which {order.model_id} refers to: {advice}, then ask again")

@@ -1,6 +1,6 @@
-"""What must hold before a copy is claimed: a usable source model, a possible route, room in the target; and whether it exists already.
+"""What is checked before a copy is claimed: the source model, the route, the room in the target, and whether the copy exists.
 
-Nothing is written to the service here. Each function raises ``Refused`` with the reason and what to change.
+Nothing is written to the service here. Each function raises ``Refused`` with the reason and the remedy.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from datetime import datetime
 
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
 from backup.codes import Code
-from backup.document_models import Generation, Kind, ModelState
-from backup.messages import CopyOrder
+from backup.document_models import Generation, Kind, ModelDetails, ModelState
+from backup.messages.copy import CopyOrder
 from backup.names import fallback_ids
 from backup.records import Replica
 from backup.states import ReplicaState
-from claims.source_model import SourceModel
+from claims.source_model import SourceModel, fingerprint
 from claims.step import Refused
 from form_recognizer import BadRequest, Throttled
 from wiring.services import Services
@@ -34,7 +34,7 @@ def require_usable(order: CopyOrder, model: SourceModel, now: datetime) -> None:
     if summary.expires is not None and summary.expires <= now:
         raise Refused(
             Code.SOURCE_MODEL_EXPIRED,
-            f"{name} expired at {summary.expires.isoformat()}; copying does not extend its life: train it again",
+            f"{name} expired at {summary.expires.isoformat()}, and its copy would expire with it: train it again",
         )
     if order.target_model_id is not None and generation_of(model.api_version) is Generation.V2:
         raise Refused(
@@ -69,28 +69,25 @@ def require_room(services: Services, order: CopyOrder, model: SourceModel) -> No
     try:
         limits = services.model_service(order.target, model.api_version, order.kind).account_limits()
     except Throttled:
-        # v2 reads the count from its list of models, which allows ten calls a minute; the authorization tells whether there is room
+        # v2 reads the count from its list of models, which allows ten calls a minute; the authorization fails if there is no room
         return
     if limits.count >= limits.limit:
-        raise Refused(
-            Code.MODEL_LIMIT_REACHED,
-            f'"{order.target}" holds {limits.count} custom models and may hold {limits.limit}: delete some there, or ask for '
-            "a higher limit",
-        )
+        counts = f"{limits.count} custom models and may hold {limits.limit}"
+        raise Refused(Code.MODEL_LIMIT_REACHED, f'"{order.target}" holds {counts}: delete some, or get a higher limit')
 
 
 def existing_copy(services: Services, order: CopyOrder, model: SourceModel) -> str | None:
-    """Return the id under which the target holds this very version already, or ``None``."""
+    """Return the id under which the target holds this version already, or ``None``."""
     return _verified_replica(services, order, model) or _original(services, order, model)
 
 
-def fingerprint(order: CopyOrder, model: SourceModel) -> str:
-    """Return the version that the copy stands for: of the lost model, where a copy of it is being restored."""
-    return (order.origin and order.origin.fingerprint) or model.details.summary.fingerprint()
+def is_ready(model: ModelDetails | None, digest: str) -> bool:
+    """Tell whether a model exists, is ready, and has the content of ``digest``."""
+    return model is not None and model.summary.state is ModelState.READY and model.digest() == digest
 
 
 def _original(services: Services, order: CopyOrder, model: SourceModel) -> str | None:
-    """Return the id of a model to be restored that still exists at its origin with this very content."""
+    """Return the id of a model to restore that still exists at its origin with this content."""
     if order.origin is None or order.origin.source != order.target:
         return None
     try:
@@ -98,32 +95,31 @@ def _original(services: Services, order: CopyOrder, model: SourceModel) -> str |
     except BadRequest:
         # an id of another generation
         return None
-    is_same = found is not None and found.summary.state is ModelState.READY and found.digest() == model.details.digest()
-    return order.origin.model_id if is_same else None
+    return order.origin.model_id if is_ready(found, model.details.digest()) else None
 
 
 def _verified_replica(services: Services, order: CopyOrder, model: SourceModel) -> str | None:
-    """Return the id of a recorded replica with this very content that the target still holds, under an id that was asked for."""
+    """Return the id of a recorded replica with this content that the target still holds, under an id that the order allows."""
     digest = model.details.digest()
     replicas = services.catalog.replicas
     for stored in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
-        replica = stored.replica
+        replica = stored.record
         if replica.state is not ReplicaState.READY or replica.digest != digest or not _has_wanted_id(order, replica):
             continue
         copy = services.model_service(order.target, model.api_version, order.kind).find_model(replica.target_model_id)
-        if copy is None or copy.summary.state is not ModelState.READY or copy.digest() != digest:
+        if not is_ready(copy, digest):
             replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
             continue
-        version = fingerprint(order, model)
+        version = fingerprint(order, model.details)
         if replica.fingerprint != version:
-            # trained again with the same result: the copy is good for this version as well
+            # retrained with the same result: the copy is good for this version as well
             replicas.put(replica.replace(fingerprint=version, verified_at=services.now()), stored)
         return replica.target_model_id
     return None
 
 
 def _has_wanted_id(order: CopyOrder, replica: Replica) -> bool:
-    """Tell whether a replica has the id that was asked for, or a fallback id for it where that is allowed."""
+    """Tell whether a replica has the id that the order names, or a fallback id for it if the order allows one."""
     if order.own_id_only:
         return replica.target_model_id == order.wanted_id
     return order.target_model_id is None or replica.target_model_id in fallback_ids(order.target_model_id)

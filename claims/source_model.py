@@ -1,13 +1,14 @@
-"""Which API version a copy goes by, and the source model as that version shows it."""
+"""The source model of a copy, and the API version that the copy is made with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest_common
+from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of_model, newest, newest_common
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
-from backup.messages import CopyOrder
+from backup.messages.copy import ComponentRef, CopyOrder
 from backup.names import V2_MODEL_ID
 from claims.step import Refused
 from form_recognizer import VersionRetired
@@ -16,54 +17,37 @@ from wiring.services import Services
 
 @dataclass(frozen=True, slots=True)
 class SourceModel:
-    """A model to be copied, and the version that both sides speak and that the model belongs to."""
+    """A model to copy, and the version of its generation that source and target share."""
 
     api_version: str
     details: ModelDetails
 
 
+def source_facts(order: CopyOrder, details: ModelDetails) -> dict[str, Any]:
+    """Return what a claim keeps of a source model, by the names of its fields."""
+    return {
+        "fingerprint": fingerprint(order, details),
+        "digest": details.digest(),
+        "components": [
+            ComponentRef(kind=component.kind, model_id=component.model_id) for component in details.components
+        ],
+        "expires_at": details.summary.expires,
+    }
+
+
+def fingerprint(order: CopyOrder, details: ModelDetails) -> str:
+    """Return the version that the copy stands for: of the lost model, if a copy of it is restored."""
+    return (order.origin and order.origin.fingerprint) or details.summary.fingerprint()
+
+
 def find_source(services: Services, order: CopyOrder) -> SourceModel:
-    """Read the source model with the version that it must be copied by.
+    """Read the source model with the version that copies it.
 
-    Each model goes by the generation that it was built with: no source says that a later generation copies an older model. v2 does not
-    tell the version of a model, and v2 ids are UUIDs, so a UUID is looked for in v2 first. Raises ``Refused`` where the source has no
-    such model, or no version fits.
+    A model is copied by a version of the generation that it was built with. v2 does not tell the version of a model, and v2 ids are
+    UUIDs, so a UUID is looked for in v2 first. Raises ``Refused`` if the source has no such model, or no version fits.
     """
-    configuration = services.configuration
-    source_versions = configuration.resource(order.source).api_versions
-    target_versions = configuration.resource(order.target).api_versions
-    _require_kind(order, source_versions)
-    tried: list[str] = []
-    retired: VersionRetired | None = None
-    for generation in _generations(source_versions, order):
-        asked = newest_common(source_versions, target_versions, generation) or _newest(source_versions, generation)
-        tried.append(asked)
-        try:
-            details = services.model_service(order.source, asked, order.kind).find_model(order.model_id)
-        except VersionRetired as error:
-            # the id may look like one of v2 and be of a later generation, whose version is still there
-            retired = error
-            continue
-        if details is None:
-            continue
-        own = details.summary.api_version
-        version = _version_for(order, own, generation, source_versions, target_versions)
-        if version != asked:
-            # what a copy keeps is compared in the words of the version that makes the copy
-            details = services.model_service(order.source, version, order.kind).find_model(order.model_id)
-            if details is None:
-                continue
-        return SourceModel(version, details)
-    if retired is not None:
-        raise retired
-    raise Refused(
-        Code.SOURCE_MODEL_NOT_FOUND,
-        f'resource "{order.source}" shows no {order.kind} {order.model_id} to {" and ".join(tried or source_versions)}; '
-        "one that was built with a later version is shown to that version only",
-    )
-
-
-def _require_kind(order: CopyOrder, source_versions: tuple[str, ...]) -> None:
+    source_versions = services.configuration.resource(order.source).api_versions
+    target_versions = services.configuration.resource(order.target).api_versions
     if not any(can_copy(version, order.kind) for version in source_versions):
         raise Refused(
             Code.KIND_UNSUPPORTED,
@@ -71,16 +55,47 @@ def _require_kind(order: CopyOrder, source_versions: tuple[str, ...]) -> None:
             f"{', '.join(source_versions)}: add {FIRST_V4} to its apiVersions",
         )
 
+    def read(version: str) -> ModelDetails | None:
+        return services.model_service(order.source, version, order.kind).find_model(order.model_id)
+
+    tried: list[str] = []
+    retired: VersionRetired | None = None
+    for generation in _generations(source_versions, order):
+        first = newest_common(source_versions, target_versions, generation) or newest(source_versions, generation)
+        assert first is not None, "the source has a version of each of these generations"
+        tried.append(first)
+        try:
+            details = read(first)
+        except VersionRetired as error:
+            # the id may look like one of v2 and belong to a later generation
+            retired = error
+            continue
+        if details is None:
+            continue
+        version = _version_for(order, details.summary.api_version, generation, source_versions, target_versions)
+        if version != first:
+            # contents are compared as the version that makes the copy shows them
+            details = read(version)
+        if details is not None:
+            return SourceModel(version, details)
+    if retired is not None:
+        raise retired
+    raise Refused(
+        Code.SOURCE_MODEL_NOT_FOUND,
+        f'resource "{order.source}" shows no {order.kind} {order.model_id} to {" and ".join(tried or source_versions)}; '
+        "a model that was built with a later version is shown to that version only",
+    )
+
 
 def _version_for(
     order: CopyOrder,
     own: str | None,
-    found_by: Generation,
+    shown_by: Generation,
     source_versions: tuple[str, ...],
     target_versions: tuple[str, ...],
 ) -> str:
-    """Return the version that copies a model which was built with ``own`` (v2 does not tell). Raises ``Refused``."""
-    built_with = found_by if own is None else generation_of_model(own)
+    """Return the version that copies a model which was built with ``own`` (``None``: v2 does not tell). Raises ``Refused``."""
+    built_with = shown_by if own is None else generation_of_model(own)
     if order.kind is Kind.CLASSIFIER and built_with is not Generation.V4:
         raise Refused(
             Code.KIND_UNSUPPORTED,
@@ -91,7 +106,7 @@ def _version_for(
     if version is None:
         raise Refused(
             Code.NO_COMMON_VERSION,
-            f'{order.kind} {order.model_id} was built with {own or found_by}; "{order.source}" speaks '
+            f'{order.kind} {order.model_id} was built with {own or shown_by}; "{order.source}" speaks '
             f'{", ".join(source_versions)} and "{order.target}" speaks {", ".join(target_versions)}: '
             "add a version to both that can copy it",
         )
@@ -99,17 +114,10 @@ def _version_for(
 
 
 def _generations(versions: tuple[str, ...], order: CopyOrder) -> list[Generation]:
-    """Return the generations to ask for a model: where it may be, in as few calls as that takes."""
-    known = {generation_of(version) for version in versions}
+    """Return the generations in which the model may be, those that show it first."""
+    spoken = {generation_of(version) for version in versions}
+    may_be_v2 = order.kind is Kind.MODEL and V2_MODEL_ID.fullmatch(order.model_id) is not None
     # v4 shows the models of v3 as well
-    by_age = [generation for generation in (Generation.V4, Generation.V3) if generation in known]
-    may_be_v2 = (
-        Generation.V2 in known and order.kind is Kind.MODEL and V2_MODEL_ID.fullmatch(order.model_id) is not None
-    )
-    return [*([Generation.V2] if may_be_v2 else []), *by_age[:1]]
-
-
-def _newest(versions: tuple[str, ...], generation: Generation) -> str:
-    newest = newest_common(versions, versions, generation)
-    assert newest is not None, "only generations that are configured are asked for"
-    return newest
+    later = Generation.V4 if Generation.V4 in spoken else Generation.V3
+    candidates = [Generation.V2, later] if may_be_v2 else [later]
+    return [generation for generation in candidates if generation in spoken]

@@ -1,4 +1,4 @@
-"""Taking a claim: a new one, one that was left half done, or one whose lease has lapsed; with a reserved moment within the rate limits."""
+"""Taking a claim: a new one, or one that exists, also from an owner whose lease has ended. It gets a slot within the rate limits."""
 
 from __future__ import annotations
 
@@ -8,99 +8,78 @@ from backup.api_versions import generation_of
 from backup.claim import Claim, new_claim
 from backup.codes import Code
 from backup.document_models import Generation
-from backup.messages import ComponentRef, Failure, Inspected, Message, StepInput
+from backup.messages.copy import Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.claims import HeldClaim
-from catalog.store import RowChanged, RowExists
-from claims.inspection import fingerprint
-from claims.source_model import SourceModel
-from claims.step import Refused, concurrent_change, find_claim, is_cancelled, step_fields
+from catalog.store import Stored
+from claims.source_model import SourceModel, source_facts
+from claims.step import Refused, StepContext, is_cancelled, step_fields
 from wiring.events import Event, emit
 from wiring.services import Services
 
 COMPONENT_RETRY_SECONDS = 5.0
-"""When to look again whether another copy of the same run, such as a shared component, has ended."""
+"""When to check again whether another copy of the same run, such as a shared component, has ended."""
 
 
-def resume(services: Services, step: StepInput, found: HeldClaim) -> Message | None:
-    """Go on with a claim that exists; ``None`` where it is released and a new one may be taken."""
-    claim, now = found.claim, services.now()
+def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Inspected | None:
+    """Resume a claim that exists; return ``None`` if a new one may be taken. Raises ``Refused`` if another owner holds it."""
+    claim, now = found.record, services.now()
     if claim.state is ClaimState.RELEASED:
-        return claim.refusal(step) if claim.owner == step.owner else None
+        if claim.owner == step.owner:
+            raise Refused(*claim.refusal(step))
+        return None
     if claim.owner != step.owner:
         if claim.is_live(now):
-            return _in_progress(claim, step)
-        found = _write_claim(services, step, found, claim.taken_over(step.order, step.owner, now))
+            name = f'{claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
+            # another copy of the same run may be of a shared component: it is waited for
+            is_of_run = claim.run_id == step.order.run_id
+            code, wait = (Code.RECONCILING, COMPONENT_RETRY_SECONDS) if is_of_run else (Code.COPY_IN_PROGRESS, None)
+            raise Refused(code, f"run {claim.run_id} is copying {name}", retry_after=wait)
+        found = services.catalog.claims.save(found, claim.taken_over(step.order, step.owner, now))
         emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **step_fields(step))
-    return with_slot(services, step, found)
+    return _with_slot(StepContext(services, step, found))
 
 
-def take(services: Services, step: StepInput, found: HeldClaim | None, model: SourceModel) -> HeldClaim:
-    """Take a new claim, in place of the released one ``found``. Raises ``Refused`` where another owner was first."""
+def take(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> Inspected:
+    """Take a new claim, in place of the released one ``found``. Raises ``RowExists`` or ``RowChanged`` if another owner was first."""
     summary = model.details.summary
     claim = new_claim(
         step.order,
         summary.model_id,
         step.owner,
         services.now(),
-        found.claim if found else None,
-        fingerprint=fingerprint(step.order, model),
-        digest=model.details.digest(),
+        found.record if found else None,
         source_api_version=model.api_version,
         description=summary.description,
         tags={name: str(value) for name, value in summary.tags.items()},
-        components=[ComponentRef(kind=part.kind, model_id=part.model_id) for part in model.details.components],
-        expires_at=summary.expires,
+        **source_facts(step.order, model.details),
     )
-    held = _write_claim(services, step, found, claim)
+    claims = services.catalog.claims
+    held = claims.save(found, claim) if found else claims.insert(claim)
     emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, **step_fields(step))
-    return held
+    return _with_slot(StepContext(services, step, held))
 
 
-def with_slot(services: Services, step: StepInput, held: HeldClaim) -> Inspected:
-    """Reserve a moment for a claim that needs one, and say where the copy goes on."""
-    claim, now = held.claim, services.now()
+def _with_slot(work: StepContext) -> Inspected:
+    """Reserve a slot for a claim that needs one, and say where the copy resumes."""
+    claim, now = work.claim, work.now()
     if claim.state is ClaimState.CLAIMED and claim.not_before is None:
-        claim = claim.replace(not_before=_reserve(services, claim, now))
-    wait = (claim.not_before - now).total_seconds() if claim.not_before else 0.0
-    try:
-        services.catalog.claims.save(held, claim.renewed(now, step, wait))
-    except RowChanged:
-        raise Refused.with_failure(concurrent_change(services, step)) from None
-    # a copy that was cancelled while it waited gives its claim back at once
-    waits = claim.state is ClaimState.CLAIMED and not is_cancelled(services, step.order)
+        claim = claim.replace(not_before=_reserve(work.services, claim, now))
+    work.renew(claim, (claim.not_before - now).total_seconds() if claim.not_before else 0.0)
+    # a copy that was cancelled while it waited releases its claim at once
+    waits = claim.state is ClaimState.CLAIMED and not is_cancelled(work.services, work.order)
     return Inspected(
         attempt=claim.attempt,
         state=claim.state,
         not_before=claim.not_before if waits else None,
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
-        failure=claim.given_up,
+        failure=claim.failure,
     )
 
 
-def _in_progress(claim: Claim, step: StepInput) -> Failure:
-    """Return the envelope for a copy that another orchestration is making. One of the same run is waited for: it may be a component."""
-    message = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
-    if claim.run_id == step.order.run_id:
-        return Failure.of(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
-    return Failure.of(Code.COPY_IN_PROGRESS, message)
-
-
-def _write_claim(services: Services, step: StepInput, found: HeldClaim | None, claim: Claim) -> HeldClaim:
-    """Write ``claim`` over what was found. Raises ``Refused`` where another owner was first."""
-    try:
-        return services.catalog.claims.save(found, claim) if found else services.catalog.claims.insert(claim)
-    except (RowExists, RowChanged):
-        other = find_claim(services, step.order)
-        if other is not None and other.claim.owner != step.owner and other.claim.is_live(services.now()):
-            raise Refused.with_failure(_in_progress(other.claim, step)) from None
-        raise Refused.with_failure(concurrent_change(services, step)) from None
-
-
 def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
-    """Reserve the moment at which this copy may be authorized and started, within what both resources allow."""
+    """Reserve the moment at which this copy may be authorized and started, within the rate limits of both resources."""
     if generation_of(claim.source_api_version) is Generation.V2:
         per_minute = services.configuration.resource(claim.source).rate_limits.v2_copies_per_minute
         if per_minute is None:
@@ -110,6 +89,6 @@ def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:
     for resource in (claim.source, claim.target):
         per_second = services.configuration.resource(resource).rate_limits.manage_per_second
         if per_second is not None:
-            # the target's is searched from the source's on: two copies that reserve at once must not get the same moment
+            # the target's is not before the source's: two copies that reserve at once must not get the same moment
             moment = services.catalog.slots.reserve(resource, "manage", 1 / (per_second * SLOT_SHARE), moment)
     return moment

@@ -1,19 +1,10 @@
-"""The client of the Form Recognizer (Document Intelligence) service, on ``requests``: one class per generation, one
-interface.
+"""The client of the Form Recognizer (Document Intelligence) service: one interface, one class for each generation.
 
-One method is one attempt: nothing here waits, retries or follows. What to do about a failure is the caller's to decide,
-by the leaf of the error tree that :mod:`form_recognizer.errors` draws. Neither orchestration nor configuration belongs
-here.
+A method makes one attempt: nothing here waits, retries or follows a redirect. The caller decides what a failure means,
+by the tree of errors in :mod:`form_recognizer.errors`. Orchestration and configuration do not belong here.
 """
 
-from form_recognizer.credentials import (
-    COGNITIVE_SERVICES_SCOPE,
-    ApiKey,
-    AuthHeader,
-    Credential,
-    CredentialUnavailableError,
-    EntraToken,
-)
+from form_recognizer.credentials import ApiKey, Credential, EntraToken
 from form_recognizer.errors import (
     AccessDenied,
     BadRequest,
@@ -39,25 +30,21 @@ from form_recognizer.errors import (
     VersionUnsupported,
 )
 from form_recognizer.factory import open_service
-from form_recognizer.service import CopyTarget, ModelPage, ModelService
+from form_recognizer.service import CopyTarget, ModelService
 from form_recognizer.transport import ResourceConnection, Timeouts, Transport
 
 __all__ = [
-    "COGNITIVE_SERVICES_SCOPE",
     "AccessDenied",
     "ApiKey",
-    "AuthHeader",
     "BadRequest",
     "CopyRefused",
     "CopyTarget",
     "Credential",
-    "CredentialUnavailableError",
     "EntraToken",
     "ModelExists",
     "ModelLimitReached",
     "ModelNotFound",
     "ModelNotReady",
-    "ModelPage",
     "ModelService",
     "NoAnswer",
     "OperationNotFound",

@@ -1,4 +1,4 @@
-"""Addresses that the service puts into its answers: which of them may be followed, and what is kept of the others."""
+"""The endpoint of a resource, and the addresses in its answers: which of them may be called."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlspl
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 
-MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,63}", re.ASCII)
-"""What an id of a model or classifier looks like in every generation (v2: a UUID; v3 and later: 2 to 64 characters)."""
-
 OPERATION_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{0,127}", re.ASCII)
 """What the last segment of an operation's address may be. v2 sends a UUID, v3 and later ``31505674123_a49bbdd6-…``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a resource is: scheme, host, port, and the path before the API's own (mostly empty)."""
+    """The address of a resource: scheme, host, port, and the path before the API's own (mostly empty)."""
 
     scheme: str
     host: str
@@ -28,9 +25,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, address: str) -> Endpoint:
-        """Read a configured endpoint. Raises ``ValueError``; plain ``http`` is for this machine's
-        own addresses only.
-        """
+        """Read a configured endpoint. ``http`` is for loopback addresses only. Raises ``ValueError``."""
         parts = _split(address)
         if parts is None or parts.scheme not in _DEFAULT_PORTS or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(
@@ -38,12 +33,12 @@ class Endpoint:
             )
         host = parts.hostname or ""
         if parts.scheme == "http" and not _is_loopback(host):
-            raise ValueError(f"the endpoint on {host} must be https: keys and models do not travel in clear text")
+            raise ValueError(f"the endpoint on {host} must be https: a key or model is never sent in clear text")
         return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/"))
 
     @property
     def origin(self) -> str:
-        """Scheme, host and, where it is not the usual one, port."""
+        """Scheme, host and, if it is not the default, port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
@@ -53,10 +48,10 @@ class Endpoint:
         return self.origin + self.prefix + path + ("?" + urlencode(query) if query else "")
 
     def resolve(self, address: str, base: str) -> str | None:
-        """Return ``address`` as an absolute one if it leads to this endpoint and below ``base``; otherwise ``None``.
+        """Return ``address`` as an absolute one if it leads to this endpoint, below ``base``; otherwise ``None``.
 
-        ``base`` is the API's first path segment, such as ``/formrecognizer``. The version segment is not looked at: in
-        October 2020 calls to v2.1-preview.2 were answered with addresses of v2.1-preview.1.
+        ``base`` is the API's first path segment, such as ``/formrecognizer``. The version segment may differ: in October
+        2020 answers to calls of v2.1-preview.2 had addresses of v2.1-preview.1.
         """
         if _UNSAFE.search(address):
             return None
@@ -64,10 +59,7 @@ class Endpoint:
             parts = _split(urljoin(self.origin + "/", address))
         except ValueError:
             return None
-        if parts is None or "@" in parts.netloc or parts.scheme not in _DEFAULT_PORTS:
-            return None
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
-        if (parts.scheme, parts.hostname, port) != (self.scheme, self.host, self.port):
+        if parts is None or "@" in parts.netloc or _origin(parts) != (self.scheme, self.host, self.port):
             return None
         segments = unquote(parts.path).replace("\\", "/").split("/")
         if ".." in segments or "." in segments or not parts.path.startswith(f"{self.prefix}{base}/"):
@@ -76,25 +68,25 @@ class Endpoint:
 
 
 def last_segment(address: str) -> str:
-    """Return the last segment of an address' path, decoded; empty where there is none."""
+    """Return the last segment of an address's path, decoded; empty if there is none."""
     parts = _split(address)
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) if parts else ""
 
 
 def same_origin(address: str, other: str) -> bool:
-    """Tell whether two addresses lead to the same host and port."""
-    one, two = _split(address), _split(other)
-    return one is not None and two is not None and _place(one) == _place(two)
+    """Tell whether two addresses have the same scheme, host and port."""
+    left, right = _split(address), _split(other)
+    return left is not None and right is not None and _origin(left) == _origin(right)
 
 
-def _place(parts: SplitResult) -> tuple[str, str | None, int]:
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def with_query(address: str, name: str, value: str) -> str:
     """Return ``address`` with the query parameter ``name`` set to ``value``, and the other parameters as they are."""
     parts = urlsplit(address)
-    # Not decoded and encoded again: page tokens are the service's own business.
+    # Not decoded and encoded again, because that could change a page token.
     others = [pair for pair in parts.query.split("&") if pair and unquote(pair.partition("=")[0]) != name]
     return urlunsplit(parts._replace(query="&".join([urlencode({name: value}), *others])))
 

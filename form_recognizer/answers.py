@@ -1,4 +1,4 @@
-"""One answer of the service: its JSON, its headers, and the error it reports, all read with suspicion."""
+"""One answer of the service: its JSON, its headers, and the error that it reports. Nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from backup.json_types import Json, JsonObject
-from form_recognizer.errors import ServiceError, UnreadableAnswer
+from form_recognizer.errors import OutcomeUnknown, ServiceError, UnreadableAnswer
 
 LONGEST_WAIT = 86_400.0
-"""Seconds. A Retry-After beyond a day is cut: whoever waits asks again then."""
+"""Seconds. A longer Retry-After is cut to a day."""
 
 _LONGEST_QUOTE = 300
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
-# The gateway says it in words too: "Please retry after 48 seconds." (recorded 2022-06)
-_RETRY_WORDS = re.compile(r"retry after ([0-9]{1,9}) seconds?", re.ASCII | re.IGNORECASE)
+# The gateway also writes it in the text: "Please retry after 48 seconds." (recorded 2022-06)
+_RETRY_TEXT = re.compile(r"retry after ([0-9]{1,9}) seconds?", re.ASCII | re.IGNORECASE)
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)
 _DEEPEST_ERROR = 8
 
+Leaf = TypeVar("Leaf", bound=ServiceError)
+
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """An error as the service words it.
+class ReportedError:
+    """An error in the service's own words.
 
     ``codes`` go from the outermost to the most specific: v3 and later nest them (``InvalidRequest`` /
-    ``ModelNotReady``), v2 and the gateway send one, as a string of digits. ``message`` is shortened and free of
-    secrets.
+    ``ModelNotReady``), v2 and the gateway send one, as a string of digits. ``message`` is shortened and free of secrets.
     """
 
     codes: tuple[str, ...] = ()
@@ -44,20 +46,21 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one call. ``flaw`` says why the body is not whole, where it is not; it is raised when the body
-    is needed.
+    """The answer to one call.
+
+    ``body_flaw`` is the error and its reason if the body did not arrive whole; it is raised when the body is needed.
     """
 
     resource: str
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    flaw: ServiceError | None = None
+    body_flaw: tuple[type[OutcomeUnknown], str] | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def request_id(self) -> str | None:
-        """The id under which the service's support finds this call."""
+        """The id by which the service's support finds this call."""
         for name in ("apim-request-id", "x-ms-request-id", "request-id"):
             value = self.headers.get(name, "")
             if _REQUEST_ID.fullmatch(value):
@@ -65,43 +68,47 @@ class Answer:
         return None
 
     def json_object(self) -> JsonObject:
-        """Return the body as a JSON object, whatever the Content-Type says: the service sometimes leaves out half of
-        it.
-        """
-        if self.flaw is not None:
-            raise self.flaw
+        """Return the body as a JSON object. The Content-Type is ignored: the service sometimes leaves out half of it."""
+        if self.body_flaw is not None:
+            leaf, reason = self.body_flaw
+            raise self.unusable(reason, leaf)
         value = _parse(self.body)
         if not isinstance(value, Mapping):
-            raise self.unreadable("its body is not a JSON object")
+            raise self.unusable("its body is not a JSON object")
         return value
 
-    def unreadable(self, what: str, *, target_model_id: str | None = None) -> UnreadableAnswer:
+    def unusable(self, reason: str, leaf: type[OutcomeUnknown] = UnreadableAnswer) -> OutcomeUnknown:
         """Return the error that says what is wrong with this answer."""
-        return UnreadableAnswer(
-            f"{self.resource} answered {self.status}, but {what}. "
-            "Look whether the call had its effect before repeating it.",
-            resource=self.resource,
-            status=self.status,
-            request_id=self.request_id,
-            target_model_id=target_model_id,
+        return self.error(
+            leaf,
+            f"{self.resource} answered {self.status}, but {reason}. The call may have taken effect: check before you repeat it.",
         )
 
-    def fault(self) -> Fault:
-        """Return the error that the body reports. Whatever is missing there is missing in the result: nothing is
-        raised.
-        """
+    def error(
+        self, leaf: type[Leaf], message: str, *, service_code: str | None = None, retry_after: float | None = None
+    ) -> Leaf:
+        """Return an error about this answer, with its resource, status and request id."""
+        return leaf(
+            message,
+            resource=self.resource,
+            status=self.status,
+            service_code=service_code,
+            request_id=self.request_id,
+            retry_after=retry_after,
+        )
+
+    def reported_error(self) -> ReportedError:
+        """Return the error that the body reports; empty if it reports none that can be read."""
         value = _parse(self.body)
         envelope = value.get("error") if isinstance(value, Mapping) else None
         if envelope is None and isinstance(value, Mapping):
             # Gateways in front of the service send the error without its envelope.
             envelope = {name: value.get(name) for name in ("code", "message") if name in value}
             envelope.setdefault("code", value.get("statusCode"))
-        return self.fault_in(envelope)
+        return self.read_error(envelope)
 
-    def fault_in(self, error: Json) -> Fault:
-        """Return one error object as a :class:`Fault`: ``innererror``, ``innerError`` and ``details`` are all
-        understood.
-        """
+    def read_error(self, error: Json) -> ReportedError:
+        """Return one error object of the body. Its cause may be in ``innererror``, ``innerError`` or ``details``."""
         codes: list[str] = []
         messages: list[str] = []
         current = error
@@ -116,12 +123,10 @@ class Answer:
             details = current.get("details")
             first = details[0] if isinstance(details, Sequence) and not isinstance(details, str) and details else None
             current = current.get("innererror") or current.get("innerError") or first
-        return Fault(tuple(codes), self.clean(" ".join(messages)) or None)
+        return ReportedError(tuple(codes), self.clean(" ".join(messages)) or None)
 
     def clean(self, text: str) -> str:
-        """Return the service's words, fit for a log: one line, at most 300 characters, without secrets and without the
-        query of a URL.
-        """
+        """Return the service's words for a log: one line, at most 300 characters, no secrets, no query of a URL."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             if secret:
                 text = text.replace(secret, "[redacted]")
@@ -130,44 +135,34 @@ class Answer:
         return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
     def retry_after(self, message: str | None = None) -> float | None:
-        """Return for how many seconds the service asks us to wait: by its header, else by the words
-        of its ``message``.
-        """
+        """Return the seconds that the service asks to wait: by its header, else by the text of its ``message``."""
         header = self.headers.get("Retry-After", "").strip()
         if _SECONDS.fullmatch(header):
             return min(float(header), LONGEST_WAIT)
-        if header:
-            try:
-                moment = parsedate_to_datetime(header)
-            except ValueError:
-                moment = None
-            if moment is not None:
-                seconds = (_utc(moment) - self._date()).total_seconds()
-                return min(max(seconds, 0.0), LONGEST_WAIT)
-        words = _RETRY_WORDS.search(message or "")
-        return min(float(words[1]), LONGEST_WAIT) if words else None
-
-    def _date(self) -> datetime:
-        """Return when the service sent this: its own clock, so that a wrong one of ours does not matter."""
-        try:
-            return _utc(parsedate_to_datetime(self.headers.get("Date", "")))
-        except ValueError:
-            return datetime.now(UTC)
+        moment = _http_date(header)
+        if moment is not None:
+            # the service's clock counts, so a wrong clock on this machine does not matter
+            sent = _http_date(self.headers.get("Date", "")) or datetime.now(UTC)
+            return min(max((moment - sent).total_seconds(), 0.0), LONGEST_WAIT)
+        match = _RETRY_TEXT.search(message or "")
+        return min(float(match[1]), LONGEST_WAIT) if match else None
 
 
-def _utc(moment: datetime) -> datetime:
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _parse(body: bytes) -> Json:
-    """Return the JSON value in ``body``, or ``None`` where there is none that can be trusted to survive being written
-    again.
-    """
+    """Return the JSON value in ``body``; ``None`` if there is none, or one that could not be written again."""
     try:
         value: Json = json.loads(body, parse_constant=_refuse_constant)
         if b"\\ud" in body or b"\\uD" in body:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored anywhere
-    # UnicodeDecodeError and JSONDecodeError are ValueErrors; a body of ten thousand brackets ends in the last one
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors; ten thousand brackets raise RecursionError
     except (ValueError, RecursionError):
         return None
     return value

@@ -1,4 +1,4 @@
-"""What proves to the service that we may call it: a key today, an Entra ID token where one is configured."""
+"""What authenticates a call to the service: a key, or an Entra ID token."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 COGNITIVE_SERVICES_SCOPE = "https://cognitiveservices.azure.com/.default"
-"""The scope of an Entra ID token in the public cloud. Sovereign clouds have one of their own."""
+"""The scope of an Entra ID token in the public cloud. Other clouds have their own."""
 
 
 class CredentialUnavailableError(Exception):
-    """There is no key or token to send. The text says why, and holds no part of a secret."""
+    """There is no key or token to send. The text says why, without any part of a secret."""
 
 
 class AuthHeader(NamedTuple):
-    """The header that carries the credential, and the bare secret in it, which must never be shown."""
+    """The header of the credential, and the secret in it, which must never be shown."""
 
     name: str
     value: str
@@ -25,25 +25,20 @@ class AuthHeader(NamedTuple):
 
 
 class Credential(Protocol):
-    """Gives the header that authenticates one call."""
+    """What can authenticate a call."""
 
     def header(self) -> AuthHeader:
-        """Return the header for a call that is made now. Raises ``CredentialUnavailableError``."""
+        """Return the header for one call. Raises ``CredentialUnavailableError``."""
 
 
 class ApiKey:
-    """A resource key, in ``Ocp-Apim-Subscription-Key``.
-
-    ``read`` is called for every call, so that a rotated key is used at once.
-    """
+    """A resource key. ``read`` is called for every call, so that a rotated key is used at once."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
 
     def header(self) -> AuthHeader:
-        """Return the key's header. White space around the key is dropped: secrets stored from a
-        file end in a newline.
-        """
+        """Return the key's header, without white space around the key: a key from a file may end in a newline."""
         key = self._read().strip()
         if not key:
             raise CredentialUnavailableError("its key is empty")
@@ -63,17 +58,16 @@ class AccessToken(Protocol):
 
 
 class TokenSource(Protocol):
-    """What ``azure-identity``'s credentials can do: they cache and renew their tokens themselves."""
+    """A credential of ``azure-identity``, which caches and renews its tokens itself."""
 
     def get_token(self, *scopes: str) -> AccessToken:
         """Return a token that is valid now."""
 
 
 class EntraToken:
-    """An Entra ID token, in ``Authorization: Bearer``.
+    """An Entra ID token.
 
-    ``source`` is a credential of ``azure-identity`` (managed identity on Azure). The resource needs its custom
-    subdomain for it, and the identity the role "Cognitive Services User".
+    The resource needs its custom subdomain, and the identity of ``source`` the role "Cognitive Services User".
     """
 
     def __init__(self, source: TokenSource, scope: str = COGNITIVE_SERVICES_SCOPE) -> None:
@@ -84,21 +78,21 @@ class EntraToken:
         """Return the header with a token that is valid now."""
         try:
             token = self._source.get_token(self._scope).token
-        except Exception as error:  # noqa: BLE001 - its errors are azure-identity's and azure-core's, on which this package does not depend
+        except Exception as error:  # noqa: BLE001 - this package does not depend on azure-identity, whose errors these are
             reason = type(error).__name__
         else:
             _refuse_unsendable(token, "its Entra ID token")
             return AuthHeader("Authorization", f"Bearer {token}", token)
-        # Raised out here, so that the original, whose text may quote the answer of the token service, is not attached.
-        raise CredentialUnavailableError(f"no Entra ID token could be had for it ({reason})")
+        # Raised outside the except block: the text of the original may quote the answer of the token service.
+        raise CredentialUnavailableError(f"could not get an Entra ID token for it ({reason})")
 
     def __repr__(self) -> str:
         return f"EntraToken(scope={self._scope!r})"
 
 
 def _refuse_unsendable(secret: str, what: str) -> None:
-    """Refuse what cannot stand in a header, before an HTTP library does so with the value in its message."""
+    """Refuse a secret that no header can hold, before an HTTP library does so with the secret in its message."""
     if not secret or not all("!" <= character <= "~" for character in secret):
         raise CredentialUnavailableError(
-            f"{what} holds characters that no key has (it may have been pasted with other text)"
+            f"{what} has characters that no key has: check that no other text was pasted with it"
         )

@@ -3,49 +3,48 @@
 ::
 
     ServiceError
-    ├── RetryAfter            nothing was done: wait (``retry_after`` seconds where the service says), then repeat
+    ├── RetryAfter               the service did nothing: wait (``retry_after`` seconds if it names a time), then repeat
     │   ├── Throttled             429
     │   ├── ServiceBusy           503 with Retry-After
     │   ├── Unreachable           no connection: name not found, refused, TLS failed, timed out while connecting
-    │   └── AccessDenied          401, 403: key, identity or network rules refuse us; a person may be mending it
-    ├── Permanent                repeating cannot help; nothing more will happen on its own
-    │   ├── BadRequest            400 and every other 4xx without a leaf of its own
+    │   └── AccessDenied          401, 403: key, identity or network rules are wrong; a person may be correcting them
+    ├── Permanent                a repetition cannot help
+    │   ├── BadRequest            400 and every other 4xx without an error of its own
     │   ├── ModelNotFound         404 for a model
-    │   ├── OperationNotFound     404 for an operation: it ended too long ago, or never was
+    │   ├── OperationNotFound     404 for an operation: it ended more than a day ago, or never existed
     │   ├── ModelNotReady         400 ModelNotReady: the model is a placeholder
-    │   ├── ModelExists           409 on authorize (v3 and later)
+    │   ├── ModelExists           409 for an authorization (v3 and later)
     │   ├── ModelLimitReached     400 DocumentModelLimit
     │   ├── VersionUnsupported    400 NotSupportedApiVersion: the model is of another generation
     │   ├── VersionRetired        410
-    │   ├── CopyRefused           409 on copy, or 500 with code 1999: the service will not copy with this authorization
-    │   └── UntrustedAddress      an address in the answer leads to another host: it is not followed
-    └── OutcomeUnknown                  the call may have had its effect: look before repeating (a read: just repeat)
-        ├── NoAnswer              timed out or cut off after the request was on its way; 408
+    │   ├── CopyRefused           409 for a copy, or 500 with code 1999: the service refuses this authorization
+    │   └── UntrustedAddress      an address in the answer leads to another host; it is not followed
+    └── OutcomeUnknown           the call may have taken effect: check before a repetition (a read: repeat it)
+        ├── NoAnswer              timed out or cut off after the request was sent; 408
         ├── ServerError           500, 502, 503 without Retry-After, 504
-        ├── UnreadableAnswer      not JSON, not the promised shape, cut short, or larger than the bound
-        └── OperationUnknown      202 for a copy, without an operation that we can ask about
+        ├── UnreadableAnswer      no JSON, not the documented fields, cut short, or too large
+        └── OperationUnknown      202 for a copy, without an operation that can be trusted
 
-Every error carries a ``code`` that is stable and documented, a ``message`` that says what happened and what to change,
-and the service's request id where it sent one. No message ever holds a key, a token or a request body.
+Every error has a ``code``, which is documented and does not change, and a ``message``, which says what happened and
+what to do. No message holds a key, a token or the body of a request.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class ServiceError(Exception):
-    """A call to the service failed. Raised as one of its leaves, never itself.
+    """A call to the service failed. Only the leaves of the tree are raised.
 
-    ``message`` is fit for a person and for a log. ``resource`` is the resource's name in our configuration. ``status``
-    is the HTTP status where there was an answer, ``service_code`` the code in the service's own error, ``request_id``
-    the id under which the service's support finds the call. ``retry_after`` is in seconds, where the service named a
-    time to wait. ``target_model_id`` is the id of the placeholder that a failed authorization left in the target, as
-    far as the answer still told it: somebody should discard it.
+    Parameters
+    ----------
+    message: fit for a person and for a log.
+    resource: the resource's name in the configuration.
+    status: the HTTP status, if there was an answer.
+    service_code: the code in the service's own error.
+    request_id: the id by which the service's support finds the call.
+    retry_after: seconds to wait, if the service named a time.
+    target_model_id: the placeholder that a failed authorization left in the target, if the answer names it.
     """
-
-    retryable: ClassVar[bool] = False
-    """Whether the very same call may be made again without looking first."""
 
     def __init__(
         self,
@@ -69,44 +68,40 @@ class ServiceError(Exception):
 
     @property
     def code(self) -> str:
-        """The stable, documented name of this failure: the name of its class."""
+        """The name of the class."""
         return type(self).__name__
 
 
 class RetryAfter(ServiceError):
-    """Nothing was done: wait, then repeat the call."""
-
-    retryable = True
+    """The service did nothing: wait, then repeat the call."""
 
 
 class Permanent(ServiceError):
-    """Repeating the call cannot help."""
+    """A repetition of the call cannot help."""
 
 
 class OutcomeUnknown(ServiceError):
-    """The call may have had its effect: look before repeating it. A read may simply be repeated."""
+    """The call may have taken effect: check before a repetition. A read can simply be repeated."""
 
 
 class Throttled(RetryAfter):
-    """429: too many calls. ``retry_after`` is what the service asks for, in the header or in the
-    words of its message.
-    """
+    """429: too many calls. ``retry_after`` comes from the header or from the text of the error."""
 
 
 class ServiceBusy(RetryAfter):
-    """503 with Retry-After: the service refuses for the moment and says for how long."""
+    """503 with Retry-After."""
 
 
 class Unreachable(RetryAfter):
-    """No connection was made, so nothing was sent: name not found, refused, TLS failed, timed out while connecting."""
+    """No connection was made, so nothing was sent."""
 
 
 class AccessDenied(RetryAfter):
-    """401 or 403, or there is no usable key or token to send: a person may be mending it."""
+    """401 or 403, or there is no usable key or token to send."""
 
 
 class BadRequest(Permanent):
-    """400 and every other 4xx without a leaf of its own, a redirect, or an id that no model can have."""
+    """400 and every other 4xx without an error of its own, a redirect, or an id that no model can have."""
 
 
 class ModelNotFound(Permanent):
@@ -114,7 +109,7 @@ class ModelNotFound(Permanent):
 
 
 class OperationNotFound(Permanent):
-    """404 for an operation: it ended too long ago, or never was."""
+    """404 for an operation: it ended more than a day ago, or never existed."""
 
 
 class ModelNotReady(Permanent):
@@ -122,7 +117,7 @@ class ModelNotReady(Permanent):
 
 
 class ModelExists(Permanent):
-    """409 on authorize (v3 and later): the id is taken, by a model or by a placeholder."""
+    """409 for an authorization (v3 and later): a model or a placeholder has the id."""
 
 
 class ModelLimitReached(Permanent):
@@ -130,7 +125,7 @@ class ModelLimitReached(Permanent):
 
 
 class VersionUnsupported(Permanent):
-    """400 NotSupportedApiVersion: the model is of another generation; or the kind does not exist in this version."""
+    """400 NotSupportedApiVersion: the model is of another generation."""
 
 
 class VersionRetired(Permanent):
@@ -138,15 +133,15 @@ class VersionRetired(Permanent):
 
 
 class CopyRefused(Permanent):
-    """409 on copy, or 500 with code 1999: the service will not copy with this authorization."""
+    """409 for a copy, or 500 with code 1999: the service refuses this authorization."""
 
 
 class UntrustedAddress(Permanent):
-    """An address in the answer leads to another host, or out of the API: it is not followed."""
+    """An address in the answer leads to another host, or out of the API; it is not followed."""
 
 
 class NoAnswer(OutcomeUnknown):
-    """Timed out or cut off after the request was on its way (also 408, where a gateway says so)."""
+    """Timed out or cut off after the request was sent; also 408 from a gateway."""
 
 
 class ServerError(OutcomeUnknown):
@@ -154,8 +149,8 @@ class ServerError(OutcomeUnknown):
 
 
 class UnreadableAnswer(OutcomeUnknown):
-    """Not JSON, not the promised shape, cut short, or larger than the bound."""
+    """No JSON, not the documented fields, cut short, or too large."""
 
 
 class OperationUnknown(OutcomeUnknown):
-    """202 for a copy, without an operation that we can ask about: the copy was accepted."""
+    """202 for a copy, without an operation that can be trusted: the copy was accepted."""

@@ -1,10 +1,10 @@
-"""From an HTTP status and the service's own codes to the error that says what to do."""
+"""The error for an answer that is not a success, by its HTTP status and the service's own codes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from form_recognizer.answers import Answer, Fault
+from form_recognizer.answers import Answer, ReportedError
 from form_recognizer.errors import (
     AccessDenied,
     BadRequest,
@@ -26,23 +26,23 @@ from form_recognizer.errors import (
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a call tried, as far as it decides what a failure means.
+class Purpose:
+    """What a call is for, and what its failures mean.
 
-    ``what`` completes "… could not": "copy model 33f4…". ``missing`` is the leaf for a 404 and ``conflict`` that for a
-    409; both are ``BadRequest`` where the status makes no sense for the call. ``starts_copy`` makes 500 with code 1999
-    a refusal.
+    ``action`` completes "… could not": "copy model 33f4…". ``missing`` is the error for a 404 and ``conflict`` that for
+    a 409; both are ``BadRequest`` if the call cannot have that status. ``starts_copy`` makes 500 with code 1999 a
+    refusal.
     """
 
-    what: str
+    action: str
     missing: type[Permanent] = BadRequest
     conflict: type[Permanent] = BadRequest
     starts_copy: bool = False
 
 
 _BY_SERVICE_CODE: dict[str, tuple[type[Permanent], str]] = {
-    "ModelNotReady": (ModelNotReady, "it is a placeholder, or still being built"),
-    "DocumentModelLimit": (ModelLimitReached, "the resource is full: delete models there, or have its limit raised"),
+    "ModelNotReady": (ModelNotReady, "it is a placeholder, or still in training"),
+    "DocumentModelLimit": (ModelLimitReached, "the resource is full: delete models there, or ask for a higher limit"),
     "NotSupportedApiVersion": (
         VersionUnsupported,
         "the model was built with another API version: add that version to the resource's apiVersions",
@@ -50,69 +50,66 @@ _BY_SERVICE_CODE: dict[str, tuple[type[Permanent], str]] = {
 }
 
 _CAUSES: dict[type[ServiceError], str] = {
-    ModelNotFound: "there is no such model",
-    OperationNotFound: "there is no such operation: it ended too long ago (they are kept for a day), or never was",
-    ModelExists: "the id is taken there, by a model or by a placeholder that an earlier authorization left",
-    CopyRefused: "the service refuses to copy with this authorization: authorize anew",
+    ModelNotFound: "the resource does not have this model",
+    OperationNotFound: "the service does not know this operation: it keeps operations for a day",
+    ModelExists: "a model, or a placeholder of an earlier authorization, has this id",
+    CopyRefused: "the service refuses this authorization: ask for a new one",
 }
 
-# The service answers an unknown source model so on v2 (recorded 2020-06), which no repetition heals.
+# v2 answers this for a source model that it does not have (recorded 2020-06): a repetition cannot help.
 _COPY_FAILED_FOR_GOOD = "1999"
 
 
-def failure_of(answer: Answer, attempt: Attempt) -> ServiceError:
+def failure_of(answer: Answer, purpose: Purpose) -> ServiceError:
     """Return the error for an answer that is not a success."""
-    fault = answer.fault()
-    leaf, cause = _classify(answer, fault, attempt)
-    retry_after = answer.retry_after(fault.message)
+    reported = answer.reported_error()
+    leaf, cause = _classify(answer, reported, purpose)
+    retry_after = answer.retry_after(reported.message)
     if leaf is Throttled and retry_after is not None:
         cause += f", wait {retry_after:g} s"
-    said = f" The service says: {fault.message}" if fault.message else ""
-    return leaf(
-        f"{answer.resource} could not {attempt.what} ({answer.status}): {cause}.{said}",
-        resource=answer.resource,
-        status=answer.status,
-        service_code=fault.code,
-        request_id=answer.request_id,
+    quote = f" The service says: {reported.message}" if reported.message else ""
+    return answer.error(
+        leaf,
+        f"{answer.resource} could not {purpose.action} ({answer.status}): {cause}.{quote}",
+        service_code=reported.code,
         retry_after=retry_after,
     )
 
 
-def _classify(answer: Answer, fault: Fault, attempt: Attempt) -> tuple[type[ServiceError], str]:
+def _classify(answer: Answer, reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str]:
     status = answer.status
     if status >= 500:
-        return _server_side(answer, fault, attempt)
+        return _server_side(answer, reported, purpose)
     if status in (401, 403):
-        return AccessDenied, ("access is denied: check its key or role assignment, or its network rules")
+        return AccessDenied, "access is denied: check the resource's key or role assignment, and its network rules"
     if status == 408:
         return NoAnswer, "the request did not arrive whole in time"
     if status == 410:
-        return VersionRetired, "the service has retired this API version: configure a newer one"
+        return VersionRetired, "the service has retired this API version: configure a later one"
     if status == 429:
         return Throttled, "too many calls"
-    for code in reversed(fault.codes):
+    for code in reversed(reported.codes):
         if status == 400 and code in _BY_SERVICE_CODE:
             return _BY_SERVICE_CODE[code]
     if status == 404:
-        return _not_found(fault, attempt)
+        return _not_found(reported, purpose)
     if status == 409:
-        return attempt.conflict, _CAUSES.get(attempt.conflict, "it conflicts with something there")
-    return BadRequest, "the service does not accept the request: check the configuration of the resource"
+        return purpose.conflict, _CAUSES.get(purpose.conflict, "it conflicts with the state of the resource")
+    return BadRequest, "the service refuses the request as wrong: check the configuration of the resource"
 
 
-def _server_side(answer: Answer, fault: Fault, attempt: Attempt) -> tuple[type[ServiceError], str]:
-    if answer.status == 500 and attempt.starts_copy and _COPY_FAILED_FOR_GOOD in fault.codes:
-        return CopyRefused, "the service will not copy this model: mostly there is no such model in the source"
+def _server_side(answer: Answer, reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str]:
+    if answer.status == 500 and purpose.starts_copy and _COPY_FAILED_FOR_GOOD in reported.codes:
+        return CopyRefused, "the service refuses to copy this model: as a rule, the source does not have it"
     if answer.status == 503 and answer.retry_after() is not None:
         return ServiceBusy, "the service is busy"
-    return ServerError, "the service failed, and the call may have had its effect"
+    return ServerError, "the service failed, and the call may have taken effect"
 
 
-def _not_found(fault: Fault, attempt: Attempt) -> tuple[type[ServiceError], str]:
-    # The gateway, which knows paths and no models, answers so; about a model the service itself sends 1022 (v2) or
-    # NotFound with an innererror. What it says about an operation that it forgot is not recorded: there any 404 is
-    # taken for that.
-    from_gateway = attempt.missing is ModelNotFound and fault.codes == ("404",)
-    if attempt.missing is BadRequest or from_gateway:
+def _not_found(reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str]:
+    # 404 as the code comes from the gateway, which knows paths and no models; for a model the service sends 1022 (v2)
+    # or NotFound with an innererror. For an operation it is not recorded, so every 404 counts.
+    from_gateway = purpose.missing is ModelNotFound and reported.codes == ("404",)
+    if purpose.missing is BadRequest or from_gateway:
         return BadRequest, "nothing is at this path: check the resource's endpoint and API version"
-    return attempt.missing, _CAUSES[attempt.missing]
+    return purpose.missing, _CAUSES[purpose.missing]

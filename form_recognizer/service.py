@@ -1,22 +1,39 @@
-"""The one interface that every API generation of the service is used through."""
+"""The interface to the service: one for all API generations, with what they share."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar
 
 from backup.document_models import (
     AccountLimits,
     CopyAuthorization,
     CopyOperation,
-    Generation,
-    Kind,
+    CopyState,
     ModelDetails,
     ModelSummary,
     TargetAddress,
 )
+from backup.json_types import JsonObject
+from form_recognizer.client import ServiceClient
+from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound
+from form_recognizer.failures import Purpose
+from form_recognizer.fields import Fields
+
+PREBUILT = "prebuilt-"
+"""How the ids of the service's own models begin."""
+
+# "canceled" came with v3, "skipped" with v4. A copy leaves neither.
+_COPY_STATES = {
+    "succeeded": CopyState.SUCCEEDED,
+    "failed": CopyState.FAILED,
+    "canceled": CopyState.FAILED,
+    "cancelled": CopyState.FAILED,
+    "skipped": CopyState.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +46,10 @@ class ModelPage:
 
 @dataclass(frozen=True, slots=True)
 class CopyTarget:
-    """What the target is asked to authorize.
+    """What the target is asked to authorize. v2 ignores it and chooses the id itself.
 
-    v2 ignores all of it: there the service picks the id. From v3 on ``model_id`` is the id that the copy will have, and
-    ``description`` and ``tags`` are the source's, sent along because the service may not keep them by itself.
+    ``model_id`` is the id of the copy; ``description`` and ``tags`` are the source's, because the service may not copy
+    them.
     """
 
     model_id: str | None = None
@@ -40,77 +57,136 @@ class CopyTarget:
     tags: Mapping[str, str] | None = None
 
 
-class ModelService(Protocol):
-    """Custom models (or classifiers) of one resource, through one API version. Every method but
-    :meth:`find_copy` makes exactly one HTTP call.
+class ModelService(ServiceClient, ABC):
+    """Custom models (or classifiers) of one resource, through one API version.
 
-    All methods raise the errors of :mod:`form_recognizer.errors`, and nothing else of the network or of JSON.
+    Every method but :meth:`find_copy` and :meth:`is_making` makes one HTTP call. All raise the errors of
+    :mod:`form_recognizer.errors` and no others of the network or of JSON.
     """
 
-    @property
-    def resource(self) -> str:
-        """The resource's name in our configuration."""
-
-    @property
-    def api_version(self) -> str:
-        """The API version in use, as the service writes it: ``v2.1``, ``2023-07-31``."""
-
-    @property
-    def generation(self) -> Generation:
-        """The wire contract in use."""
-
-    @property
-    def kind(self) -> Kind:
-        """What this service reads and copies."""
+    _list_field: ClassVar[str] = "value"
 
     def list_models(self, page: str | None = None) -> ModelPage:
         """Return the first page of custom models, or the page at ``page`` (a ``next_page`` of this resource).
 
-        Prebuilt models are left out. v2 lists models in every state; v3 and later list ready ones, of all generations.
+        v2 lists models in every state; v3 and later list ready ones, of all generations. A page may be empty.
         """
+        address = self._page_address(page) if page else self._list_address()
+        answer = self._send("GET", address, Purpose(f"list its {self.kind}s"))
+        body = Fields.of(answer)
+        summaries = (self._summary(item) for item in body.objects(self._list_field))
+        models = tuple(summary for summary in summaries if not summary.model_id.startswith(PREBUILT))
+        return ModelPage(models, self._next_page(answer, body.optional_text("nextLink"), address))
 
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model, whole. Raises ``ModelNotFound``."""
+        purpose = Purpose(f"read {self.kind} {model_id}", missing=ModelNotFound)
+        return self._details(Fields.of(self._send("GET", self._details_address(model_id), purpose)))
 
     def find_model(self, model_id: str) -> ModelDetails | None:
-        """Return one model, whole, or ``None`` where the service answers that there is none."""
+        """Return one model, whole, or ``None`` if the resource does not have it."""
+        try:
+            return self.get_model(model_id)
+        except ModelNotFound:
+            return None
 
     def delete_model(self, model_id: str) -> None:
-        """Delete one model. Raises ``ModelNotFound`` where there is none."""
+        """Delete one model, in any state. Raises ``ModelNotFound``.
 
+        From v3 on it is not documented whether this frees the id of a placeholder: the next authorization shows it.
+        """
+        purpose = Purpose(f"delete {self.kind} {model_id}", missing=ModelNotFound)
+        self._send("DELETE", self._model_address(model_id), purpose, expect=(200, 204))
+
+    @abstractmethod
     def account_limits(self) -> AccountLimits:
-        """Return how many custom models the resource holds and may hold."""
+        """Return how many custom models the resource holds and may hold. The service does not count classifiers."""
 
+    @abstractmethod
     def authorize_copy(self, target: CopyTarget) -> CopyAuthorization:
-        """Authorize one copy into this resource. Makes a placeholder there. Raises ``ModelExists`` (v3 and later)."""
+        """Authorize one copy into this resource, which makes a placeholder there. Raises ``ModelExists`` (v3 and later).
+
+        An error carries ``target_model_id`` if the service authorized the copy in an answer that cannot be used.
+        """
 
     def start_copy(
         self, model_id: str, authorization: CopyAuthorization, address: TargetAddress, *, degrade: bool = False
     ) -> str:
         """Start copying ``model_id`` of this (source) resource; return the operation's id.
 
-        ``degrade`` sends ``x-ms-forms-copy-degrade: true``: the target may be less protected than the source. A call
-        that fails with a ``OutcomeUnknown`` error may have started the copy all the same: it must not be repeated blindly.
-        ``OperationUnknown`` (a ``OutcomeUnknown``) means that the copy was accepted and the answer did not name an operation that
-        can be trusted.
+        ``degrade`` lets the target be less protected than the source. After an ``OutcomeUnknown`` the copy may have
+        started: do not repeat the call without a check. ``OperationUnknown`` means that the copy was accepted, in an
+        answer that names no operation that can be trusted.
         """
+        purpose = Purpose(f"copy {self.kind} {model_id}", missing=ModelNotFound, conflict=CopyRefused, starts_copy=True)
+        copy_address, body = self._copy_request(model_id, authorization, address)
+        token = authorization.document.get("accessToken")
+        answer = self._send(
+            "POST",
+            copy_address,
+            purpose,
+            expect=(202,),
+            body=body,
+            headers={"x-ms-forms-copy-degrade": "true"} if degrade else None,  # documented since v2.0-preview
+            secrets=(token,) if isinstance(token, str) else (),
+        )
+        return self._operation_of(answer)
 
     def get_copy(self, model_id: str, operation: str) -> CopyOperation:
-        """Check on the copy of ``model_id`` that :meth:`start_copy` called ``operation``. Raises
-        ``OperationNotFound``.
+        """Return the state of the copy of ``model_id`` that :meth:`start_copy` called ``operation``.
+
+        Raises ``OperationNotFound``.
         """
+        purpose = Purpose(f"check the copy of {self.kind} {model_id}", missing=OperationNotFound)
+        body = Fields.of(self._send("GET", self._operation_address(model_id, operation), purpose))
+        # a state that the app does not know counts as running: the deadline ends it
+        return self._operation(body, _COPY_STATES.get(body.text("status").lower(), CopyState.RUNNING))
 
     def is_making(self, model_id: str) -> bool:
-        """Tell whether an operation of this resource is under way that will end in ``model_id``: a training, a composition.
+        """Tell whether this resource has an operation under way that will make ``model_id``: a training, a composition.
 
-        Copies into the resource are their source's operations and do not count. One call for each page of the list of operations; on
-        v2, which has none, ``False`` without a call.
+        Copies into the resource are operations of their source and do not count. One call for each page of the list of
+        operations; v2 has no such list: ``False`` without a call.
         """
+        del model_id
+        return False
 
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
-        """Look for a copy to ``target_model_id`` that started at ``since`` (UTC) or later; return its operation, or
-        ``None``. With ``target_endpoint``, copies to the same id in other resources do not count.
+        """Return the operation of the newest copy to ``target_model_id`` that started at ``since`` (UTC) or later.
 
-        The service lists its operations from v3 on: this makes one call for each page of that list. On v2 it always
-        returns ``None`` and makes no call.
+        With ``target_endpoint``, copies to other resources do not count. One call for each page of the list of
+        operations; v2 has no such list: ``None`` without a call.
         """
+        del target_model_id, since, target_endpoint
+        return None
+
+    # what each generation provides
+
+    @abstractmethod
+    def _list_address(self) -> str: ...
+
+    @abstractmethod
+    def _model_address(self, model_id: str) -> str: ...
+
+    def _details_address(self, model_id: str) -> str:
+        return self._model_address(model_id)
+
+    @abstractmethod
+    def _operation_address(self, model_id: str, operation: str) -> str: ...
+
+    @abstractmethod
+    def _copy_request(
+        self, model_id: str, authorization: CopyAuthorization, target: TargetAddress
+    ) -> tuple[str, JsonObject]:
+        """Return the address and the body of the call that starts a copy."""
+
+    @abstractmethod
+    def _summary(self, item: Fields) -> ModelSummary:
+        """Return one line of the list."""
+
+    @abstractmethod
+    def _details(self, body: Fields) -> ModelDetails:
+        """Return a model with the content that a copy keeps."""
+
+    @abstractmethod
+    def _operation(self, body: Fields, state: CopyState) -> CopyOperation: ...

@@ -1,8 +1,8 @@
-"""Connections that keep to the deadline of the call they serve, and that know when its request went on its way.
+"""Connections that keep the deadline of a call, and that note when its request is sent.
 
-``requests`` knows a time-out per socket operation, no limit for a whole call: a server that sends one byte every few
-seconds would hold a worker for ever. And of many failures it cannot tell whether anything was sent, which decides
-whether a call may be repeated. Both are known only at the socket, so both are noted there.
+``requests`` has a time-out for each socket operation, but no limit for a whole call: a server that sends one byte every
+few seconds could block a worker without end. And after many failures it does not say whether anything was sent, which
+decides whether a call may be repeated. Only the socket knows both.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 class CallProgress:
     """One call as the socket sees it. ``deadline`` is in seconds of ``time.monotonic``."""
 
-    __slots__ = ("deadline", "on_its_way")
-
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.on_its_way = False
+        self.is_sent = False
 
     def remaining(self) -> float:
-        """Return the seconds that are left; raise ``TimeoutError`` where none are."""
+        """Return the seconds that are left. Raises ``TimeoutError`` if none are."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the call's deadline has passed")
@@ -50,7 +48,7 @@ _current = _Current()
 
 @contextmanager
 def following(progress: CallProgress) -> Iterator[None]:
-    """Let every connection that this thread uses inside the block follow ``progress``."""
+    """Let all connections of this thread follow ``progress`` inside the block."""
     _current.progress = progress
     try:
         yield
@@ -59,7 +57,7 @@ def following(progress: CallProgress) -> Iterator[None]:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket, each time with what is left of the deadline as the time-out."""
+    """Reads a socket. The time that is left until the deadline limits each read."""
 
     def __init__(self, sock: socket.socket, progress: CallProgress) -> None:
         self._sock = sock
@@ -81,7 +79,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _TimedSocket:
-    """Stands in for a socket where ``http.client`` asks it for a file to read from."""
+    """The part of a socket that ``http.client`` needs for an answer: a file to read from."""
 
     def __init__(self, sock: socket.socket, progress: CallProgress) -> None:
         self._sock = sock
@@ -113,9 +111,9 @@ class _TimedConnection(http.client.HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        # What is sent while the connection is being opened is a proxy's CONNECT, not the request.
+        # While the connection is being opened, only a proxy's CONNECT is sent.
         if _current.progress and not self._opening:
-            _current.progress.on_its_way = True
+            _current.progress.is_sent = True
         super().send(data)
 
 
@@ -136,7 +134,7 @@ class _HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
 
 
 class TimedAdapter(HTTPAdapter):
-    """An adapter whose connections follow the call's deadline. It never repeats a request by itself."""
+    """An adapter whose connections keep the call's deadline. It never repeats a request."""
 
     _pool_classes: ClassVar[dict[str, Any]] = {"http": _HTTPConnectionPool, "https": _HTTPSConnectionPool}
 

@@ -1,4 +1,4 @@
-"""Times as the service writes them, read into aware UTC values."""
+"""Times of the service, as aware UTC values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ _TIMESTAMP = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-# The end of the year 9999. Unix seconds of our time are near 1.7e9, .NET ticks near 6.4e17.
+# The end of the year 9999. Unix seconds of today are near 1.7e9, .NET ticks near 6.4e17.
 _LARGEST_UNIX_SECONDS = 253_402_300_799
 _TICKS_PER_SECOND = 10_000_000
 _UNIX_EPOCH_IN_TICKS = 621_355_968_000_000_000
 
 
 def parse_time(text: str) -> datetime | None:
-    """Return an RFC 3339 time, or ``None`` where ``text`` is none. Fractions beyond microseconds are cut; no zone means
-    UTC.
-    """
+    """Return an RFC 3339 time, or ``None`` for other text. Digits beyond microseconds are cut; no zone means UTC."""
     if not _TIMESTAMP.fullmatch(text):
         return None
     try:
@@ -33,10 +31,10 @@ def parse_time(text: str) -> datetime | None:
 
 
 def parse_ticks(value: Json) -> datetime | None:
-    """Return a time that v2 sends as a number, or ``None`` where ``value`` is none.
+    """Return a time that v2 sends as a number, or ``None`` for other values.
 
-    The service sends Unix seconds, in every recording since 2020-06; the article that announced copying shows .NET
-    ticks (100 ns each, since the year 1). The two are told apart by their size.
+    The service sends Unix seconds (in all recordings since 2020-06); the article on copying shows .NET ticks (100 ns
+    since the year 1). The size of the number says which it is.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)

@@ -1,6 +1,4 @@
-"""One HTTP call to one resource: pooled, bounded in time and size, authenticated, never repeated
-and never redirected.
-"""
+"""One HTTP call to one resource: pooled, bounded in time and size, authenticated, never repeated, never redirected."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from backup.json_types import Json, JsonObject
 from form_recognizer.addresses import Endpoint
 from form_recognizer.answers import Answer
 from form_recognizer.credentials import AuthHeader, Credential, CredentialUnavailableError
-from form_recognizer.errors import AccessDenied, NoAnswer, ServiceError, Unreachable, UnreadableAnswer
+from form_recognizer.errors import AccessDenied, NoAnswer, OutcomeUnknown, ServiceError, Unreachable, UnreadableAnswer
 from form_recognizer.timed_connections import CallProgress, TimedAdapter, following
 
 USER_AGENT = "form-recognizer-model-backup/0.1.0"
@@ -36,9 +34,9 @@ _NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http
 class Timeouts:
     """Limits of one call, in seconds.
 
-    ``connect`` is for each address that the host's name stands for, ``read`` for the wait between two pieces of the
-    answer, ``total`` for all of it from the start of connecting to the last byte. Only looking up the host's name is
-    outside: the system resolver cannot be interrupted.
+    ``connect`` counts for each address of the host, ``read`` between two pieces of the answer, ``total`` from the start
+    of connecting to the last byte. The lookup of the host's name is not limited: the system resolver cannot be
+    interrupted.
     """
 
     connect: float = 10.0
@@ -52,9 +50,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``address`` is absolute and has been checked; ``secrets`` are what the service's words must not
-    bring back to light.
-    """
+    """One request. ``address`` is absolute and checked; ``secrets`` are redacted where an error quotes the service."""
 
     method: str
     address: str
@@ -64,11 +60,10 @@ class Call:
 
 
 class Transport:
-    """The way to one resource. Safe to use from many threads; keeps up to ``pool_size`` connections open.
+    """Sends calls to one resource. Safe to use from many threads; keeps up to ``pool_size`` connections open.
 
-    Certificates are always verified: against the bundle that ``REQUESTS_CA_BUNDLE`` names, where it is set when the
-    transport is made. A proxy is taken from the environment likewise. ``max_body`` bounds an answer's body in bytes,
-    after unpacking.
+    Certificates are always verified, against the bundle of ``REQUESTS_CA_BUNDLE`` if it is set. A proxy is taken from
+    the environment. Both are read when the transport is made. ``max_body`` limits a body, in bytes after unpacking.
     """
 
     def __init__(
@@ -111,25 +106,21 @@ class Transport:
         self._session.close()
 
     def send(self, call: Call, resource: str) -> Answer:
-        """Make one call; ``resource`` is the name that errors carry. Whatever status comes back is returned, not
-        raised.
+        """Make one call and return its answer, whatever its status; ``resource`` is its name in errors.
 
-        Raises ``AccessDenied`` where there is no credential to send, ``Unreachable`` where nothing was sent,
-        ``NoAnswer`` where something was sent and no status came back.
+        Raises ``AccessDenied`` if there is no credential to send, ``Unreachable`` if nothing was sent, ``NoAnswer`` if
+        something was sent and no status came back.
         """
-        auth = self._auth_header(resource)
+        auth, limits = self._auth_header(resource), self._timeouts
         request = self._prepare(call, auth)
-        progress = CallProgress(time.monotonic() + self._timeouts.total)
+        progress = CallProgress(time.monotonic() + limits.total)
         failure: Exception
         with following(progress):
             try:
                 response = self._session.send(
                     request,
                     stream=True,
-                    timeout=(
-                        min(self._timeouts.connect, self._timeouts.total),
-                        min(self._timeouts.read, self._timeouts.total),
-                    ),
+                    timeout=(min(limits.connect, limits.total), min(limits.read, limits.total)),
                     allow_redirects=False,
                     proxies=dict(self._proxies),
                     verify=self._verify,
@@ -138,12 +129,11 @@ class Transport:
                 failure = error
             else:
                 return self._receive(response, resource, (auth.secret, *call.secrets))
-        # Outside the except block: the exceptions of requests hold the request with its headers, and must not hang on
-        # to ours.
+        # Outside the except block: the exceptions of requests hold the request with its headers, so they must not become
+        # the context of this one.
         raise self._no_answer(failure, progress, resource)
 
     def _auth_header(self, resource: str) -> AuthHeader:
-        reason: str
         try:
             return self._credential.header()
         except CredentialUnavailableError as error:
@@ -164,59 +154,55 @@ class Transport:
 
     def _receive(self, response: requests.Response, resource: str, secrets: tuple[str, ...]) -> Answer:
         body = bytearray()
-        flaw: ServiceError | None = None
+        flaw: tuple[type[OutcomeUnknown], str] | None = None
         try:
             for piece in _unpacked(response, self._max_body + 1):
                 body += piece
                 if len(body) > self._max_body:
-                    flaw = _flaw(UnreadableAnswer, f"is larger than {self._max_body} bytes", response, resource)
+                    flaw = UnreadableAnswer, f"its body is larger than {self._max_body} bytes"
                     break
             else:
                 response.raw.release_conn()
         except (TimeoutError, urllib3.exceptions.ReadTimeoutError):
-            flaw = _flaw(NoAnswer, "did not come in time", response, resource)
+            flaw = NoAnswer, "its body did not come in time"
         except (*_NETWORK_ERRORS, zlib.error, ValueError):
-            flaw = _flaw(
-                UnreadableAnswer, "was cut short, or is packed in a way that was not asked for", response, resource
-            )
+            flaw = UnreadableAnswer, "its body was cut short, or has an encoding that was not requested"
         finally:
             response.raw.close()
         return Answer(resource, response.status_code, response.headers, bytes(body), flaw, secrets)
 
     def _no_answer(self, error: Exception, progress: CallProgress, resource: str) -> ServiceError:
         reason = _reason(error)
-        if not progress.on_its_way:
+        if not progress.is_sent:
             return Unreachable(
                 f"{resource} cannot be reached at {self.endpoint.origin}: {reason}. Nothing was sent. "
-                "Check the endpoint, the network rules and whether the region is down.",
+                "Check the endpoint, the network rules and the region's health.",
                 resource=resource,
             )
         return NoAnswer(
-            f"{resource} did not answer: {reason}, after the request was on its way. "
-            "Look whether it had its effect before repeating it.",
+            f"{resource} did not answer: {reason}, after the request was sent. "
+            "The call may have taken effect: check before you repeat it.",
             resource=resource,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceConnection:
-    """A resource of our configuration and the way to it. Every API version and kind of the resource shares it."""
+    """A resource of the configuration and its transport, which all its API versions and kinds share."""
 
     name: str
     transport: Transport
 
 
 class _Session(requests.Session):
-    """A session that does not even look where a redirect leads: requests would read the whole body to prepare the next
-    request.
-    """
+    """A session that ignores redirects. Otherwise requests reads the whole body to prepare the next request."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         del resp
 
 
 class _HeaderAuth(AuthBase):
-    """Sets the credential's header. That there is an auth object at all keeps requests from reading .netrc."""
+    """Sets the credential's header. Without an auth object, requests would read .netrc."""
 
     def __init__(self, header: AuthHeader) -> None:
         self._header = header
@@ -227,16 +213,16 @@ class _HeaderAuth(AuthBase):
 
 
 def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
-    """Yield the body, unpacked, in pieces of bounded size: a small packed body can be a very large one."""
+    """Yield the unpacked body in pieces of bounded size: a small packed body can unpack to a very large one."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    # Of a body that says it is too large, one byte too many is enough; nobody waits for more.
+    # One byte more than the limit is enough to refuse a body.
     piece_size = min(_CHUNK, limit)
     pieces: Iterator[bytes] = response.raw.stream(piece_size, decode_content=False)
     if encoding in ("", "identity"):
         yield from pieces
         return
     if encoding not in ("gzip", "x-gzip"):
-        raise ValueError("an encoding that was not asked for")
+        raise ValueError("an encoding that was not requested")
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     for piece in pieces:
         yield unpacker.decompress(piece, limit)
@@ -246,19 +232,8 @@ def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
         raise ValueError("the packed body does not end")
 
 
-def _flaw(leaf: type[ServiceError], what: str, response: requests.Response, resource: str) -> ServiceError:
-    return leaf(
-        f"{resource} answered {response.status_code}, but the body {what}. "
-        "Look whether the call had its effect before repeating it.",
-        resource=resource,
-        status=response.status_code,
-    )
-
-
 def _reason(error: Exception) -> str:
-    """Say why a call failed, by the kinds of exception in its chain: their texts may hold addresses with queries or
-    proxy passwords.
-    """
+    """Return why a call failed, by the types in its chain of exceptions: their texts may hold queries or passwords."""
     chain = list(_chain(error))
     for cause in chain:
         match cause:
@@ -280,17 +255,15 @@ def _reason(error: Exception) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps, the innermost first: requests and urllib3 keep causes in ``reason`` and
-    ``args``.
-    """
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, BaseException) and current not in found:
-            found.append(current)
-            waiting += [current.__context__, current.__cause__, *current.args, getattr(current, "reason", None)]
-    return reversed(found)
+    """Yield an exception and its causes, the innermost first; requests and urllib3 keep some in ``reason`` and ``args``."""
+    chain: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue:
+        current = queue.pop()
+        if isinstance(current, BaseException) and current not in chain:
+            chain.append(current)
+            queue += [current.__context__, current.__cause__, *current.args, getattr(current, "reason", None)]
+    return reversed(chain)
 
 
 def _plain(value: Json) -> Json:

@@ -10,8 +10,8 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_checks import first_repeated
-from backup.configuration_problems import HIDDEN, in_words, path_of, worth_telling
+from backup.configuration.checks import first_repeated
+from backup.configuration.problems import HIDDEN, in_words, path_of, worth_telling
 from backup.json_types import Json
 from http_start.problems import Problem
 
@@ -53,16 +53,16 @@ def _parsed(body: bytes, hint: str) -> Json:
     wrong: list[tuple[dict[str, Json], str, str]] = []
 
     def checked(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        found = dict(pairs)
+        owner = dict(pairs)
         # JSON readers silently keep the last of two equal names: what was asked for first would not be done
         if repeated := first_repeated(name for name, _ in pairs):
-            wrong.append((found, repeated, "occurs twice in one object; write it once"))
+            wrong.append((owner, repeated, "occurs twice in one object; write it once"))
         wrong.extend(
-            (found, name, "holds half of a character (a lone surrogate); correct its spelling")
-            for name in found
+            (owner, name, "holds half of a character (a lone surrogate); correct its spelling")
+            for name in owner
             if _is_broken(name)
         )
-        return found
+        return owner
 
     try:
         document: Json = json.loads(body, object_pairs_hook=checked)
@@ -80,15 +80,15 @@ def _parsed(body: bytes, hint: str) -> Json:
 
 def _problem_of(error: ValidationError, kind: type[Body]) -> Problem:
     details = worth_telling(error.errors(include_url=False, include_input=False))
-    errors, said = [], []
-    for one in details:
-        wrong = "; ".join(in_words(one, "docs/http-api.md"))
-        if one["type"] == "extra_forbidden":
-            wrong = f"there is no such field; the fields are {', '.join(to_camel(name) for name in kind.model_fields)}"
-        errors.append({"pointer": _pointer(*one["loc"]), "detail": wrong})
-        said.append(f"{path_of(*one['loc']).replace('.', '/') or 'the body'}: {wrong}")
-    unknown = any(one["type"] == "extra_forbidden" for one in details)
-    return Problem(400, "UnknownField" if unknown else "InvalidRequest", "; ".join(said), errors)
+    errors, messages = [], []
+    for error_detail in details:
+        wrong = "; ".join(in_words(error_detail, "docs/http-api.md"))
+        if error_detail["type"] == "extra_forbidden":
+            wrong = f"unknown field; the fields are {', '.join(to_camel(name) for name in kind.model_fields)}"
+        errors.append({"pointer": _pointer(*error_detail["loc"]), "detail": wrong})
+        messages.append(f"{path_of(*error_detail['loc']).replace('.', '/') or 'the body'}: {wrong}")
+    unknown = any(entry["type"] == "extra_forbidden" for entry in details)
+    return Problem(400, "UnknownField" if unknown else "InvalidRequest", "; ".join(messages), errors)
 
 
 def _pointer(*location: int | str) -> str:

@@ -8,45 +8,41 @@ import secrets
 import azure.durable_functions as df
 import azure.functions as func
 
-from backup.messages import RunRequest
-from backup.names import COPY_BATCH, copies_run_id
-from http_start.answers import run_address, with_problems
+from backup.messages.run import RunRequest
+from backup.names import COPY_BATCH, new_run_id
+from http_start.answers import endpoint, run_address
 from http_start.copy_request import read_copy_request, run_request
 from http_start.problems import Problem
 from http_start.starting import start_run
-from wiring.services import Services, services
+from wiring.services import Services
 
 blueprint = df.Blueprint()
 
 
-@blueprint.function_name("post_copies")
-@blueprint.route("copies", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@blueprint.durable_client_input(client_name="client")
-@with_problems
-async def post_copies(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+@endpoint(blueprint, "post_copies", "POST", "copies")
+async def post_copies(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run of named copies: 202 with the address of its status."""
-    known = await asyncio.to_thread(services)
-    asked = read_copy_request(req, known.configuration)
-    run_id = copies_run_id(known.now(), secrets.token_hex(4))
-    request = run_request(asked, known.configuration, run_id)
-    await asyncio.to_thread(_refuse_if_all_in_progress, known, request, req)
+    body = read_copy_request(req, app.configuration)
+    run_id = new_run_id("copies", app.now(), secrets.token_hex(4))
+    request = run_request(body, app.configuration, run_id)
+    await asyncio.to_thread(_refuse_if_all_in_progress, app, request, req)
     return await start_run(req, client, COPY_BATCH, run_id, request)
 
 
-def _refuse_if_all_in_progress(known: Services, request: RunRequest, req: func.HttpRequest) -> None:
+def _refuse_if_all_in_progress(app: Services, request: RunRequest, req: func.HttpRequest) -> None:
     """Answer 409 where every copy asked for is under way already; otherwise those that are end as ``CopyInProgress``."""
-    now, runs = known.now(), []
+    now, runs = app.now(), []
     for target in request.targets:
         for model_id in request.models:
-            held = known.catalog.claims.get(target, request.kind, request.source, model_id)
-            if held is None or not held.claim.is_live(now):
+            held = app.catalog.claims.get(target, request.kind, request.source, model_id)
+            if held is None or not held.record.is_live(now):
                 return
-            runs.append(held.claim.run_id)
+            runs.append(held.record.run_id)
     addresses = [run_address(req, run_id) for run_id in dict.fromkeys(runs)]
     raise Problem(
         409,
         "CopyInProgress",
-        f"every model asked for is being copied by {', '.join(dict.fromkeys(runs))}: wait for it",
+        f"every model asked for is being copied by {', '.join(dict.fromkeys(runs))}; wait for it",
         headers={"Location": addresses[0]},
         runs=addresses,
     )

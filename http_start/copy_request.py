@@ -8,9 +8,9 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.api_versions import generation_of
-from backup.configuration import Configuration
+from backup.configuration.sections import Configuration
 from backup.document_models import Generation, Kind
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
 from http_start.body import Body, read_body
 from http_start.problems import Problem
@@ -32,23 +32,23 @@ class CopyRequest(Body):
 
 def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyRequest:
     """Return the request's body, checked against the configuration. Raises ``Problem`` that says what to change."""
-    asked = read_body(request, CopyRequest, "source, targets and models")
-    _check_resources(asked, configuration)
-    _check_models(asked, configuration)
-    return asked
+    body = read_body(request, CopyRequest, "source, targets and models")
+    _check_resources(body, configuration)
+    _check_models(body, configuration)
+    return body
 
 
-def run_request(asked: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
-    """Return what the orchestrator is told."""
+def run_request(body: CopyRequest, configuration: Configuration, run_id: str) -> RunRequest:
+    """Return the input of the orchestrator."""
     copies = configuration.copies
-    minutes = copies.deadline_minutes if asked.deadline_minutes is None else asked.deadline_minutes
+    minutes = copies.deadline_minutes if body.deadline_minutes is None else body.deadline_minutes
     return RunRequest(
         run_id=run_id,
-        source=asked.source,
-        targets=asked.targets,
-        kind=asked.kind,
-        models=asked.models,
-        target_model_id=asked.target_model_id,
+        source=body.source,
+        targets=body.targets,
+        kind=body.kind,
+        models=body.models,
+        target_model_id=body.target_model_id,
         deadline_seconds=minutes * 60,
         patience_seconds=copies.patience_seconds,
         concurrency=copies.concurrency,
@@ -74,35 +74,35 @@ def refuse_same(pointer: str, source: str, target: str) -> None:
         raise Problem(400, "SameSourceAndTarget", detail, [{"pointer": pointer, "detail": detail}])
 
 
-def _check_resources(asked: CopyRequest, configuration: Configuration) -> None:
-    targets = [(f"#/targets/{index}", name) for index, name in enumerate(asked.targets)]
-    check_resources([("#/source", asked.source), *targets], configuration)
+def _check_resources(body: CopyRequest, configuration: Configuration) -> None:
+    targets = [(f"#/targets/{index}", name) for index, name in enumerate(body.targets)]
+    check_resources([("#/source", body.source), *targets], configuration)
     for pointer, name in targets:
-        refuse_same(pointer, asked.source, name)
-    refuse_repeated("targets", asked.targets)
+        refuse_same(pointer, body.source, name)
+    refuse_repeated("targets", body.targets)
 
 
-def _check_models(asked: CopyRequest, configuration: Configuration) -> None:
-    refuse_repeated("models", asked.models)
-    versions = configuration.resource(asked.source).api_versions
-    only_v2 = asked.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
+def _check_models(body: CopyRequest, configuration: Configuration) -> None:
+    refuse_repeated("models", body.models)
+    versions = configuration.resource(body.source).api_versions
+    only_v2 = body.kind is Kind.MODEL and {generation_of(version) for version in versions} == {Generation.V2}
     pattern = V2_MODEL_ID if only_v2 else MODEL_ID
     wanted = "a model id is a UUID, as every v2 model id is" if only_v2 else WHAT_AN_ID_IS
     errors: list[dict[str, str]] = []
-    for index, model_id in enumerate(asked.models):
+    for index, model_id in enumerate(body.models):
         if pattern.fullmatch(model_id) is None:
             errors.append({"pointer": f"#/models/{index}", "detail": wanted})
         elif model_id.startswith("prebuilt-"):
             errors.append(
                 {"pointer": f"#/models/{index}", "detail": "prebuilt models are in every region and are not copied"}
             )
-    if asked.target_model_id is not None:
-        if MODEL_ID.fullmatch(asked.target_model_id) is None:
+    if body.target_model_id is not None:
+        if MODEL_ID.fullmatch(body.target_model_id) is None:
             errors.append({"pointer": "#/targetModelId", "detail": WHAT_AN_ID_IS})
-        elif asked.target_model_id.startswith("prebuilt-"):
+        elif body.target_model_id.startswith("prebuilt-"):
             detail = "ids that begin with prebuilt- are the service's own: choose another one"
             errors.append({"pointer": "#/targetModelId", "detail": detail})
-        if len(asked.models) != 1:
+        if len(body.models) != 1:
             raise Problem(
                 400,
                 "InvalidRequest",

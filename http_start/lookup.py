@@ -18,19 +18,19 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic.alias_generators import to_camel
 
-from backup.configuration_fields import NAME_PATTERN
-from backup.configuration_problems import did_you_mean, shown
+from backup.configuration.fields import NAME_PATTERN
+from backup.configuration.problems import unknown_name
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.moments import written
 from backup.names import MODEL_ID, V2_MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
-from http_start.answers import base_address, json_response, with_problems
+from http_start.answers import base_address, endpoint, json_response
 from http_start.copy_request import WHAT_AN_ID_IS
 from http_start.problems import Problem
 from http_start.query import OF_THE_PLATFORM, check_parameters, choice, whole_number, wrong_parameter
-from wiring.services import Services, services
+from wiring.services import Services
 
 blueprint = df.Blueprint()
 
@@ -40,116 +40,107 @@ MOST_ROWS = 1000
 CACHE = {"Cache-Control": "private, max-age=60"}
 
 
-@blueprint.function_name("get_model")
-@blueprint.route("models/{source}/{modelId}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@with_problems
-async def get_model(req: func.HttpRequest) -> func.HttpResponse:
+@endpoint(blueprint, "get_model", "GET", "models/{source}/{modelId}")
+async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return every place where a model can be used now, best first. ``?kind=classifier`` for a classifier."""
-    known = await asyncio.to_thread(services)
     source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
     check_parameters(req, "kind")
     kind = choice(req, "kind", Kind) or Kind.MODEL
     if MODEL_ID.fullmatch(model_id) is None:
-        raise Problem(404, "UnknownModel", f"no model can have this id: {WHAT_AN_ID_IS}")
+        raise Problem(404, "UnknownModel", f"impossible model id; {WHAT_AN_ID_IS}")
     if _NAME.fullmatch(source) is None:
-        raise Problem(404, "UnknownModel", _no_resource(known, source))
-    return await asyncio.to_thread(_look_up, known, req, source, kind, model_id)
+        raise Problem(404, "UnknownModel", _no_resource(app, source))
+    return await asyncio.to_thread(_look_up, app, req, source, kind, model_id)
 
 
-@blueprint.function_name("get_models")
-@blueprint.route("models", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@with_problems
-async def get_models(req: func.HttpRequest) -> func.HttpResponse:
+@endpoint(blueprint, "get_models", "GET", "models")
+async def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return the whole mapping, as a file to keep elsewhere. ``?source=`` for the models of one resource."""
-    known = await asyncio.to_thread(services)
     check_parameters(req, "source")
-    return await asyncio.to_thread(_mapping, known, req)
+    return await asyncio.to_thread(_mapping, app, req)
 
 
-@blueprint.function_name("get_replicas")
-@blueprint.route("replicas", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@with_problems
-async def get_replicas(req: func.HttpRequest) -> func.HttpResponse:
+@endpoint(blueprint, "get_replicas", "GET", "replicas")
+async def get_replicas(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return the matrix of models and targets, page by page. ``?source=``, ``?target=``, ``?kind=``, ``?state=`` narrow it."""
-    known = await asyncio.to_thread(services)
     check_parameters(req, "source", "target", "kind", "state", "limit", "after")
-    return await asyncio.to_thread(_matrix, known, req)
+    return await asyncio.to_thread(_matrix, app, req)
 
 
-def _look_up(known: Services, req: func.HttpRequest, source: str, kind: Kind, model_id: str) -> func.HttpResponse:
-    model_id, found = _find(known, source, kind, model_id)
+def _look_up(app: Services, req: func.HttpRequest, source: str, kind: Kind, model_id: str) -> func.HttpResponse:
+    model_id, found = _find(app, source, kind, model_id)
     if not found:
-        raise Problem(404, "UnknownModel", _why_unknown(known, source, kind, model_id))
+        raise Problem(404, "UnknownModel", _why_unknown(app, source, kind, model_id))
     body = {"source": source, "modelId": model_id, "kind": str(kind), "places": found}
     return _cacheable(req, body, _without_age(body))
 
 
-def _find(known: Services, source: str, kind: Kind, model_id: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the id that the model is known under, and its places; none where nothing usable is known."""
+def _find(app: Services, source: str, kind: Kind, model_id: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the id that the catalog has the model under, and its places; no places if none is usable."""
     # v2 writes its ids, which are UUIDs, in lower case
     spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
     for one in dict.fromkeys(spellings):
-        replicas = [each.replica for each in known.catalog.replicas.of_model(source, kind, one)]
-        found = places(source, kind, one, replicas, known.configuration.resources, known.reachability(), known.now())
+        replicas = [each.record for each in app.catalog.replicas.of_model(source, kind, one)]
+        found = places(source, kind, one, replicas, app.configuration.resources, app.reachability(), app.now())
         if found:
             return one, found
     return model_id, []
 
 
-def _why_unknown(known: Services, source: str, kind: Kind, model_id: str) -> str:
-    if not _is_source(known, source):
-        return _no_resource(known, source)
+def _why_unknown(app: Services, source: str, kind: Kind, model_id: str) -> str:
+    if not _is_source(app, source):
+        return _no_resource(app, source)
     other = Kind.CLASSIFIER if kind is Kind.MODEL else Kind.MODEL
-    its_id, found = _find(known, source, other, model_id)
+    its_id, found = _find(app, source, other, model_id)
     if found:
-        return f"{its_id} is known as a {other}, not as a {kind}: ask with ?kind={other}"
-    return f'no usable copy of {kind} {model_id} of "{source}" is known: copy it with POST /api/copies'
+        return f"{its_id} is a {other} and not a {kind}; ask with ?kind={other}"
+    return f'no usable copy of {kind} {model_id} of "{source}" is known; copy it with POST /api/copies'
 
 
-def _is_source(known: Services, name: str) -> bool:
+def _is_source(app: Services, name: str) -> bool:
     """Tell whether ``name`` is configured, or was and has left replicas of its models."""
-    return name in known.configuration.resources or next(known.catalog.replicas.of_source(name), None) is not None
+    return name in app.configuration.resources or next(app.catalog.replicas.of_source(name), None) is not None
 
 
-def _is_target(known: Services, name: str) -> bool:
+def _is_target(app: Services, name: str) -> bool:
     """Tell whether ``name`` is configured, or was and holds replicas."""
-    return name in known.configuration.resources or any(one.target == name for one in known.catalog.replicas.all())
+    return name in app.configuration.resources or any(one.target == name for one in app.catalog.replicas.all())
 
 
-def _no_resource(known: Services, name: str) -> str:
-    return f"no resource is called {shown(name)}; {did_you_mean(name, known.configuration.resources)}"
+def _no_resource(app: Services, name: str) -> str:
+    return unknown_name("resource", name, app.configuration.resources)
 
 
 def _resource(
-    known: Services, req: func.HttpRequest, parameter: str, is_one: Callable[[Services, str], bool]
+    app: Services, req: func.HttpRequest, parameter: str, is_one: Callable[[Services, str], bool]
 ) -> str | None:
     """Return the resource that a query parameter names, or ``None``. Raises ``Problem`` where there never was one of this name."""
     name: str | None = req.params.get(parameter)
-    if name is None or (_NAME.fullmatch(name) and is_one(known, name)):
+    if name is None or (_NAME.fullmatch(name) and is_one(app, name)):
         return name
-    raise wrong_parameter(parameter, _no_resource(known, name), "UnknownResource")
+    raise wrong_parameter(parameter, _no_resource(app, name), "UnknownResource")
 
 
-def _mapping(known: Services, req: func.HttpRequest) -> func.HttpResponse:
-    source = _resource(known, req, "source", _is_source)
-    table, seen, now = known.catalog.replicas, known.reachability(), known.now()
-    replicas: Iterator[Replica] = table.all() if source is None else (one.replica for one in table.of_source(source))
+def _mapping(app: Services, req: func.HttpRequest) -> func.HttpResponse:
+    source = _resource(app, req, "source", _is_source)
+    table, seen, now = app.catalog.replicas, app.reachability(), app.now()
+    replicas: Iterator[Replica] = table.all() if source is None else (one.record for one in table.of_source(source))
     models = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, lambda one: (one.source, one.kind, one.model_id)):
-        found = places(owner, kind, model_id, group, known.configuration.resources, seen, now)
+        found = places(owner, kind, model_id, group, app.configuration.resources, seen, now)
         if found:
             models.append({"source": owner, "modelId": model_id, "kind": str(kind), "places": found})
     body = {"generatedAt": written(now), "models": models}
     return _cacheable(req, body, [_without_age(model) for model in models])
 
 
-def _matrix(known: Services, req: func.HttpRequest) -> func.HttpResponse:
+def _matrix(app: Services, req: func.HttpRequest) -> func.HttpResponse:
     wanted_kind, wanted_state = choice(req, "kind", Kind), choice(req, "state", ReplicaState)
-    source = _resource(known, req, "source", _is_source)
-    target = _resource(known, req, "target", _is_target)
+    source = _resource(app, req, "source", _is_source)
+    target = _resource(app, req, "target", _is_target)
     limit = whole_number(req, "limit", PAGE, MOST_ROWS) or PAGE
-    now = known.now()
-    found, after = known.catalog.replicas.page(_position(req), limit, source)
+    now = app.now()
+    found, after = app.catalog.replicas.page(_position(req), limit, source)
     rows = [
         {**_row(one), "ageSeconds": max(0, round((now - one.verified_at).total_seconds()))}
         for one in found
@@ -183,7 +174,7 @@ def _position(req: func.HttpRequest) -> tuple[str, str] | None:
     try:
         partition, key = json.loads(base64.urlsafe_b64decode(text))
     except (ValueError, TypeError, binascii.Error):
-        raise wrong_parameter("after", "this is what nextLink holds: follow nextLink") from None
+        raise wrong_parameter("after", "invalid continuation token; use nextLink as returned") from None
     return str(partition), str(key)
 
 

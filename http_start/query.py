@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import azure.functions as func
 
-from backup.configuration_problems import path_of
+from backup.configuration.problems import path_of
 from http_start.problems import Problem
 
 OF_THE_PLATFORM = {"code", "clientid"}
@@ -21,15 +21,15 @@ def wrong_parameter(name: str, detail: str, code: str = "InvalidRequest") -> Pro
     return Problem(400, code, f"{name}: {detail}", [{"parameter": name, "detail": detail}])
 
 
-def check_parameters(request: func.HttpRequest, *known: str) -> None:
-    """Refuse query parameters other than ``known``: a misspelt one would narrow nothing, silently. Raises ``Problem``."""
-    unknown = [name for name in request.params if name not in known and name.lower() not in OF_THE_PLATFORM]
+def check_parameters(request: func.HttpRequest, *allowed: str) -> None:
+    """Refuse query parameters other than ``allowed``: a misspelt one would be ignored silently. Raises ``Problem``."""
+    unknown = [name for name in request.params if name not in allowed and name.lower() not in OF_THE_PLATFORM]
     if not unknown:
         return
-    right = f"the parameters are {', '.join(known)}" if known else "there are none here"
-    detail = f"there is no such parameter; {right}"
+    right = f"the parameters are {', '.join(allowed)}" if allowed else "this call takes none"
+    detail = f"unknown parameter; {right}"
     errors = [{"parameter": name, "detail": detail} for name in map(path_of, unknown)]
-    raise Problem(400, "UnknownParameter", "; ".join(f"{one['parameter']}: {detail}" for one in errors), errors)
+    raise Problem(400, "UnknownParameter", "; ".join(f"{error['parameter']}: {detail}" for error in errors), errors)
 
 
 def whole_number(request: func.HttpRequest, name: str, default: int, most: int) -> int:

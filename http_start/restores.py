@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import Annotated
 
@@ -11,14 +10,14 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.document_models import Kind
-from backup.messages import RestoreRequest
-from backup.names import MODEL_ID, RESTORE_RUN, restore_run_id
-from http_start.answers import with_problems
+from backup.messages.run import RestoreRequest
+from backup.names import MODEL_ID, RESTORE_RUN, new_run_id
+from http_start.answers import endpoint
 from http_start.body import Body, read_body
 from http_start.copy_request import WHAT_AN_ID_IS, check_resources, refuse_repeated
 from http_start.problems import Problem
 from http_start.starting import start_run
-from wiring.services import services
+from wiring.services import Services
 
 blueprint = df.Blueprint()
 
@@ -33,32 +32,30 @@ class RestoreBody(Body):
     dry_run: bool = False
 
 
-@blueprint.function_name("post_restores")
-@blueprint.route("restores", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@blueprint.durable_client_input(client_name="client")
-@with_problems
-async def post_restores(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+@endpoint(blueprint, "post_restores", "POST", "restores")
+async def post_restores(
+    req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
     """Start a restore: 202 with the address of its status. ``target`` is the source itself by default."""
-    known = await asyncio.to_thread(services)
-    asked = read_body(req, RestoreBody, "the name of the source, and of a target if it is another resource")
-    target = asked.target or asked.source
-    named = [("#/source", asked.source), ("#/target", asked.target)]
-    check_resources([(pointer, name) for pointer, name in named if name is not None], known.configuration)
-    refuse_repeated("models", asked.models or [])
+    body = read_body(req, RestoreBody, "the name of the source, and of a target if it is another resource")
+    target = body.target or body.source
+    named = [("#/source", body.source), ("#/target", body.target)]
+    check_resources([(pointer, name) for pointer, name in named if name is not None], app.configuration)
+    refuse_repeated("models", body.models or [])
     wrong = [
         {"pointer": f"#/models/{index}", "detail": "no model can have this id"}
-        for index, model_id in enumerate(asked.models or [])
+        for index, model_id in enumerate(body.models or [])
         if MODEL_ID.fullmatch(model_id) is None
     ]
     if wrong:
         raise Problem(400, "ImpossibleModelId", WHAT_AN_ID_IS, wrong)
-    run_id = restore_run_id(known.now(), secrets.token_hex(4))
+    run_id = new_run_id("restore", app.now(), secrets.token_hex(4))
     request = RestoreRequest(
         run_id=run_id,
-        source=asked.source,
+        source=body.source,
         target=target,
-        kind=asked.kind,
-        models=asked.models,
-        dry_run=asked.dry_run,
+        kind=body.kind,
+        models=body.models,
+        dry_run=body.dry_run,
     )
     return await start_run(req, client, RESTORE_RUN, run_id, request)

@@ -6,9 +6,9 @@ import itertools
 from datetime import datetime
 from typing import Any
 
-from backup.messages import RunRequest
+from backup.messages.run import RunRequest
 from backup.moments import written
-from backup.records import RunRecord, RunRow
+from backup.records import RunRecord, RunRow, rows_of
 from backup.states import RESUME_AT, CopyStatus, Step
 from wiring.services import Services
 
@@ -42,24 +42,19 @@ def _as_asked(row: RunRow) -> dict[str, Any]:
         "target": row.target,
         "kind": row.kind,
         "modelId": row.model_id,
-        "targetModelId": row.requested_target_model_id,
+        "targetModelId": row.target_model_id,
         "status": row.status,
-        "step": None,
         "polls": 0,
-        "code": None,
-        "message": None,
-        "apiVersion": None,
-        "verifiedAt": None,
+        **dict.fromkeys(("step", "code", "message", "apiVersion", "verifiedAt", "endedAt")),
         "startedAt": _iso(row.started_at),
-        "endedAt": None,
     }
 
 
 def _under_way(services: Services, run_id: str, row: RunRow) -> dict[str, Any]:
     held = services.catalog.claims.get(row.target, row.kind, row.source, row.model_id)
-    if held is None or (held.claim.run_id, held.claim.row) != (run_id, row.row):
+    if held is None or (held.record.run_id, held.record.row) != (run_id, row.row):
         return {"step": Step.INSPECT}
-    claim = held.claim
+    claim = held.record
     return {
         "step": RESUME_AT[claim.state],
         "polls": claim.polls,
@@ -88,11 +83,8 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
             counts=record.counts,
             findingCount=record.finding_count,
         )
-    if record.code is not None:
-        summary["code"] = record.code
-    if record.message is not None:
-        summary["message"] = record.message
-    return summary
+    reason = {"code": record.code, "message": record.message}
+    return summary | {name: value for name, value in reason.items() if value is not None}
 
 
 def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
@@ -108,18 +100,7 @@ def run_view(services: Services, record: RunRecord) -> dict[str, Any]:
 
 def pending_view(run_id: str, request: RunRequest, created: datetime) -> dict[str, Any]:
     """Return a run of which nothing is written yet: it has been accepted and waits for a worker."""
-    rows = [
-        RunRow(
-            row=0,
-            source=request.source,
-            target=target,
-            kind=request.kind,
-            model_id=model_id,
-            requested_target_model_id=request.target_model_id,
-        )
-        for target in request.targets
-        for model_id in request.models
-    ]
+    rows = rows_of(request)
     record = RunRecord(run_id=run_id, kind="copies", started_at=created, total=len(rows))
     return {**run_summary(record), "copies": [_as_asked(row) for row in rows[:FIRST_COPIES]]}
 

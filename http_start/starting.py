@@ -1,4 +1,4 @@
-"""Starting a run: the same answer whatever it is about."""
+"""Starting a run: the same answer for every kind."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from cryptography.fernet import Fernet
 
-from backup.configuration import parse_configuration
+from backup.configuration.reading import parse_configuration
 from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Store

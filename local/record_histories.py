@@ -23,7 +23,8 @@ from typing import Any
 from unittest.mock import patch
 
 from backup.document_models import Kind
-from backup.messages import BackupRequest, RestoreRequest, RunRequest
+from backup.messages.plan import BackupRequest
+from backup.messages.run import RestoreRequest, RunRequest
 from backup.names import BACKUP_RUN, COPY_BATCH, COPY_MODEL, LANE, LIST_RESOURCE, RESTORE_RUN
 from local.host import Host, ManualClock
 from local.host.protocol import Event

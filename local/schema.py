@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from backup.configuration import Configuration
+from backup.configuration.sections import Configuration
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from backup.codes import Code
-from backup.messages import ComponentRef, CopyOrder, CopyOutcome, CopyProgress, Failure, Origin
+from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, CopyProgress, Failure, Origin
 from backup.names import COPY_MODEL
 from backup.pacing import POLL_GROWTH
 from backup.states import CopyStatus
@@ -19,7 +19,7 @@ COMPONENT_WAIT_SECONDS = 10.0
 def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
     """Copy the components that the target lacks; return a ``Failure``, or ``None``."""
     if copy.progress.component_rounds >= COMPONENT_ROUNDS:
-        return Failure.of(Code.COMPONENT_FAILED, "its components were copied and are not in the target all the same")
+        return Failure.of(Code.COMPONENT_FAILED, "its components were copied but are still missing in the target")
     copy.update(component_rounds=copy.progress.component_rounds + 1)
     for component in components:
         left = (copy.deadline - copy.now).total_seconds()
@@ -34,25 +34,23 @@ def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
             code = Code.CANCELLED if outcome.status is CopyStatus.CANCELLED else Code.COMPONENT_FAILED
             return Failure.of(code, f"{component.kind} {component.model_id}: {outcome.code}: {outcome.message}")
         if outcome.target_model_id != component.model_id:
-            said = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
-            return Failure.of(Code.COMPONENT_FAILED, said)
+            message = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
+            return Failure.of(Code.COMPONENT_FAILED, message)
     return None
 
 
 def _order(order: CopyOrder, component: ComponentRef, seconds: float) -> CopyOrder:
     """Return the order for one component, derived from that of the composed model."""
     origin = order.origin and Origin(source=order.origin.source, model_id=component.model_id)
-    return order.model_copy(
-        update={
-            "kind": component.kind,
-            "model_id": component.source_id or component.model_id,
-            "target_model_id": component.model_id if component.source_id else None,
-            "own_id_only": True,
-            "origin": origin,
-            "recreate": False,
-            "subject_id": None,
-            "deadline_seconds": seconds,
-        }
+    return order.replace(
+        kind=component.kind,
+        model_id=component.source_id or component.model_id,
+        target_model_id=component.model_id if component.source_id else None,
+        own_id_only=True,
+        origin=origin,
+        recreate=False,
+        subject_id=None,
+        deadline_seconds=seconds,
     )
 
 
@@ -60,10 +58,10 @@ def _wait_for_other_run(copy: Copy) -> Steps:
     """Wait while another run copies a component, longer each time; return false where no time is left."""
     waits = copy.progress.component_waits or 0
     seconds = min(COMPONENT_WAIT_SECONDS * POLL_GROWTH ** min(waits, 20), LONGEST_WAIT_SECONDS)
-    last_look = copy.deadline - timedelta(seconds=COMPONENT_WAIT_SECONDS)
-    if copy.now >= last_look:
+    last_wake = copy.deadline - timedelta(seconds=COMPONENT_WAIT_SECONDS)
+    if copy.now >= last_wake:
         return False
-    wake = min(copy.now + timedelta(seconds=seconds), last_look)
+    wake = min(copy.now + timedelta(seconds=seconds), last_wake)
     # does not count as a round
     copy.update(component_rounds=copy.progress.component_rounds - 1, component_waits=waits + 1)
     yield from copy.sleep_until(wake)

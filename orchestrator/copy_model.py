@@ -7,14 +7,7 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 
 from backup.codes import Code, Remedy, remedy
-from backup.messages import (
-    CopyProgress,
-    DiscardInput,
-    Failure,
-    Inspected,
-    ParkInput,
-    StepDone,
-)
+from backup.messages.copy import CopyProgress, DiscardInput, Failure, Inspected, ParkInput, StepDone
 from backup.names import (
     AUTHORIZE_COPY,
     CHECK_COPY,
@@ -40,7 +33,7 @@ FRESH_STARTS = 2
 """How many more authorizations a copy may use after one came to nothing."""
 
 MOST_RESYNCS = 8
-"""How often a copy may read its claim again because a later attempt moved it on."""
+"""How often a copy may read its claim again because a later attempt of it has changed it."""
 
 
 @blueprint.function_name(COPY_MODEL)
@@ -49,21 +42,22 @@ def copy_model(context: df.DurableOrchestrationContext) -> Steps:
     """Bring one model over one route. ``CopyProgress`` (or a bare ``CopyOrder`` under ``order``) in, ``CopyOutcome`` out."""
     copy = Copy(context, CopyProgress.parse(context.get_input()))
     try:
-        yield from until_ended(copy)
+        outcome = yield from until_ended(copy)
     except HistoryFull:
         context.continue_as_new(copy.progress.to_json())
         return None
     copy.show()
-    return copy.outcome.to_json()
+    return outcome.to_json()
 
 
 def until_ended(copy: Copy) -> Steps:
-    """Take the steps, and recover from those that fail, until the copy has an outcome."""
+    """Take the steps, and recover from those that fail, until the copy has an outcome; return it."""
     while copy.outcome is None:
         try:
             yield from six_steps(copy)
         except StepFailed as failed:
             yield from recover(copy, failed.failure)
+    return copy.outcome
 
 
 def six_steps(copy: Copy) -> Steps:
@@ -120,8 +114,8 @@ def inspect(copy: Copy) -> Steps:
 def wait_for_slot(copy: Copy, not_before: datetime) -> Steps:
     """Wait for the reserved moment; return false where the wait was interrupted, to inspect again."""
     if not_before >= copy.deadline:
-        said = f"the rate limits leave no room before {not_before.isoformat()}"
-        raise StepFailed(Failure.of(Code.DEADLINE_EXCEEDED, said))
+        message = f"the rate limits allow this copy at {not_before.isoformat()}, after its deadline"
+        raise StepFailed(Failure.of(Code.DEADLINE_EXCEEDED, message))
     longest = copy.now + timedelta(seconds=LONGEST_WAIT_SECONDS)
     is_short = not_before <= longest
     yield from copy.sleep_until(min(not_before, longest), counted=not is_short, not_before=not_before)
@@ -195,12 +189,12 @@ def recover(copy: Copy, failure: Failure) -> Steps:
 
 
 def resync(copy: Copy, failure: Failure) -> None:
-    """Go back to the claim, which a later attempt of this copy has moved on."""
-    looks = (copy.progress.looks_again or 0) + 1
-    if looks > MOST_RESYNCS:
+    """Go back to the claim, which a later attempt of this copy has changed."""
+    resyncs = (copy.progress.resyncs or 0) + 1
+    if resyncs > MOST_RESYNCS:
         copy.end(failure.code, failure.message)
     else:
-        copy.update(looks_again=looks, attempt=0, step=Step.INSPECT)
+        copy.update(resyncs=resyncs, attempt=0, step=Step.INSPECT)
 
 
 def wait_for_id(copy: Copy, failure: Failure) -> Steps:
@@ -223,8 +217,8 @@ def parked_as(copy: Copy, failure: Failure) -> tuple[str, str]:
     """Return code and message of a copy that is parked because of ``failure``."""
     step, given_up = copy.progress.step, copy.progress.failure
     if step is Step.START_COPY:
-        said = f"no time is left before the deadline to find out whether the copy has started: {failure.message}"
-        return Code.STILL_COPYING, said
+        message = f"the deadline passed before it was known whether the copy has started: {failure.message}"
+        return Code.STILL_COPYING, message
     if step is Step.DISCARD and given_up is not None:
         # why the copy failed matters more than why it could not be cleaned up
         return given_up.code, given_up.message

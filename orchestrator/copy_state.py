@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
+from pydantic.alias_generators import to_camel
 
 from backup.codes import Code
-from backup.messages import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
+from backup.messages.copy import CopyOutcome, CopyProgress, Failure, StepDone, StepInput
 from backup.states import RESUME_AT, CopyStatus, Step
-from orchestrator.attempts import Steps, Waits, attempt, call
+from orchestrator.attempts import Steps, Waits, call, call_once
 
 LONGEST_WAIT_SECONDS = 300.0
 """A longer wait is interrupted, to notice a cancellation and to renew the claim's lease."""
@@ -39,7 +40,7 @@ class Copy:
         """Go on from ``progress``."""
         self.context = context
         self.started_at = progress.started_at or context.current_utc_datetime
-        self.progress = progress.model_copy(update={"started_at": self.started_at})
+        self.progress = progress.replace(started_at=self.started_at)
         self.deadline = self.started_at + timedelta(seconds=progress.order.deadline_seconds)
         self.outcome: CopyOutcome | None = None
         self._waits = Waits()
@@ -56,19 +57,19 @@ class Copy:
 
     def update(self, **changes: Any) -> None:
         """Change the progress."""
-        self.progress = self.progress.model_copy(update=changes)
+        self.progress = self.progress.replace(**changes)
 
     def advance(self, done: StepDone) -> None:
         """Go to the step that the claim's state names."""
         self.update(attempt=done.attempt, target_model_id=done.target_model_id, step=RESUME_AT[done.state])
 
     def run(self, activity: str, kind: type[StepInput] = StepInput, **extra: Any) -> Steps:
-        """Run an activity, retried as its failures allow; return its envelope. Raises ``StepFailed``."""
+        """Call an activity, again and again as its failures allow; return its envelope. Raises ``StepFailed``."""
         step = self.progress.step
         patience = self.progress.order.patience_seconds
         # cleaning up and recording are allowed some time beyond the deadline
         grace = timedelta(seconds=patience if step in {Step.DISCARD, Step.RECORD} else 0)
-        envelope = yield from attempt(
+        envelope = yield from call(
             self.context,
             activity,
             lambda: self._input(kind, **extra),
@@ -83,8 +84,8 @@ class Copy:
         return envelope
 
     def run_once(self, activity: str, kind: type[StepInput], **extra: Any) -> Steps:
-        """Run an activity once, whatever comes of it."""
-        return call(self.context, activity, self._input(kind, **extra))
+        """Call an activity once, and ignore how it ends."""
+        return call_once(self.context, activity, self._input(kind, **extra))
 
     def sleep_until(self, wake: datetime, *, counted: bool = True, **shown: Any) -> Steps:
         """Wait on a durable timer, and say so in the custom status. Raises ``HistoryFull`` when the history is long."""
@@ -121,11 +122,7 @@ class Copy:
             "modelId": order.model_id,
             "targetModelId": progress.target_model_id,
             "polls": progress.polls,
-            "nextPollAt": facts.get("next_poll_at"),
-            "notBefore": facts.get("not_before"),
-            "nextAttemptAt": facts.get("next_attempt_at"),
-            "percent": facts.get("percent"),
-            "code": facts.get("code"),
+            **{to_camel(name): fact for name, fact in facts.items()},
         }
         if self.outcome is not None:
             status.update(step=str(Step.DONE), status=self.outcome.status, code=self.outcome.code)

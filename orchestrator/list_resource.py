@@ -1,13 +1,13 @@
-"""One list of one resource, read page by page into the catalog, at the pace that the resource allows."""
+"""One list of one resource, read page by page into the catalog, at the pace of its rate limits."""
 
 from __future__ import annotations
 
 import azure.durable_functions as df
 
-from backup.messages import PageInput, PageRead
+from backup.messages.plan import PageInput, PageRead
 from backup.names import LIST_PAGE, LIST_RESOURCE
 from backup.states import Step
-from orchestrator.attempts import HistoryFull, Steps, Waits, attempt
+from orchestrator.attempts import HistoryFull, Steps, Waits, call
 
 blueprint = df.Blueprint()
 
@@ -22,13 +22,12 @@ def list_resource(context: df.DurableOrchestrationContext) -> Steps:
     waits = Waits()
     try:
         for _ in range(PAGES_PER_HISTORY):
-            envelope = yield from attempt(
+            envelope = yield from call(
                 context,
                 LIST_PAGE,
-                lambda: page,  # noqa: B023 - called before the loop goes on
+                lambda: page,  # noqa: B023 - called in this round of the loop
                 step=Step.INSPECT,
                 patience=page.patience_seconds,
-                deadline=None,
                 waits=waits,
             )
             if not envelope["ok"]:
@@ -36,13 +35,13 @@ def list_resource(context: df.DurableOrchestrationContext) -> Steps:
             read = PageRead.parse(envelope)
             if read.next_page is None:
                 return {"ok": True, "resource": page.listing.resource, "count": read.count}
-            page = page.model_copy(update={"number": page.number + 1, "page": read.next_page, "count": read.count})
+            page = page.replace(number=page.number + 1, page=read.next_page, count=read.count)
             context.set_custom_status({"resource": page.listing.resource, "pages": page.number, "models": page.count})
             if read.not_before is not None and read.not_before > context.current_utc_datetime:
                 waits.count()
                 yield context.create_timer(read.not_before)
     except HistoryFull:
-        # a page that is read again is kept once
+        # reading a page again changes nothing
         pass
     context.continue_as_new(page.to_json())
     return None

@@ -5,7 +5,7 @@ into the durable history. The search for secrets must find both.
 import json
 from typing import Any
 
-from backup.messages import StepDone
+from backup.messages.copy import StepDone
 from claims.step import StepContext
 from function_app import app as app
 from wiring.sealing import Sealer

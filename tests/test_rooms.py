@@ -96,41 +96,43 @@ def functions_by_trigger() -> dict[str, set[str]]:
     return found
 
 
-def constants_given_to(method: str) -> dict[str, str]:
-    """Names in ``backup.names`` that orchestrators hand to ``method``, directly or through ``call`` and ``attempt``."""
-    found = {}
-    for path in (ROOT / "orchestrator").rglob("*.py"):
-        for call in calls(path):
-            through = {"call", "attempt", "_persist", "_attempt", "_step"} if method == "call_activity" else set()
-            if called_name(call) not in {method, *through}:
-                continue
-            for argument in call.args:
-                if isinstance(argument, ast.Name) and argument.id.isupper():
-                    found[argument.id] = where(path, argument)
-                assert not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)), where(path, call)
-    return found
+FUNCTION_NAMES = {
+    constant: value
+    for constant, value in vars(names).items()
+    if constant.isupper() and isinstance(value, str) and re.fullmatch("[a-z_]+", value)
+}
+CALLS_BY_NAME = {"call_activity", "call_sub_orchestrator", "call", "call_once", "record", "run", "run_once"}
+"""The SDK's methods, and the functions of ``orchestrator`` that hand a name on to them."""
 
 
-@pytest.mark.parametrize(
-    ("method", "trigger"),
-    [("call_activity", "activityTrigger"), ("call_sub_orchestrator", "orchestrationTrigger")],
-)
-def test_what_orchestrators_call_by_name_exists(method: str, trigger: str) -> None:
-    called = constants_given_to(method)
-    assert called, f"no {method} with a name of backup.names was found in orchestrator/"
-    known = functions_by_trigger()[trigger]
-    missing = {f"{place}: {name}" for name, place in called.items() if getattr(names, name) not in known}
-    assert missing == set()
+def called_by_orchestrators() -> set[str]:
+    """The functions that ``orchestrator`` refers to by a constant of ``backup.names``."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "orchestrator").rglob("*.py")]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {value for constant, value in FUNCTION_NAMES.items() if constant in used}
 
 
-def test_every_name_that_is_shared_belongs_to_a_function() -> None:
-    shared = {
-        value
-        for name, value in vars(names).items()
-        if name.isupper() and isinstance(value, str) and re.fullmatch("[a-z_]+", value)
-    }
+def test_orchestrators_call_every_activity_that_exists() -> None:
     functions = functions_by_trigger()
-    assert shared == functions["activityTrigger"] | functions["orchestrationTrigger"]
+    assert called_by_orchestrators() - functions["orchestrationTrigger"] == functions["activityTrigger"]
+
+
+def test_orchestrators_call_by_constants_only() -> None:
+    """A name that is written out could be misspelt; every constant belongs to a function (below)."""
+    found = [
+        where(path, argument)
+        for path in (ROOT / "orchestrator").rglob("*.py")
+        for call in calls(path)
+        if called_name(call) in CALLS_BY_NAME
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+    assert found == []
+
+
+def test_every_shared_name_belongs_to_a_function() -> None:
+    functions = functions_by_trigger()
+    assert set(FUNCTION_NAMES.values()) == functions["activityTrigger"] | functions["orchestrationTrigger"]
 
 
 def inside_the_sdk(path: Path) -> Iterator[str]:

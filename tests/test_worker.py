@@ -160,7 +160,6 @@ INPUTS: dict[str, Any] = {
     "claim_plan": BACKUP,
     "list_page": PAGE,
     "make_plan": {"request": BACKUP},
-    "fail_run": {"runId": "nightly-1", "plan": "nightly", "code": "Cancelled", "message": "it was asked for"},
     "plan_restore": RESTORE,
     "delete_replica": STEP,
     "check_replica": STEP,
@@ -253,7 +252,7 @@ def test_every_activity_answers(invoked: dict[str, Any]) -> None:
     activities = {name: invoked[name] for name in ACTIVITIES}
     assert {name: call["error"] for name, call in activities.items() if not call["ok"]} == {}
     assert [name for name, call in activities.items() if "ok" not in call["returned"]] == []
-    assert activities["open_run"]["returned"] == {"ok": True, "total": 1}
+    assert activities["open_run"]["returned"] == {"ok": True, "total": 1, "concurrency": 1}
     assert activities["inspect_models"]["returned"]["code"] == "Unreachable"
 
 

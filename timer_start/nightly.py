@@ -11,22 +11,16 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from catalog.store import CatalogUnavailable
 from wiring.events import Event, emit
+from wiring.orchestrations import ENDED
 from wiring.services import ConfigurationInvalid, Services, services
 
 blueprint = df.Blueprint()
 
 _logger = logging.getLogger(__name__)
-
-DEAD = {
-    df.OrchestrationRuntimeStatus.Completed,
-    df.OrchestrationRuntimeStatus.Failed,
-    df.OrchestrationRuntimeStatus.Terminated,
-    df.OrchestrationRuntimeStatus.Canceled,
-}
 
 
 @blueprint.function_name("start_nightly_backups")
@@ -39,14 +33,14 @@ async def start_nightly_backups(timer: func.TimerRequest, client: df.DurableOrch
     late (``past_due``), for the moment that was missed.
     """
     try:
-        known = await asyncio.to_thread(services)
+        app = await asyncio.to_thread(services)
     except ConfigurationInvalid:
         _logger.exception("the nightly backups cannot start")
         raise
-    moment = scheduled_moment(timer, known.now())
-    for plan in known.configuration.plans:
+    moment = scheduled_moment(timer, app.now())
+    for plan in app.configuration.plans:
         try:
-            await _start(known, client, plan, moment, past_due=timer.past_due)
+            await _start(app, client, plan, moment, past_due=timer.past_due)
         except CatalogUnavailable:
             _logger.exception("plan %s cannot start", plan)
 
@@ -66,19 +60,19 @@ def scheduled_moment(timer: func.TimerRequest, now: datetime) -> datetime:
 
 
 async def _start(
-    known: Services, client: df.DurableOrchestrationClient, plan: str, moment: datetime, *, past_due: bool
+    app: Services, client: df.DurableOrchestrationClient, plan: str, moment: datetime, *, past_due: bool
 ) -> None:
     run_id = plan_run_id(plan, moment)
     # starting a finished id again would replace its history, so it is looked for first
     if await client.get_status(run_id):
         emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason="it was started already")
         return
-    holder = await asyncio.to_thread(known.catalog.plans.holder, plan, known.now())
+    holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
     if holder is not None:
         status = await client.get_status(holder)
-        if not (status and status.runtime_status in DEAD):
+        if not (status and status.runtime_status in ENDED):
             emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason=f"run {holder} is under way")
             return
-    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder, scheduled_at=moment)
+    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder)
     await client.start_new(BACKUP_RUN, instance_id=run_id, client_input=request.to_json())
     emit(Event.RUN_SCHEDULED, run=run_id, plan=plan, pastDue=past_due)

@@ -61,6 +61,6 @@ WARNINGS = {
 
 def emit(event: Event, **fields: Any) -> None:
     """Write one event. ``fields`` hold names, ids, codes and numbers; a field that is ``None`` is left out."""
-    known = {name: value for name, value in fields.items() if value is not None}
+    present = {name: value for name, value in fields.items() if value is not None}
     level = logging.WARNING if event in WARNINGS else logging.INFO
-    _logger.log(level, "%s", json.dumps({"event": event, **known}, default=str, ensure_ascii=False))
+    _logger.log(level, "%s", json.dumps({"event": event, **present}, default=str, ensure_ascii=False))

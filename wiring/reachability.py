@@ -1,4 +1,4 @@
-"""What our last call to each resource came to: noted with every call, written to the catalog when it changes."""
+"""The result of the app's last call to each resource: noted with every call, written to the catalog when it changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backup.lookup import REACHABLE
-from catalog.reachability import REFRESH, ReachabilityTable
+from catalog.resources import REFRESH, ReachabilityTable
 from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
@@ -55,7 +55,7 @@ class Reachability:
 
 
 class WatchedTransport(Transport):
-    """A transport that tells what each call came to."""
+    """A transport that reports the result of each call."""
 
     def __init__(self, note: Callable[[str, str], None], *args: Any, **kwargs: Any) -> None:
         """Tell ``note`` the resource and its state: ``reachable``, or the code of what is wrong with the way to it."""
@@ -74,9 +74,9 @@ class WatchedTransport(Transport):
 
 
 def _is_failing(answer: Answer) -> bool:
-    """Tell whether an answer says that the resource does not work: for us, and so for whoever else asks it.
+    """Tell whether an answer says that the resource does not work, for every caller.
 
-    401, 403 and 429 are about our key and our pace, and 410 about a version. v2 answers 500 with the code 1999 to a copy of a model that
+    401, 403 and 429 are about the app's key and pace, and 410 about a version. v2 answers 500 with the code 1999 to a copy of a model that
     it does not have (recorded).
     """
-    return answer.status >= 500 and answer.fault().code != "1999"
+    return answer.status >= 500 and answer.reported_error().code != "1999"

@@ -20,7 +20,7 @@ class SealingKeysInvalid(ValueError):
 
 
 class SealingKeyUnknown(Exception):
-    """No key of ours opens this: it was sealed by a worker with a newer or an older key, or it was tampered with."""
+    """No configured key opens this: a worker with a newer or older key sealed it, or it was tampered with."""
 
 
 class Sealer:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backup.configuration import Configuration, ConfigurationError, Resource, parse_configuration
+from backup.configuration.problems import ConfigurationError
+from backup.configuration.reading import parse_configuration
+from backup.configuration.sections import Configuration, Resource
 from backup.document_models import Kind
 from backup.moments import written
 from catalog.catalog import Catalog
@@ -37,7 +39,7 @@ SEALING_SETTING = "SEALING_KEYS"
 
 
 class ConfigurationInvalid(Exception):
-    """The app cannot work with what it was told. The message names the file or setting, what is wrong, and what would be right."""
+    """The app cannot work with its settings. The message names the file or setting, what is wrong, and what would be right."""
 
 
 def utc_now() -> datetime:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from backup.api_versions import (
@@ -12,9 +10,7 @@ from backup.api_versions import (
     generation_of,
     generation_of_model,
     has_kind,
-    is_retired,
     newest_common,
-    retires_on,
 )
 from backup.document_models import Generation, Kind
 
@@ -32,7 +28,8 @@ from backup.document_models import Generation, Kind
         ("2027-01-31-preview", Generation.V4),
     ],
 )
-def test_every_version_that_may_be_configured_has_its_contract(api_version: str, generation: Generation) -> None:
+def test_every_version_that_may_be_configured(api_version: str, generation: Generation) -> None:
+    """Every version that may be configured has its contract."""
     assert generation_of(api_version) is generation
 
 
@@ -51,7 +48,8 @@ def test_every_version_that_may_be_configured_has_its_contract(api_version: str,
         "\uff12\uff10\uff12\uff15-06-30",
     ],
 )
-def test_a_version_that_cannot_work_is_refused_with_the_ones_that_can(api_version: str) -> None:
+def test_version_that_cannot_work_is_refused(api_version: str) -> None:
+    """A version that cannot work is refused with the ones that can."""
     with pytest.raises(ValueError) as caught:
         generation_of(api_version)
     assert all(version in str(caught.value) for version in SUPPORTED_VERSIONS)
@@ -73,30 +71,9 @@ def test_a_version_that_cannot_work_is_refused_with_the_ones_that_can(api_versio
         ("2024-99-99", None),
     ],
 )
-def test_models_built_with_a_preview_go_by_the_contract_of_their_time(
-    built_with: str, generation: Generation | None
-) -> None:
+def test_models_built_with_preview_go_by_contract(built_with: str, generation: Generation | None) -> None:
+    """Models built with a preview go by the contract of their time."""
     assert generation_of_model(built_with) is generation
-
-
-@pytest.mark.parametrize(
-    ("api_version", "last_day", "first_day_without"),
-    [
-        ("v2.0-preview", date(2026, 8, 30), date(2026, 8, 31)),
-        ("v2.0", date(2026, 8, 30), date(2026, 8, 31)),
-        ("v2.1", date(2027, 9, 14), date(2027, 9, 15)),
-        ("2022-08-31", date(2029, 3, 29), date(2029, 3, 30)),
-    ],
-)
-def test_a_version_is_retired_from_its_day_on(api_version: str, last_day: date, first_day_without: date) -> None:
-    assert not is_retired(api_version, last_day)
-    assert is_retired(api_version, first_day_without)
-
-
-@pytest.mark.parametrize("api_version", ["2023-07-31", "2024-11-30", "2030-01-01"])
-def test_a_version_without_an_announced_end_has_none(api_version: str) -> None:
-    assert retires_on(api_version) is None
-    assert not is_retired(api_version, date(2099, 1, 1))
 
 
 @pytest.mark.parametrize(

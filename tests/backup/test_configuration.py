@@ -7,7 +7,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from backup.configuration import Configuration, ConfigurationError, OnChange, parse_configuration
+from backup.configuration.problems import ConfigurationError
+from backup.configuration.reading import parse_configuration
+from backup.configuration.sections import Configuration, OnChange
 from backup.document_models import Kind
 from local.schema import configuration_schema
 
@@ -43,7 +45,8 @@ def plan(**fields: object) -> Change:
     return lambda document: document["plans"][PLAN].update(fields)
 
 
-def test_the_sample_is_a_configuration_and_says_what_it_seems_to_say() -> None:
+def test_sample_is_a_valid_configuration() -> None:
+    """The sample is a configuration and says what it seems to say."""
     configuration = parse_configuration(SAMPLE, "backup.sample.json")
     assert configuration.resource(WEST).api_versions == ("v2.1", "2023-07-31", "2024-11-30")
     assert configuration.resource(NORTH).managed_identity is not None
@@ -149,7 +152,7 @@ def test_a_region_may_be_in_upper_case() -> None:
             "number",
             "quotes",
         ),
-        (resource(WEST, colour="red"), f"resources.{WEST}.colour", "no such field", "spelling"),
+        (resource(WEST, colour="red"), f"resources.{WEST}.colour", "unknown field", "spelling"),
         (lambda d: d["resources"][WEST].pop("region"), f"resources.{WEST}.region", "missing", "add it"),
         (
             lambda d: d["resources"].update({"West Europe": d["resources"].pop(EAST)}),
@@ -177,9 +180,8 @@ def test_a_region_may_be_in_upper_case() -> None:
         (plan(retention=[]), f"plans.{PLAN}.retention", "not an object", "{ … }"),
     ],
 )
-def test_a_mistake_is_named_with_its_field_and_what_would_be_right(
-    change: Change, field: str, wrong: str, right: str
-) -> None:
+def test_mistake_is_named_with_its_field(change: Change, field: str, wrong: str, right: str) -> None:
+    """A mistake is named with its field and what would be right."""
     (problem,) = problems_after(change)
     assert problem[0] == field
     assert wrong in problem[1]
@@ -221,7 +223,8 @@ def test_a_wrong_field_hides_no_name_that_leads_nowhere(wrong_field: Change) -> 
     ]
 
 
-def test_a_wrong_field_of_a_resource_hides_nothing_about_its_others() -> None:
+def test_wrong_field_of_resource_hides_nothing() -> None:
+    """A wrong field of a resource hides nothing about its others."""
     wrong = {"region": "West Europe", "keySetting": None, "apiVersions": ["v2.1", "v2.1"]}
     fields = [field for field, _, _ in problems_after(resource(WEST, **wrong))]
     assert fields == [f"resources.{WEST}.region", f"resources.{WEST}", f"resources.{WEST}.apiVersions"]
@@ -265,12 +268,14 @@ def test_two_resources_cannot_be_one_account(field: str) -> None:
         ('{"plans": {}, "plans": {}}', '"plans" occurs twice'),
     ],
 )
-def test_what_is_not_a_configuration_at_all_is_refused_with_words(text: str, words: str) -> None:
+def test_what_is_not_configuration_at_all_is_refused(text: str, words: str) -> None:
+    """What is not a configuration at all is refused with words."""
     with pytest.raises(ConfigurationError, match=words):
         parse_configuration(text, "backup.json")
 
 
-def test_a_byte_order_mark_from_a_windows_editor_does_no_harm() -> None:
+def test_byte_order_mark() -> None:
+    """A byte order mark from a windows editor does no harm."""
     assert parse_configuration("\N{BYTE ORDER MARK}" + SAMPLE, "backup.json").plans
 
 
@@ -295,7 +300,8 @@ def test_a_byte_order_mark_from_a_windows_editor_does_no_harm() -> None:
         plan(retention={"graceDays": PASTED_KEY}),
     ],
 )
-def test_a_key_pasted_into_the_file_is_not_repeated_in_the_error(change: Change) -> None:
+def test_key_pasted_into_file_is_not_repeated_in_error(change: Change) -> None:
+    """A key pasted into the file is not repeated in the error."""
     document = sample()
     change(document)
     with pytest.raises(ConfigurationError) as caught:
@@ -308,7 +314,8 @@ def test_a_key_pasted_into_the_file_is_not_repeated_in_the_error(change: Change)
     assert f"input_value={PASTED_KEY!r}" not in str(raw.value)
 
 
-def test_a_pasted_key_is_recognised_and_the_way_out_is_told() -> None:
+def test_pasted_key_is_recognised_and_way_out_is_told() -> None:
+    """A pasted key is recognised and the way out is told."""
     (problem,) = problems_after(resource(WEST, keySetting=PASTED_KEY))
     assert "looks like a key itself" in problem[1]
     assert "regenerate" in problem[2]
@@ -316,7 +323,8 @@ def test_a_pasted_key_is_recognised_and_the_way_out_is_told() -> None:
     assert "keySetting" in problem[2]
 
 
-def test_encryption_downgrade_is_allowed_only_on_the_route_that_says_so() -> None:
+def test_encryption_downgrade_is_allowed_only_on_route() -> None:
+    """Encryption downgrade is allowed only on the route that says so."""
     document = sample()
     document["routes"] = [{"source": WEST, "target": EAST, "allowEncryptionDowngrade": True}]
     configuration = parse_configuration(json.dumps(document), "f")
@@ -325,7 +333,8 @@ def test_encryption_downgrade_is_allowed_only_on_the_route_that_says_so() -> Non
     assert not configuration.allows_encryption_downgrade(WEST, NORTH)
 
 
-def test_an_unknown_resource_is_refused_with_the_names_that_there_are() -> None:
+def test_unknown_resource_is_refused() -> None:
+    """An unknown resource is refused with the names that there are."""
     with pytest.raises(LookupError, match=WEST):
         parse_configuration(SAMPLE, "f").resource("forms-westeurop")
 
@@ -336,11 +345,13 @@ def test_a_configuration_cannot_be_changed() -> None:
         configuration.copies.concurrency = 9  # type: ignore[misc]  # it is frozen: this is what is tested
 
 
-def test_the_schema_in_the_repository_is_the_one_of_the_code() -> None:
+def test_schema_in_repository_is_one_of_code() -> None:
+    """The schema in the repository is the one of the code."""
     assert (ROOT / "backup.schema.json").read_text(encoding="utf-8") == configuration_schema(), "run: make schema"
 
 
-def test_the_schema_accepts_the_sample_and_describes_every_field() -> None:
+def test_schema_accepts_sample() -> None:
+    """The schema accepts the sample and describes every field."""
     schema = json.loads(configuration_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(sample(), schema)

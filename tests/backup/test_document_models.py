@@ -34,7 +34,8 @@ json_values = st.recursive(
         ({"b": 1, "a": 1}, {"a": 2, "b": 2}, "a is 2 instead of 1"),
     ],
 )
-def test_the_first_difference_is_named_with_its_path_and_both_values(expected: Any, found: Any, said: str) -> None:
+def test_first_difference_is_named_with_its_path(expected: Any, found: Any, said: str) -> None:
+    """The first difference is named with its path and both values."""
     assert first_difference(expected, found) == said
 
 
@@ -45,7 +46,8 @@ def test_a_long_value_does_not_flood_the_message() -> None:
 
 
 @given(json_values)
-def test_equal_content_has_no_difference_and_one_digest_whatever_the_order_of_its_keys(value: Any) -> None:
+def test_equal_content_has_no_difference(value: Any) -> None:
+    """Equal content has no difference and one digest whatever the order of its keys."""
     content = {"z": value, "a": [value]}
     turned = {"a": [value], "z": value}
     assert first_difference(content, turned) is None
@@ -53,7 +55,8 @@ def test_equal_content_has_no_difference_and_one_digest_whatever_the_order_of_it
 
 
 @given(json_values, json_values)
-def test_a_difference_is_found_if_and_only_if_digests_differ(left: Any, right: Any) -> None:
+def test_difference_and_digest_agree(left: Any, right: Any) -> None:
+    """A difference is found if and only if digests differ."""
     if content_digest({"x": left}) == content_digest({"x": right}):
         assert first_difference({"x": left}, {"x": right}) is None
     elif left != right:
@@ -85,6 +88,7 @@ def test_a_new_description_is_no_new_version_of_a_model() -> None:
     assert summary(description="new words", tags={"a": "b"}).fingerprint() == summary().fingerprint()
 
 
-def test_an_authorization_shown_in_a_log_does_not_show_its_token() -> None:
+def test_authorization_shown_in_log() -> None:
+    """An authorization shown in a log does not show its token."""
     shown = CopyAuthorization("t-1", datetime(2026, 1, 1, tzinfo=UTC), {"accessToken": "very-secret"})
     assert "very-secret" not in f"{shown} {shown!r}"

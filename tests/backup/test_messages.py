@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import messages
+import backup.messages.copy
+import backup.messages.plan
+import backup.messages.run
 from backup.codes import MEANINGS, Code, Remedy, copy_failure_code, remedy
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, CopyProgress, DiscardInput, Failure, LaneInput, Message, StepInput
+from backup.messages import Message
+from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress, DiscardInput, Failure, StepInput
+from backup.messages.run import LaneInput
 from backup.states import CopyStatus, Step
 
 # the two things that the service said under the one code "2024" (recorded 2022)
@@ -78,16 +82,19 @@ def test_a_message_arrives_as_it_left(message: Message) -> None:
 
 
 @given(orders)
-def test_a_message_that_was_encoded_twice_is_read_all_the_same(order: CopyOrder) -> None:
+def test_message_encoded_twice_is_read(order: CopyOrder) -> None:
+    """A message that was encoded twice is read all the same."""
     assert CopyOrder.parse(json.dumps(order.to_json())) == order
 
 
 @given(anything)
-def test_a_field_of_a_newer_version_does_not_stop_work_under_way(message: Message) -> None:
+def test_field_of_newer_version_does_not_stop_work(message: Message) -> None:
+    """A field of a newer version does not stop work under way."""
     assert type(message).parse({**message.to_json(), "fromTomorrow": {"x": 1}}) == message
 
 
-def test_names_on_the_wire_are_camel_case_and_absent_rather_than_null() -> None:
+def test_names_on_wire_are_camel_case() -> None:
+    """Names on the wire are camel case and absent rather than null."""
     failure = Failure.of(Code.THROTTLED, "wait", retry_after=7.0)
     assert failure.to_json() == {
         "ok": False,
@@ -98,7 +105,8 @@ def test_names_on_the_wire_are_camel_case_and_absent_rather_than_null() -> None:
     }
 
 
-def test_a_message_that_cannot_be_read_is_refused_rather_than_half_read() -> None:
+def test_message_that_cannot_be_read_is_refused() -> None:
+    """A message that cannot be read is refused rather than half read."""
     with pytest.raises(ValueError, match="modelId"):
         StepInput.parse({"order": {"runId": "r"}, "owner": "me"})
 
@@ -106,7 +114,8 @@ def test_a_message_that_cannot_be_read_is_refused_rather_than_half_read() -> Non
 def test_every_envelope_says_whether_it_is_one_of_success() -> None:
     envelopes = [
         kind
-        for kind in vars(messages).values()
+        for room in (backup.messages.copy, backup.messages.plan, backup.messages.run)
+        for kind in vars(room).values()
         if isinstance(kind, type) and issubclass(kind, Message) and "ok" in kind.model_fields
     ]
     assert {kind.__name__ for kind in envelopes if kind.model_fields["ok"].default is False} == {"Failure"}
@@ -116,6 +125,7 @@ def test_every_envelope_says_whether_it_is_one_of_success() -> None:
 def test_every_code_has_a_meaning_with_advice() -> None:
     assert set(MEANINGS) == set(Code)
     assert all(meaning.means and meaning.advice for meaning in MEANINGS.values())
+    assert all(meaning.advice.startswith("none: ") for meaning in MEANINGS.values() if meaning.advice[:4] == "none")
 
 
 @given(st.sampled_from(Code))
@@ -123,7 +133,8 @@ def test_only_codes_that_are_waited_out_are_retryable(code: Code) -> None:
     assert Failure.of(code, "").retryable is (remedy(code) is Remedy.WAIT)
 
 
-def test_a_code_of_another_version_of_the_app_ends_the_copy_instead_of_looping() -> None:
+def test_code_of_another_version_of_app_ends_copy() -> None:
+    """A code of another version of the app ends the copy instead of looping."""
     assert remedy("FromTomorrow") is Remedy.END
 
 
@@ -151,7 +162,6 @@ def test_a_code_of_another_version_of_the_app_ends_the_copy_instead_of_looping()
         (None, None, Code.COPY_FAILED),
     ],
 )
-def test_a_failed_copy_is_told_apart_by_what_the_service_says(
-    code: str | None, message: str | None, expected: Code
-) -> None:
+def test_failed_copy_is_told_apart(code: str | None, message: str | None, expected: Code) -> None:
+    """A failed copy is told apart by what the service says."""
     assert copy_failure_code(code, message) is expected

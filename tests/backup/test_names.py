@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.names import MODEL_ID, RUN_ID, V2_MODEL_ID, copies_run_id, fallback_ids
+from backup.names import MODEL_ID, RUN_ID, V2_MODEL_ID, fallback_ids, new_run_id
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,16 @@ def test_v2_ids_are_uuids(text: str, possible: bool) -> None:
     assert (V2_MODEL_ID.fullmatch(text) is not None) is possible
 
 
-def test_a_run_id_says_when_it_was_asked_for_and_is_safe_in_addresses_and_storage_keys() -> None:
-    run_id = copies_run_id(datetime(2026, 11, 23, 9, 5, 59, tzinfo=UTC), "0a1b2c3d")
+def test_run_id_says_when_it_was_asked_for_and_is_safe() -> None:
+    """A run id says when it was asked for and is safe in addresses and storage keys."""
+    run_id = new_run_id("copies", datetime(2026, 11, 23, 9, 5, 59, tzinfo=UTC), "0a1b2c3d")
     assert run_id.lower() == "copies-20261123t0905-0a1b2c3d"
     assert RUN_ID.fullmatch(run_id)
 
 
 @given(st.from_regex(r"\A[a-zA-Z0-9][a-zA-Z0-9._~-]{1,63}\Z"), st.integers(1, 20))
-def test_fallback_ids_are_possible_ids_that_differ_and_come_after_the_id_asked_for(wanted: str, count: int) -> None:
+def test_fallback_ids_are_possible_ids_that_differ(wanted: str, count: int) -> None:
+    """Fallback ids are possible ids that differ and come after the id asked for."""
     ids = fallback_ids(wanted, count)
     assert ids[0] == wanted
     assert len(ids) == count

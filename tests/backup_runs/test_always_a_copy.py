@@ -13,8 +13,7 @@ from backup.lookup import places
 from catalog.sqlite import SqliteStore
 from catalog.store import Row, Store, Table
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
-
-from .conftest import MakeNights, Nights, mixed_models
+from tests.nights import MakeNights, Nights, mixed_models
 
 MODEL = "invoices"
 
@@ -52,19 +51,24 @@ class Witness:
         self.wrong: list[str] = []
 
     def look(self) -> None:
-        services = self._stage.services
-        known = [one.replica for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
-        found = places(SOURCE, Kind.MODEL, MODEL, known, services.configuration.resources, {}, services.now())
         self.looks += 1
         for resource in self._resources:
-            there = [place["modelId"] for place in found if place["resource"] == resource]
-            if not there:
+            named = self._named(resource)
+            if not named:
                 self.wrong.append(f"nothing is named in {resource}")
-            for model_id in there:
+            for model_id in named:
                 model = self._stage.resource(resource).model(model_id)
-                if model is None or model.state != "ready":
+                # another thread may have announced and made a deletion since the lookup
+                if (model is None or model.state != "ready") and model_id in self._named(resource):
                     self.wrong.append(f"{model_id} is named in {resource} and is not there")
-                self.named.add(model_id)
+            self.named.update(named)
+
+    def _named(self, resource: str) -> list[str]:
+        """Return the ids under which a lookup names the model in a resource."""
+        services = self._stage.services
+        replicas = [stored.record for stored in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        found = places(SOURCE, Kind.MODEL, MODEL, replicas, services.configuration.resources, {}, services.now())
+        return [place["modelId"] for place in found if place["resource"] == resource]
 
 
 def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nights, WatchedStore]:
@@ -76,7 +80,8 @@ def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nig
     return make_stage(store=same, **options), store
 
 
-def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeNights, tmp_path: Path) -> None:
+def test_good_copy_is_named_at_every_moment(make_stage: MakeNights, tmp_path: Path) -> None:
+    """A good copy is named at every moment of a replacement."""
     stage, store = watched(make_stage, tmp_path)
     stage.backup()
     witness = Witness(stage, (SOURCE, TARGET, SECOND_TARGET))
@@ -94,9 +99,8 @@ def test_a_good_copy_is_named_at_every_moment_of_a_replacement(make_stage: MakeN
     assert witness.named >= {MODEL, f"{MODEL}.2"}
 
 
-def test_a_good_copy_is_named_while_a_part_of_a_composed_model_takes_its_place(
-    make_stage: MakeNights, tmp_path: Path
-) -> None:
+def test_good_copy_is_named_while_part(make_stage: MakeNights, tmp_path: Path) -> None:
+    """A good copy is named while a part of a composed model takes its place."""
     stage, store = watched(make_stage, tmp_path, models=mixed_models()[2:], targets=[SECOND_TARGET])
     stage.backup()
     stage.retrain(MODEL)
@@ -111,9 +115,8 @@ def test_a_good_copy_is_named_while_a_part_of_a_composed_model_takes_its_place(
 
 
 @pytest.mark.parametrize("on_change", ["replace", "recreate"])
-def test_the_source_is_named_while_its_copies_are_lost_or_made_anew(
-    make_stage: MakeNights, tmp_path: Path, on_change: str
-) -> None:
+def test_source_is_named_while_its_copies_are_lost(make_stage: MakeNights, tmp_path: Path, on_change: str) -> None:
+    """The source is named while its copies are lost or made anew."""
     stage, store = watched(make_stage, tmp_path, plan={"onChange": on_change})
     stage.backup()
     witness = Witness(stage, (SOURCE,))

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from activities import authorize_copy, start_copy
-from backup.messages import Message, StepInput
+from backup.claim import Claim
+from backup.messages.copy import StepInput
 from backup.states import ReplicaState
+from catalog.store import Stored
+from claims.step import StepContext
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v4_composed_model, v4_model
+from tests.nights import MakeNights, Nights, mixed_models, reasons
 from wiring.services import Services
-
-from .conftest import MakeNights, Nights, mixed_models, reasons
 
 PART, WHOLE = "invoices", "mail"
 
@@ -49,7 +51,8 @@ def the_failed_row(run: dict[str, Any]) -> dict[str, Any]:
     return failed
 
 
-def test_a_part_whose_id_was_lost_is_brought_back_in_the_same_night_and_the_whole_with_it(blocked: Nights) -> None:
+def test_part_whose_id_was_lost_is_brought_back(blocked: Nights) -> None:
+    """A part whose id was lost is brought back in the same night and the whole with it."""
     began = blocked.clock.now()
     assert blocked.backup()["status"] == "Succeeded"
     assert timedelta(minutes=85) < blocked.clock.now() - began < timedelta(minutes=100)
@@ -63,16 +66,27 @@ def test_a_part_whose_id_was_lost_is_brought_back_in_the_same_night_and_the_whol
     assert blocked.backup()["message"].startswith("nothing to do")
 
 
-def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(make_stage: MakeNights) -> None:
+def test_a_freed_id_is_asked_for_again(blocked: Nights) -> None:
+    """The target refused the part's id once, freed it, and authorized it; then the start of the copy got lost."""
+    run_id = blocked.begin(seconds=3600)
+    blocked.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
+    blocked.host.run_until_idle()
+    run = blocked.run(run_id)
+    assert run["status"] == "Succeeded", run["copies"]
+    assert held(blocked) >= {PART, WHOLE}
+
+
+def test_night_too_short_for_a_blocked_id(make_stage: MakeNights) -> None:
+    """A night without the time for that says so and a later one has it back."""
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 30})
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
     failed = the_failed_row(nights.backup())
     assert failed["code"] == "ComponentFailed"
-    assert "IdBlocked: model invoices is blocked" in failed["message"]
-    assert "90 minutes from now" in failed["message"]
+    assert "IdBlocked: a placeholder of unknown owner blocks model id invoices" in failed["message"]
+    assert "the app retries in 90 minutes" in failed["message"]
     assert WHOLE not in held(nights)
     nights.days_pass(0.5 / 24)
-    assert "60 minutes from now" in the_failed_row(nights.backup())["message"]
+    assert "the app retries in 60 minutes" in the_failed_row(nights.backup())["message"]
     assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
 
     nights.days_pass(1)
@@ -80,7 +94,8 @@ def test_a_night_without_the_time_for_that_says_so_and_a_later_one_has_it_back(m
     assert held(nights) == {"sorter", PART, f"{PART}.2", WHOLE}
 
 
-def test_a_part_whose_id_a_deletion_does_not_free_is_waited_for_until_the_deadline(make_stage: MakeNights) -> None:
+def test_part_waits_for_an_id_that_stays_blocked(make_stage: MakeNights) -> None:
+    """A part whose id a deletion does not free is waited for until the deadline."""
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"deadlineMinutes": 300})
     nights.resource(SECOND_TARGET).set_behaviour(placeholder_delete="notFound")
     nights.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
@@ -91,9 +106,10 @@ def test_a_part_whose_id_a_deletion_does_not_free_is_waited_for_until_the_deadli
     assert len(nights.resource(SECOND_TARGET).requests("deleteModel")) == 3
 
 
-def test_while_a_night_waits_for_an_id_somebody_else_may_copy_the_part_and_retention_goes_on(
+def test_others_go_on_while_a_night_waits_for_an_id(
     make_stage: MakeNights,
 ) -> None:
+    """While a night waits for an id somebody else may copy the part and retention goes on."""
     rules = {"retention": {"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100}}
     nights = make_stage(
         [v4_model("old"), *mixed_models()[2:]], targets=[SECOND_TARGET], plan=rules, copies={"concurrency": 1}
@@ -116,7 +132,8 @@ def test_while_a_night_waits_for_an_id_somebody_else_may_copy_the_part_and_reten
     assert {PART, WHOLE} <= held(nights)
 
 
-def test_a_run_that_waits_for_an_id_ends_soon_after_it_was_cancelled(blocked: Nights) -> None:
+def test_run_that_waits_for_id_ends_soon(blocked: Nights) -> None:
+    """A run that waits for an id ends soon after it was cancelled."""
     run_id = blocked.begin(seconds=1800)
     before = blocked.clock.now()
     assert blocked.http("POST", f"/api/runs/{run_id}/cancel").status == 202
@@ -126,7 +143,8 @@ def test_a_run_that_waits_for_an_id_ends_soon_after_it_was_cancelled(blocked: Ni
     assert blocked.resource(SECOND_TARGET).requests("deleteModel") == []
 
 
-def test_a_part_that_is_trained_again_takes_the_place_of_the_old_one_a_day_later(nights: Nights) -> None:
+def test_part_that_is_trained_again_takes_place(nights: Nights) -> None:
+    """A part that is trained again takes the place of the old one a day later."""
     nights.backup()
     nights.days_pass(1)
     retrained = nights.retrain(PART)
@@ -153,7 +171,8 @@ def test_a_part_that_is_trained_again_takes_the_place_of_the_old_one_a_day_later
     assert nights.backup()["message"].startswith("nothing to do")
 
 
-def test_a_part_under_another_id_stays_so_where_nothing_refers_to_it(make_stage: MakeNights) -> None:
+def test_part_under_another_id_stays(make_stage: MakeNights) -> None:
+    """A part under another id stays so where nothing refers to it."""
     stage = make_stage(mixed_models()[2:3], targets=[SECOND_TARGET])
     stage.resource(SECOND_TARGET).inject("authorizeCopy", "lostAnswer", count=1)
     stage.backup()
@@ -162,7 +181,7 @@ def test_a_part_under_another_id_stays_so_where_nothing_refers_to_it(make_stage:
     assert copies_of_part(stage) == {f"{PART}.2": ReplicaState.READY}
 
 
-def test_a_part_whose_start_was_lost_is_brought_back_under_its_id_in_the_same_night(nights: Nights) -> None:
+def test_part_whose_start_was_lost_is_brought_back(nights: Nights) -> None:
     """Nobody knows whether a copy runs into the id that was given up, so it is left alone for some minutes."""
     nights.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
     run = nights.backup()
@@ -174,7 +193,8 @@ def test_a_part_whose_start_was_lost_is_brought_back_under_its_id_in_the_same_ni
     assert held(nights) == {"sorter", PART, WHOLE}
 
 
-def test_a_part_that_was_restored_to_the_target_before_still_gets_its_id(make_stage: MakeNights) -> None:
+def test_part_that_was_restored_to_target(make_stage: MakeNights) -> None:
+    """A part that was restored to the target before still gets its id."""
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
     assert nights.copy([PART], [TARGET])["status"] == "Succeeded"
     asked = {"source": SOURCE, "target": SECOND_TARGET, "models": [PART]}
@@ -190,7 +210,8 @@ def test_a_part_that_was_restored_to_the_target_before_still_gets_its_id(make_st
     assert nights.backup()["message"].startswith("nothing to do")
 
 
-def test_a_removed_part_stays_while_a_composed_copy_refers_to_it(make_stage: MakeNights) -> None:
+def test_removed_part_stays_while_composed_copy_refers(make_stage: MakeNights) -> None:
+    """A removed part stays while a composed copy refers to it."""
     retention = {"deleteRemoved": True, "graceDays": 1, "maxDeletePercent": 100}
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"retention": retention})
     nights.backup()
@@ -206,23 +227,21 @@ def test_a_removed_part_stays_while_a_composed_copy_refers_to_it(make_stage: Mak
     assert held(nights) == {"sorter"}
 
 
-def test_a_composed_model_that_is_trained_again_under_our_hands_is_known_by_its_new_parts(
-    make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_composed_model_that_is_trained_again(make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A composed model that is trained again under our hands is known by its new parts."""
     receipts = v4_model("receipts", fields={"Sum": 0.4})
     nights = make_stage([*mixed_models()[2:4], receipts], targets=[SECOND_TARGET])
     nights.backup()
     nights.source.put_model(mixed_models()[4])
     other = v4_composed_model(WHOLE, classifier_id="sorter", parts={"receipt": ("receipts", {"Sum": 0.4})})
-    before_the_step(monkeypatch, start_copy, "_start", WHOLE, partial(nights.source.put_model, other))
+    before_the_step(monkeypatch, start_copy, WHOLE, partial(nights.source.put_model, other))
     assert nights.backup()["status"] == "Succeeded"
     (replica,) = nights.replicas(WHOLE, SECOND_TARGET)
     assert [part.model_id for part in replica.components] == ["sorter", "receipts"]
 
 
-def test_a_run_that_is_cancelled_between_the_deletion_of_a_part_and_its_successor_makes_the_successor(
-    nights: Nights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_cancelled_after_a_deletion_makes_the_part(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is cancelled between the deletion of a part and its successor makes the successor."""
     nights.backup()
     nights.days_pass(1)
     nights.retrain(PART)
@@ -230,15 +249,16 @@ def test_a_run_that_is_cancelled_between_the_deletion_of_a_part_and_its_successo
     nights.days_pass(1.1)
     run_id = nights.begin()
     cancel = partial(nights.http, "POST", f"/api/runs/{run_id}/cancel")
-    before_the_step(monkeypatch, authorize_copy, "_authorize", PART, cancel)
+    before_the_step(monkeypatch, authorize_copy, PART, cancel)
     nights.host.run_until_idle()
     assert nights.run(run_id)["cancelRequested"]
     assert held(nights) >= {PART, WHOLE}
 
 
-def test_a_part_that_is_made_anew_under_its_id_is_that_also_where_the_id_was_given_up_once(
+def test_part_that_is_made_anew_under_its_id(
     make_stage: MakeNights,
 ) -> None:
+    """A part that is made anew under its id is that also where the id was given up once."""
     nights = make_stage(mixed_models()[2:], targets=[SECOND_TARGET], plan={"onChange": "recreate"})
     nights.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
     nights.backup()
@@ -250,7 +270,8 @@ def test_a_part_that_is_made_anew_under_its_id_is_that_also_where_the_id_was_giv
     assert copies_of_part(nights)[PART] is ReplicaState.READY
 
 
-def test_a_part_whose_given_up_id_could_not_be_cleared_away_is_brought_back_in_the_next_night(nights: Nights) -> None:
+def test_given_up_id_is_cleared_the_next_night(nights: Nights) -> None:
+    """A part whose given up id could not be cleared away is brought back in the next night."""
     target = nights.resource(SECOND_TARGET)
     nights.source.inject("startCopy", "timeoutBefore", seconds=0.01, count=1)
     target.inject("deleteModel", "status", status=503, headers={"Retry-After": "1"}, count=None)
@@ -267,16 +288,17 @@ def test_what_is_composed_is_begun_last(nights: Nights) -> None:
 
 
 def before_the_step(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, model_id: str, act: Callable[[], object]
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, model_id: str, act: Callable[[], object]
 ) -> None:
     """Let something happen once, right before a step of one model's copy works."""
-    step: Callable[[Services, StepInput], Message] = getattr(module, name)
     done: list[str] = []
 
-    def watched(services: Services, message: StepInput) -> Message:
-        if message.order.model_id == model_id and not done:
-            done.append(model_id)
-            act()
-        return step(services, message)
+    class Watched(StepContext):
+        @classmethod
+        def open(cls, services: Services, step: StepInput, found: Stored[Claim] | None = None) -> Self:
+            if step.order.model_id == model_id and not done:
+                done.append(model_id)
+                act()
+            return super().open(services, step, found)
 
-    monkeypatch.setattr(module, name, watched)
+    monkeypatch.setattr(module, "StepContext", Watched)

@@ -12,8 +12,7 @@ from backup.states import ClaimState, ReplicaState
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel, seeds
 from local.simulator.faults import KINDS
-
-from .conftest import MakeNights, Nights, rows
+from tests.nights import MakeNights, Nights, rows
 
 TARGETS = (TARGET, SECOND_TARGET)
 REAL_SECONDS = {"delay": 0.01, "timeoutBefore": 0.01, "timeoutAfter": 0.01, "hold": 0.01, "slowBody": 0.02}
@@ -36,7 +35,7 @@ def is_known(stage: Nights, target: str, model: StoredModel) -> bool:
     for source_model in seeds.night():
         held = catalog.claims.get(target, Kind(source_model.kind), SOURCE, source_model.model_id)
         if held is not None:
-            claim = held.claim
+            claim = held.record
             ids = {claim.target_model_id, claim.announced_id, claim.lost_id}
             ids |= {entry.target_model_id for entry in claim.superseded}
             named |= {(target, one) for one in ids if one is not None}
@@ -60,7 +59,8 @@ def check_nothing_unknown_or_doubled(stage: Nights) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 7, 8])
-def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(make_stage: MakeNights, seed: int) -> None:
+def test_with_every_fault_on_run_ends(make_stage: MakeNights, seed: int) -> None:
+    """With every fault on a run ends and the next calm one heals the rest."""
     stage = make_stage(seeds.night(), copies={"patienceSeconds": 120}, seed=seed)
     at_every_call(stage, 0.05)
     wrong_night = stage.backup()
@@ -93,4 +93,4 @@ def test_with_every_fault_on_a_run_ends_and_the_next_calm_one_heals_the_rest(mak
     assert len(ready) == 45
     for one in ready:
         held = stage.services.catalog.claims.get(one.target, one.kind, SOURCE, one.model_id)
-        assert held is None or held.claim.state is ClaimState.RELEASED
+        assert held is None or held.record.state is ClaimState.RELEASED

@@ -17,7 +17,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
-from backup.configuration import parse_configuration
+from backup.configuration.reading import parse_configuration
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.states import ReplicaState
@@ -152,7 +152,7 @@ class Bench:
             assert time.monotonic() < deadline, "the host was to be killed, and lives"
             time.sleep(0.02)
         assert host.exit_code == -signal.SIGKILL
-        replicas = [one.replica for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        replicas = [one.record for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         now = datetime.now(UTC)
         self.check(places(SOURCE, Kind.MODEL, MODEL, replicas, self.configuration.resources, {}, now))
 
@@ -176,9 +176,9 @@ class Bench:
             # an application may have been told this a moment before the copy went: the row changes first, then the copy
             if model is None:
                 (row,) = [
-                    one.replica
+                    one.record
                     for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL, place["resource"])
-                    if one.replica.target_model_id == place["modelId"]
+                    if one.record.target_model_id == place["modelId"]
                 ]
                 assert row.state in {ReplicaState.DELETING, ReplicaState.MISSING}, place
             else:
@@ -191,9 +191,9 @@ class Bench:
 def let_a_day_pass(bench: Bench) -> None:
     """Make the replaced copy as old as it must be to go."""
     for known in bench.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL):
-        retired_at = known.replica.retired_at
+        retired_at = known.record.retired_at
         if retired_at is not None:
-            long_ago = known.replica.model_copy(update={"retired_at": retired_at - timedelta(hours=25)})
+            long_ago = known.record.model_copy(update={"retired_at": retired_at - timedelta(hours=25)})
             bench.catalog.replicas.put(long_ago, known)
 
 
@@ -209,7 +209,8 @@ def go_through(bench: Bench, moments: list[str]) -> dict[str, Any]:
     return bench.wait_for_end()
 
 
-def test_a_replacement_survives_twenty_deaths_and_something_that_works_is_named_at_every_moment(tmp_path: Path) -> None:
+def test_replacement_survives_twenty_deaths(tmp_path: Path) -> None:
+    """A replacement survives twenty deaths and something that works is named at every moment."""
     assert len(OF_THE_REPLACEMENT + OF_THE_DELETION) == 20
     with Bench(tmp_path) as bench:
         source, target = bench.simulator.resource(SOURCE), bench.simulator.resource(TARGET)

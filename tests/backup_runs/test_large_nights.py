@@ -27,7 +27,8 @@ def night_of(count: int, folder: Path) -> dict[str, Any]:
     return cost
 
 
-def test_histories_and_calls_grow_with_the_number_of_models_and_memory_stays_small(tmp_path: Path) -> None:
+def test_histories_and_calls_grow_with_number(tmp_path: Path) -> None:
+    """Histories and calls grow with the number of models and memory stays small."""
     small, large = night_of(20, tmp_path / "small"), night_of(100, tmp_path / "large")
     assert (small["copies"], large["copies"]) == (40, 200)
     for what in ("events", "calls", "secondNightEvents", "secondNightCalls"):

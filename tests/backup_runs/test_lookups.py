@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from backup.configuration import Resource
+from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.lookup import places
 from backup.records import Replica
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v3_model
-
-from .conftest import V2_ID, MakeNights, Nights
+from tests.nights import V2_ID, MakeNights, Nights
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 ACCOUNT = "/subscriptions/1/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/"
@@ -58,7 +57,8 @@ def named(replicas: Iterable[Replica], seen: Mapping[str, str] | None = None) ->
     return [(place["resource"], place["modelId"]) for place in found]
 
 
-def test_the_source_comes_first_then_the_copy_that_was_verified_last() -> None:
+def test_source_comes_first_then_copy() -> None:
+    """The source comes first then the copy that was verified last."""
     assert named([replica("north", 5), replica("east", 1)]) == [("west", "m1"), ("east", "m1"), ("north", "m1")]
 
 
@@ -69,13 +69,15 @@ def test_a_source_that_did_not_answer_last_time_comes_last(state: str, first: st
     assert len(found) == 2
 
 
-def test_a_copy_where_nobody_answers_comes_behind_those_that_work() -> None:
+def test_copy_where_nobody_answers_comes_behind_those() -> None:
+    """A copy where nobody answers comes behind those that work."""
     found = named([replica("north", 1), replica("east", 9)], {"north": "Unreachable", "west": "Unreachable"})
     assert found == [("east", "m1"), ("north", "m1"), ("west", "m1")]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_source_that_answers_that_it_has_failed_is_down_and_is_back_when_it_works(stage: Nights, status: int) -> None:
+def test_source_that_fails_is_down_until_it_works(stage: Nights, status: int) -> None:
+    """A source that answers that it has failed is down and is back when it works."""
     stage.backup()
     stage.source.inject("*", "status", status=status, count=None)
     stage.copy(["claims"], deadlineMinutes=1)
@@ -87,14 +89,16 @@ def test_a_source_that_answers_that_it_has_failed_is_down_and_is_back_when_it_wo
 
 
 @pytest.mark.parametrize("status", [401, 403, 410, 429])
-def test_a_source_that_refuses_us_alone_is_not_taken_for_down(stage: Nights, status: int) -> None:
+def test_source_that_refuses_us_alone_is_not_taken(stage: Nights, status: int) -> None:
+    """A source that refuses us alone is not taken for down."""
     stage.backup()
     stage.source.inject("*", "status", status=status, count=None)
     stage.copy(["claims"], deadlineMinutes=1)
     assert stage.look_up("invoices")[0]["resource"] == SOURCE
 
 
-def test_a_source_that_has_the_model_again_after_it_was_restored_and_lost_is_named(stage: Nights) -> None:
+def test_source_that_has_model_again(stage: Nights) -> None:
+    """A source that has the model again after it was restored and lost is named."""
     stage.backup()
     stage.source.remove_model("claims")
     stage.http("POST", "/api/restores", {"source": SOURCE, "models": ["claims"]})
@@ -128,19 +132,23 @@ def test_an_expired_model_is_named_nowhere() -> None:
     assert len(named([replica("east", expires_at=NOW + timedelta(seconds=1))])) == 2
 
 
-def test_a_model_that_is_gone_from_its_source_is_named_elsewhere_only() -> None:
+def test_model_that_is_gone() -> None:
+    """A model that is gone from its source is named elsewhere only."""
     assert named([replica("east", orphaned_at=NOW)]) == [("east", "m1")]
 
 
-def test_a_resource_that_is_not_configured_any_more_is_not_named() -> None:
+def test_resource_that_is_not_configured_any_more() -> None:
+    """A resource that is not configured any more is not named."""
     assert named([replica("mars"), replica("east")]) == [("west", "m1"), ("east", "m1")]
 
 
-def test_the_source_is_named_while_the_only_copy_is_made_anew() -> None:
+def test_source_is_named_while_only_copy_is_made_anew() -> None:
+    """The source is named while the only copy is made anew."""
     assert named([replica("east", state=ReplicaState.MISSING)]) == [("west", "m1")]
 
 
-def test_a_model_that_was_brought_back_is_the_sources_again() -> None:
+def test_model_that_was_brought_back_is_sources_again() -> None:
+    """A model that was brought back is the sources again."""
     lost = replica("east", orphaned_at=NOW)
     assert named([lost, replica("west")]) == [("west", "m1"), ("east", "m1")]
     assert set(named([lost, replica("west", target_model_id="new")])) == {("west", "new"), ("east", "m1")}
@@ -153,7 +161,8 @@ def test_nothing_known_is_nothing_named() -> None:
 # -- over HTTP
 
 
-def test_a_lookup_says_everything_that_an_application_needs(stage: Nights) -> None:
+def test_lookup_says_everything_that_application_needs(stage: Nights) -> None:
+    """A lookup says everything that an application needs."""
     stage.backup()
     stage.days_pass(1)
     source, copy, _ = stage.look_up("invoices")
@@ -202,7 +211,8 @@ def test_a_lookup_is_one_query_and_asks_no_resource(stage: Nights) -> None:
     assert stage.calls() == []
 
 
-def test_a_caller_that_has_the_answer_already_is_told_so_until_it_changes(stage: Nights) -> None:
+def test_caller_that_has_answer_already_is_told(stage: Nights) -> None:
+    """A caller that has the answer already is told so until it changes."""
     stage.backup()
     path = f"/api/models/{SOURCE}/invoices"
     first = stage.http("GET", path)
@@ -234,23 +244,23 @@ def test_the_whole_mapping_is_a_file_and_has_a_tag_too(stage: Nights) -> None:
     ("path", "status", "said"),
     [
         (f"/api/models/{SOURCE}/unknown", 404, "POST /api/copies"),
-        ("/api/models/nowhere/invoices", 404, "no resource is called"),
+        ("/api/models/nowhere/invoices", 404, "there is no resource"),
         ("/api/models/forms-westeurop/invoices", 404, f'did you mean "{SOURCE}"'),
-        (f"/api/models/{SOURCE}%7Cmodel/invoices", 404, "no resource is called"),
+        (f"/api/models/{SOURCE}%7Cmodel/invoices", 404, "there is no resource"),
         (f"/api/models/{SOURCE}/-invoices", 404, "beginning with a letter or digit"),
-        (f"/api/models/{SOURCE}/invoices?kind=classifier", 404, "invoices is known as a model, not as a classifier"),
-        (f"/api/models/{SOURCE}/{V2_ID.upper()}?kind=classifier", 404, f"{V2_ID} is known as a model"),
+        (f"/api/models/{SOURCE}/invoices?kind=classifier", 404, "invoices is a model and not a classifier"),
+        (f"/api/models/{SOURCE}/{V2_ID.upper()}?kind=classifier", 404, f"{V2_ID} is a model"),
         (f"/api/models/{SOURCE}/invoices?kind=typewriter", 400, "not one of model, classifier"),
-        (f"/api/models/{SOURCE}/invoices?knid=model", 400, "knid: there is no such parameter; the parameters are kind"),
+        (f"/api/models/{SOURCE}/invoices?knid=model", 400, "knid: unknown parameter; the parameters are kind"),
         ("/api/models?source=forms-westeurop", 400, f'did you mean "{SOURCE}"'),
         ("/api/models?source=", 400, f"use one of: {SECOND_TARGET}"),
-        (f"/api/models?source={SOURCE}|model", 400, "no resource is called"),
+        (f"/api/models?source={SOURCE}|model", 400, "there is no resource"),
         ("/api/models?state=ready", 400, "the parameters are source"),
-        ("/api/replicas?target=bogus", 400, "no resource is called"),
-        ("/api/replicas?source=bogus", 400, "no resource is called"),
-        ("/api/replicas?stae=ready", 400, "stae: there is no such parameter"),
+        ("/api/replicas?target=bogus", 400, "there is no resource"),
+        ("/api/replicas?source=bogus", 400, "there is no resource"),
+        ("/api/replicas?stae=ready", 400, "stae: unknown parameter"),
         ("/api/replicas?state=lost", 400, "not one of ready"),
-        ("/api/replicas?after=nonsense", 400, "follow nextLink"),
+        ("/api/replicas?after=nonsense", 400, "use nextLink"),
         ("/api/replicas?limit=many", 400, "limit"),
     ],
 )
@@ -262,7 +272,8 @@ def test_what_cannot_be_answered_says_why(stage: Nights, path: str, status: int,
     assert said in answer.body["detail"]
 
 
-def test_a_classifier_that_is_asked_for_as_a_model_is_told_how_to_ask(stage: Nights) -> None:
+def test_classifier_asked_for_as_a_model(stage: Nights) -> None:
+    """A classifier that is asked for as a model is told how to ask."""
     copied = replica(TARGET, target_model_id="sorter").model_copy(
         update={"source": SOURCE, "model_id": "sorter", "kind": Kind.CLASSIFIER}
     )
@@ -273,7 +284,8 @@ def test_a_classifier_that_is_asked_for_as_a_model_is_told_how_to_ask(stage: Nig
     assert stage.look_up("sorter", "classifier")
 
 
-def test_a_key_in_the_address_is_no_parameter_that_does_not_exist(stage: Nights) -> None:
+def test_key_in_address_is_no_parameter(stage: Nights) -> None:
+    """A key in the address is no parameter that does not exist."""
     stage.backup()
     key = stage.host.function_key
     for path in ("models?", "replicas?limit=1&", f"models/{SOURCE}/invoices?", "runs?"):
@@ -288,7 +300,8 @@ def test_a_v2_id_is_found_however_it_is_written(stage: Nights) -> None:
     assert stage.http("GET", f"/api/models/{SOURCE}/{V2_ID.upper()}").body["modelId"] == V2_ID
 
 
-def test_a_resource_that_was_taken_out_of_the_configuration_is_still_answered_for(stage: Nights) -> None:
+def test_resource_that_was_taken_out(stage: Nights) -> None:
+    """A resource that was taken out of the configuration is still answered for."""
     stage.backup()
     before = stage.look_up("invoices")
     known = stage.services.configuration
@@ -331,7 +344,8 @@ def test_the_matrix_comes_in_pages_and_can_be_narrowed(stage: Nights) -> None:
     assert {row["ageSeconds"] >= 0 for row in everything} == {True}
 
 
-def test_each_of_five_thousand_models_is_answered_while_the_source_is_down(make_stage: MakeNights) -> None:
+def test_each_of_five_thousand_models_is_answered(make_stage: MakeNights) -> None:
+    """Each of five thousand models is answered while the source is down."""
     stage = make_stage([])
     stage.source.down()
     table = stage.services.catalog.replicas

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind
+from backup.messages.run import RunClosing
 from backup.records import RunRecord
 from backup.states import ReplicaState
 from catalog.store import CatalogUnavailable
 from local.host.records import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
-
-from .conftest import V2_ID, MakeNights, Nights, altered, events, mixed_models, reasons, rows
+from tests.nights import V2_ID, MakeNights, Nights, altered, events, mixed_models, reasons, rows
 
 LISTS = {"listModels", "listClassifiers"}
 ALL = (V2_ID, "claims", "invoices")
@@ -34,7 +34,8 @@ def test_the_first_night_copies_everything_everywhere(stage: Nights) -> None:
             assert stage.held(place["resource"])[place["modelId"]] == "ready"
 
 
-def test_a_second_run_right_after_it_makes_list_calls_only_and_says_nothing_to_do(stage: Nights) -> None:
+def test_second_run_right_after_it_makes_list_calls(stage: Nights) -> None:
+    """A second run right after it makes list calls only and says nothing to do."""
     stage.backup()
     run = stage.backup()
     assert stage.operations() == LISTS
@@ -42,7 +43,8 @@ def test_a_second_run_right_after_it_makes_list_calls_only_and_says_nothing_to_d
     assert run["message"] == "nothing to do: 6 copies are up to date"
 
 
-def test_a_rotating_check_reads_its_share_and_copies_nothing(make_stage: MakeNights) -> None:
+def test_rotating_check_reads_its_share(make_stage: MakeNights) -> None:
+    """A rotating check reads its share and copies nothing."""
     stage = make_stage(plan={"deepCheck": "all"})
     stage.backup()
     run = stage.backup()
@@ -51,7 +53,8 @@ def test_a_rotating_check_reads_its_share_and_copies_nothing(make_stage: MakeNig
     assert (run["status"], run["message"]) == ("Succeeded", "nothing to do: 6 copies are up to date, 6 are read whole")
 
 
-def test_what_cannot_go_somewhere_is_reported_and_costs_no_calls(make_stage: MakeNights) -> None:
+def test_what_cannot_go_somewhere_is_reported(make_stage: MakeNights) -> None:
+    """What cannot go somewhere is reported and costs no calls."""
     stage = make_stage(mixed_models())
     first = stage.backup()
     assert first["status"] == "PartiallyFailed"
@@ -69,14 +72,16 @@ def test_what_cannot_go_somewhere_is_reported_and_costs_no_calls(make_stage: Mak
     assert rows(second) == failed
 
 
-def test_a_model_that_is_being_trained_is_decided_on_and_is_no_failure(make_stage: MakeNights) -> None:
+def test_model_that_is_being_trained_is_decided(make_stage: MakeNights) -> None:
+    """A model that is being trained is decided on and is no failure."""
     stage = make_stage([v4_model("invoices"), v2_model(V2_ID, state="creating")])
     run = stage.backup()
     assert run["status"] == "Succeeded"
     assert (TARGET, V2_ID, "notReady") in reasons(run)
 
 
-def test_a_retrained_model_is_replaced_under_another_id_and_the_old_copy_goes_a_day_later(stage: Nights) -> None:
+def test_retrained_model_is_replaced_under_another_id(stage: Nights) -> None:
+    """A retrained model is replaced under another id and the old copy goes a day later."""
     stage.backup()
     stage.days_pass(1)
     stage.retrain("invoices")
@@ -100,7 +105,8 @@ def test_a_retrained_model_is_replaced_under_another_id_and_the_old_copy_goes_a_
     assert stage.backup()["message"].startswith("nothing to do")
 
 
-def test_replaced_again_and_again_a_model_goes_back_to_ids_that_became_free(stage: Nights) -> None:
+def test_replaced_again_and_again_model_goes_back(stage: Nights) -> None:
+    """Replaced again and again a model goes back to ids that became free."""
     stage.backup()
     used = []
     for night in range(3):
@@ -157,9 +163,8 @@ def test_with_deletion_on_a_replica_goes_after_its_grace(make_stage: MakeNights)
     assert stage.http("GET", f"/api/models/{SOURCE}/invoices").status == 404
 
 
-def test_too_many_deletions_at_once_are_withheld_and_the_copies_of_that_night_go_on(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_too_many_deletions_at_once_are_withheld(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
+    """Too many deletions at once are withheld and the copies of that night go on."""
     models = [v4_model(f"model-{number}") for number in range(10)]
     stage = make_stage(models, plan=removing(29, grace=0))
     stage.backup()
@@ -201,7 +206,8 @@ def test_an_empty_source_list_stops_the_run(make_stage: MakeNights) -> None:
     assert len(stage.held()) == 3
 
 
-def test_a_replica_deleted_by_hand_is_found_missing_and_healed(stage: Nights) -> None:
+def test_replica_deleted_by_hand_is_found_missing(stage: Nights) -> None:
+    """A replica deleted by hand is found missing and healed."""
     stage.backup()
     stage.target.remove_model("invoices")
     run = stage.backup()
@@ -214,7 +220,8 @@ def test_a_replica_deleted_by_hand_is_found_missing_and_healed(stage: Nights) ->
     assert stage.held()["invoices"] == "ready"
 
 
-def test_a_deep_check_finds_what_was_altered_and_the_next_run_heals_it(make_stage: MakeNights) -> None:
+def test_deep_check_finds_what_was_altered(make_stage: MakeNights) -> None:
+    """A deep check finds what was altered and the next run heals it."""
     stage = make_stage(plan={"deepCheck": "all"})
     stage.backup()
     held = stage.target.model("invoices")
@@ -257,15 +264,16 @@ def test_a_target_that_is_down_blocks_its_own_rows_only(make_stage: MakeNights) 
     assert len(stage.held()) == 3
 
 
-def test_a_source_that_is_down_ends_the_run_and_changes_nothing(make_stage: MakeNights) -> None:
+def test_source_that_is_down_ends_run(make_stage: MakeNights) -> None:
+    """A source that is down ends the run and changes nothing."""
     stage = make_stage(copies={"patienceSeconds": 30})
     stage.backup()
-    before = [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)]
+    before = [one.record for one in stage.services.catalog.replicas.of_source(SOURCE)]
     stage.source.down()
     run = stage.backup()
     assert (run["status"], run["code"]) == ("Failed", "SourceListFailed")
     assert SOURCE in run["message"]
-    assert [one.replica for one in stage.services.catalog.replicas.of_source(SOURCE)] == before
+    assert [one.record for one in stage.services.catalog.replicas.of_source(SOURCE)] == before
     for model in ALL:
         places = stage.look_up(model)
         assert [place["resource"] for place in places][-1] == SOURCE
@@ -297,7 +305,8 @@ def test_composed_models_and_their_parts_arrive_together(make_stage: MakeNights)
         assert (one.target_model_id, one.state) == (model, ReplicaState.READY)
 
 
-def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(make_stage: MakeNights) -> None:
+def test_run_cancelled_after_a_deletion_makes_the_copy(make_stage: MakeNights) -> None:
+    """A run that is cancelled after it deleted what it makes anew makes it."""
     stage = make_stage([v4_model("invoices")], targets=[TARGET], plan={"onChange": "recreate"})
     stage.backup()
     stage.days_pass(1)
@@ -314,15 +323,16 @@ def test_a_run_that_is_cancelled_after_it_deleted_what_it_makes_anew_makes_it(ma
     assert stage.held() == {"invoices": "ready"}
 
 
-def test_the_end_of_a_run_is_told_also_where_the_answer_to_writing_it_was_lost(
+def test_end_of_run_is_told_also_where_answer(
     stage: Nights, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The end of a run is told also where the answer to writing it was lost."""
     runs = stage.services.catalog.runs
     close = runs.close
 
-    def written_and_lost(run_id: str, now: datetime) -> RunRecord:
+    def written_and_lost(closing: RunClosing, now: datetime) -> RunRecord:
         monkeypatch.setattr(runs, "close", close)
-        close(run_id, now)
+        close(closing, now)
         raise CatalogUnavailable("no answer")
 
     monkeypatch.setattr(runs, "close", written_and_lost)

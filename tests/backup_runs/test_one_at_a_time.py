@@ -1,20 +1,12 @@
-"""One run of a plan at a time, approved plans, cancelling, and the timer that starts them at night."""
+"""One run of a plan at a time, approved plans, cancelling."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import pytest
-from azure.functions.timer import TimerRequest
-
-from backup.messages import BackupRequest
+from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN
 from local.inprocess import SECOND_TARGET, TARGET
 from local.simulator.models import v4_model
-from timer_start.nightly import scheduled_moment
-
-from .conftest import PLAN, MakeNights, Nights, events, reasons, rows
+from tests.nights import PLAN, MakeNights, Nights, reasons, rows
 
 WRITES = {"authorizeCopy", "startCopy", "deleteModel"}
 
@@ -42,7 +34,8 @@ def test_a_dry_run_may_be_made_while_a_run_is_under_way(stage: Nights) -> None:
     assert stage.post_backup(dryRun=True).status == 202
 
 
-def test_a_plan_is_carried_out_as_it_was_approved_or_not_at_all(stage: Nights) -> None:
+def test_plan_is_carried_out_as_it_was_approved(stage: Nights) -> None:
+    """A plan is carried out as it was approved or not at all."""
     approved = stage.backup(dryRun=True)["planHash"]
     stage.source.put_model(v4_model("surprise"))
     refused = stage.backup(planHash=approved)
@@ -53,7 +46,8 @@ def test_a_plan_is_carried_out_as_it_was_approved_or_not_at_all(stage: Nights) -
     assert (carried_out["status"], carried_out["planHash"]) == ("Succeeded", approved)
 
 
-def test_a_second_run_is_refused_with_the_address_of_the_first(stage: Nights) -> None:
+def test_second_run_is_refused_with_address_of_first(stage: Nights) -> None:
+    """A second run is refused with the address of the first."""
     first = stage.begin(seconds=0.5)
     second = stage.post_backup()
     assert (second.status, second.body["code"]) == (409, "PlanAlreadyRunning")
@@ -63,7 +57,8 @@ def test_a_second_run_is_refused_with_the_address_of_the_first(stage: Nights) ->
     assert stage.post_backup().status == 202
 
 
-def test_of_two_runs_accepted_at_once_one_ends_and_names_the_other(stage: Nights) -> None:
+def test_of_two_runs_accepted_at_once_one_ends(stage: Nights) -> None:
+    """Of two runs accepted at once one ends and names the other."""
     # past the door, which looks first: both were let in before either had taken the plan
     ids = [f"{PLAN}-20260101T0000-{letter}" for letter in "ab"]
     for run_id in ids:
@@ -77,7 +72,8 @@ def test_of_two_runs_accepted_at_once_one_ends_and_names_the_other(stage: Nights
     assert winner["runId"] in loser["message"]
 
 
-def test_a_run_whose_orchestration_was_terminated_does_not_hold_its_plan(stage: Nights) -> None:
+def test_run_whose_orchestration_was_terminated(stage: Nights) -> None:
+    """A run whose orchestration was terminated does not hold its plan."""
     dead = stage.begin(seconds=0.5)
     stage.host.terminate(dead, "by hand")
     stage.host.run_until_idle()
@@ -86,7 +82,8 @@ def test_a_run_whose_orchestration_was_terminated_does_not_hold_its_plan(stage: 
     assert len(stage.held()) == 3
 
 
-def test_a_cancelled_run_finishes_what_is_under_way_and_begins_nothing(make_stage: MakeNights) -> None:
+def test_cancelled_run_finishes_what_is_under_way(make_stage: MakeNights) -> None:
+    """A cancelled run finishes what is under way and begins nothing."""
     stage = make_stage(copies={"concurrency": 2})
     run_id = stage.begin(seconds=0.5)
     assert stage.http("POST", f"/api/runs/{run_id}/cancel").status == 202
@@ -113,7 +110,8 @@ def test_a_cancelled_run_deletes_nothing_more(make_stage: MakeNights) -> None:
     assert "invoices" in stage.held()
 
 
-def test_a_copy_that_somebody_asked_for_is_not_made_twice_and_the_record_names_its_run(stage: Nights) -> None:
+def test_copy_under_way_is_not_made_twice(stage: Nights) -> None:
+    """A copy that somebody asked for is not made twice and the record names its run."""
     asked = stage.post_copies(["invoices"]).body["runId"]
     stage.let_pass(0.5)
     run = stage.backup()
@@ -123,92 +121,3 @@ def test_a_copy_that_somebody_asked_for_is_not_made_twice_and_the_record_names_i
     assert run["status"] == "PartiallyFailed"
     assert sorted(stage.held()) == sorted(set(stage.held()))
     assert stage.backup()["message"].startswith("nothing to do")
-
-
-# -- the timer
-
-
-@pytest.fixture
-def scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKUP_SCHEDULE", "0 0 2 * * *")
-    monkeypatch.setenv("PURGE_SCHEDULE", "0 30 3 * * *")
-
-
-def runs_of(stage: Nights) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stage.http("GET", "/api/runs").body["runs"]
-    return found
-
-
-@pytest.mark.usefixtures("scheduled")
-def test_the_timer_starts_every_plan_once_a_night(make_stage: MakeNights) -> None:
-    stage = make_stage()
-    stage.let_pass(3 * 86400)
-    assert [run["runId"] for run in runs_of(stage)] == [f"{PLAN}-2026010{day}T0200" for day in (3, 2, 1)]
-    assert {run["status"] for run in runs_of(stage)} == {"Succeeded"}
-    assert [run["counts"]["copy"] for run in runs_of(stage)] == [0, 0, 6]
-
-
-@pytest.mark.usefixtures("scheduled")
-def test_a_timer_that_fires_twice_for_one_moment_starts_one_run(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
-    stage = make_stage()
-    with caplog.at_level("INFO"):
-        stage.host.run_timer("start_nightly_backups")
-        stage.host.run_timer("start_nightly_backups")
-        stage.host.run_until_idle()
-        stage.host.run_timer("start_nightly_backups")
-        stage.host.run_until_idle()
-    assert len([one for one in stage.host.instances() if one.name == BACKUP_RUN]) == 1
-    assert [one["reason"] for one in events(caplog.messages, "runSkipped")] == ["it was started already"] * 2
-
-
-@pytest.mark.usefixtures("scheduled")
-def test_the_timer_skips_a_plan_that_is_running_and_says_so(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
-    stage = make_stage()
-    run_id = stage.begin(seconds=0.5)
-    with caplog.at_level("INFO"):
-        stage.host.run_timer("start_nightly_backups")
-        stage.host.run_until_idle()
-    assert [one["reason"] for one in events(caplog.messages, "runSkipped")] == [f"run {run_id} is under way"]
-    assert len(runs_of(stage)) == 1
-
-
-@pytest.mark.usefixtures("scheduled")
-def test_a_night_that_was_missed_is_made_up_for_once(make_stage: MakeNights) -> None:
-    stage = make_stage()
-    stage.let_pass(86400)
-    stage.host.stop()
-    stage.days_pass(4.3)
-    stage.host = stage.new_host()
-    stage.host.start()
-    stage.host.run_until_idle(limit=timedelta(minutes=10))
-    assert len(runs_of(stage)) == 2
-    assert {run["status"] for run in runs_of(stage)} == {"Succeeded"}
-
-
-NOW = datetime(2026, 5, 4, 2, 0, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("following", "expected"),
-    [
-        ("2026-05-04T02:00:00+00:00", "20260504T0200"),
-        ("2026-05-04T04:00:00.0000000+02:00", "20260504T0200"),
-        ("2026-05-04T02:00:00", "20260504T0200"),
-        ("2026-05-03T02:00:00Z", "20260503T0200"),
-        ("2026-05-05T02:00:00Z", "20260504T0200"),
-        ("2026-01-01T02:00:00Z", "20260504T0200"),
-        ("", "20260504T0200"),
-        ("never", "20260504T0200"),
-    ],
-)
-def test_a_run_is_named_for_the_moment_that_its_timer_fired_for(following: str, expected: str) -> None:
-    timer = TimerRequest(past_due=False, schedule_status={"Next": following}, schedule={})
-    assert scheduled_moment(timer, NOW).strftime("%Y%m%dT%H%M") == expected
-
-
-def test_a_timer_without_a_status_fires_for_now() -> None:
-    assert scheduled_moment(TimerRequest(past_due=False), NOW) == NOW.replace(second=0)

@@ -7,14 +7,12 @@ from typing import Any
 
 from local.host.records import ActivityJob
 from local.inprocess import REGIONS, SOURCE
-
-from .conftest import Nights, few_models, rows
+from tests.nights import Nights, few_models, rows
 
 BOOKKEEPING = {
     "claim_plan",
     "list_page",
     "make_plan",
-    "fail_run",
     "take_row",
     "close_run",
     "delete_replica",
@@ -81,7 +79,8 @@ def what_is_left(stage: Nights) -> list[Any]:
     return [sorted(replicas), {name: stage.held(name) for name in REGIONS}]
 
 
-def test_nights_in_which_every_step_runs_again_and_again_come_to_the_same(tmp_path: Path) -> None:
+def test_nights_in_which_every_step_runs_again(tmp_path: Path) -> None:
+    """Nights in which every step runs again and again come to the same."""
     models = [model for model in few_models() if model.generation != "v2"]  # v2 draws its ids
     (tmp_path / "calm").mkdir()
     (tmp_path / "haunted").mkdir()

@@ -8,8 +8,7 @@ from typing import Any
 
 from local.inprocess import SECOND_TARGET, TARGET
 from local.simulator.models import v4_model
-
-from .conftest import MakeNights, Nights
+from tests.nights import MakeNights, Nights
 
 ROUNDS = 50
 
@@ -25,9 +24,10 @@ def at_once(stage: Nights) -> list[tuple[str, Any]]:
         return [(what, answer.result()) for what, answer in asked]
 
 
-def test_whoever_is_asked_fifty_times_at_once_makes_each_copy_once_and_names_the_winner(
+def test_fifty_requests_at_once_make_one_copy(
     make_stage: MakeNights,
 ) -> None:
+    """Whoever is asked fifty times at once makes each copy once and names the winner."""
     stage = make_stage([v4_model("invoices")], copy_seconds=(1.0, 1.0))
     outcomes: Counter[str] = Counter()
     for number in range(ROUNDS):

@@ -10,8 +10,7 @@ from backup.document_models import Kind
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import classifier, v4_composed_model, v4_model
-
-from .conftest import V2_ID, MakeNights, Nights, mixed_models, rows
+from tests.nights import V2_ID, MakeNights, Nights, mixed_models, rows
 
 ALL = (V2_ID, "claims", "invoices")
 
@@ -32,7 +31,8 @@ def lose(stage: Nights, *models: str) -> None:
             stage.source.remove_model(model.model_id, model.kind)
 
 
-def test_all_models_come_back_to_their_resource_under_their_ids_where_that_can_be_chosen(stage: Nights) -> None:
+def test_all_models_come_back_to_their_resource(stage: Nights) -> None:
+    """All models come back to their resource under their ids where that can be chosen."""
     stage.backup()
     content = {model.model_id: model.content for model in stage.source.models()}
     lose(stage)
@@ -52,7 +52,8 @@ def test_all_models_come_back_to_their_resource_under_their_ids_where_that_can_b
         assert sum(place["resource"] == SOURCE for place in stage.look_up(model)) == 1
 
 
-def test_after_a_restore_the_next_night_makes_no_second_copies_of_what_kept_its_id(stage: Nights) -> None:
+def test_after_restore_next_night_makes_no_second(stage: Nights) -> None:
+    """After a restore the next night makes no second copies of what kept its id."""
     stage.backup()
     lose(stage)
     restore(stage)
@@ -84,7 +85,8 @@ def test_some_models_come_back_and_others_do_not(stage: Nights) -> None:
     assert set(stage.held(SOURCE)) == {"claims"}
 
 
-def test_a_dry_run_names_the_copies_that_would_be_used_and_asks_nobody(stage: Nights) -> None:
+def test_dry_run_names_copies_that_would_be_used(stage: Nights) -> None:
+    """A dry run names the copies that would be used and asks nobody."""
     stage.backup()
     lose(stage)
     run = restore(stage, dryRun=True)
@@ -95,7 +97,8 @@ def test_a_dry_run_names_the_copies_that_would_be_used_and_asks_nobody(stage: Ni
     assert stage.held(SOURCE) == {}
 
 
-def test_a_model_that_no_copy_is_known_of_fails_the_restore_by_its_name(stage: Nights) -> None:
+def test_model_without_a_copy_fails_the_restore(stage: Nights) -> None:
+    """A model that no copy is known of fails the restore by its name."""
     stage.backup()
     run = restore(stage, models=["claims", "never-seen"])
     assert (run["status"], run["code"]) == ("Failed", "ModelNotFound")
@@ -104,7 +107,8 @@ def test_a_model_that_no_copy_is_known_of_fails_the_restore_by_its_name(stage: N
     assert stage.calls() == []
 
 
-def test_what_is_still_there_is_recognized_and_not_copied_beside_itself(stage: Nights) -> None:
+def test_what_is_still_there_is_recognized(stage: Nights) -> None:
+    """What is still there is recognized and not copied beside itself."""
     stage.backup()
     lose(stage, "claims")
     run = restore(stage, kind="model", models=["claims", "invoices"])
@@ -134,7 +138,8 @@ def test_all_of_a_composed_source_comes_back_at_once(make_stage: MakeNights) -> 
     assert strays == []
 
 
-def test_a_replaced_copy_is_restored_in_its_newest_version_under_the_first_id(stage: Nights) -> None:
+def test_replaced_copy_is_restored(stage: Nights) -> None:
+    """A replaced copy is restored in its newest version under the first id."""
     stage.backup()
     stage.days_pass(1)
     newest = stage.retrain("invoices").content
@@ -161,9 +166,10 @@ def test_a_request_that_cannot_be_meant_is_refused(stage: Nights) -> None:
         assert code is None or answer.body["code"] == code
 
 
-def test_a_third_region_gets_what_the_lost_one_had_brought_back_once_from_where_it_still_is(
+def test_third_region_gets_what_lost_one_had_brought(
     make_stage: MakeNights,
 ) -> None:
+    """A third region gets what the lost one had brought back once from where it still is."""
     stage = make_stage(targets=[TARGET])
     stage.backup()
     lose(stage, "claims")
@@ -175,7 +181,8 @@ def test_a_third_region_gets_what_the_lost_one_had_brought_back_once_from_where_
     assert stage.held(SECOND_TARGET)["claims"] == "ready"
 
 
-def test_a_resource_that_does_not_answer_is_not_restored_from_while_another_one_does(stage: Nights) -> None:
+def test_resource_that_does_not_answer_is_not_restored(stage: Nights) -> None:
+    """A resource that does not answer is not restored from while another one does."""
     stage.backup()
     lose(stage)
     stage.resource(SECOND_TARGET).down()
@@ -197,7 +204,7 @@ def test_what_was_never_lost_is_left_as_it_is(stage: Nights) -> None:
     assert stage.backup()["message"].startswith("nothing to do")
 
 
-def test_a_composed_model_and_its_parts_come_from_one_place_and_once_each(make_stage: MakeNights) -> None:
+def test_composed_model_and_its_parts_come(make_stage: MakeNights) -> None:
     """The part was verified last in one target, and the composed model is in the other one only."""
     stage = make_stage(mixed_models())
     stage.backup()
@@ -219,7 +226,8 @@ def test_a_restore_that_finds_nothing_says_so(stage: Nights) -> None:
     )
 
 
-def test_a_model_that_is_lost_twice_comes_back_under_its_id_from_wherever_it_is(stage: Nights) -> None:
+def test_model_that_is_lost_twice_comes_back(stage: Nights) -> None:
+    """A model that is lost twice comes back under its id from wherever it is."""
     stage.backup()
     lose(stage, "claims")
     (first,) = restore(stage, models=["claims"])["copies"]
@@ -231,7 +239,8 @@ def test_a_model_that_is_lost_twice_comes_back_under_its_id_from_wherever_it_is(
     assert (second["status"], second["targetModelId"]) == ("Succeeded", "claims")
 
 
-def test_a_composed_model_comes_back_where_its_part_came_from_elsewhere_before(make_stage: MakeNights) -> None:
+def test_composed_model_comes_back_where_its_part_came(make_stage: MakeNights) -> None:
+    """A composed model comes back where its part came from elsewhere before."""
     stage = make_stage(mixed_models()[2:])
     stage.backup()
     lose(stage, "invoices")
@@ -245,7 +254,7 @@ def test_a_composed_model_comes_back_where_its_part_came_from_elsewhere_before(m
     assert set(stage.held(SOURCE)) == {"invoices", "mail", "sorter"}
 
 
-def test_a_composed_model_comes_back_with_the_newest_version_of_its_part(make_stage: MakeNights) -> None:
+def test_composed_model_comes_back_with_newest_version(make_stage: MakeNights) -> None:
     """The part was trained again yesterday: its newest copy has another id for a day, and the old one stands under the part's."""
     stage = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
     stage.backup()
@@ -262,9 +271,8 @@ def test_a_composed_model_comes_back_with_the_newest_version_of_its_part(make_st
 
 
 @pytest.mark.parametrize("slow", [SOURCE, TARGET])
-def test_a_part_comes_from_the_place_of_its_composed_model_whatever_it_is_called(
-    make_stage: MakeNights, slow: str
-) -> None:
+def test_part_comes_from_place_of_its_composed_model(make_stage: MakeNights, slow: str) -> None:
+    """A part comes from the place of its composed model whatever it is called."""
     composed = v4_composed_model("mail", classifier_id="sorter", parts={"receipt": ("receipts", {"Total": 0.9})})
     stage = make_stage([v4_model("receipts"), classifier("sorter", doc_types=("receipt",)), composed])
     stage.backup()
@@ -285,15 +293,16 @@ def test_of_two_copies_in_one_place_the_newest_is_restored(stage: Nights) -> Non
     stage.backup()
     replicas = stage.services.catalog.replicas
     for known in replicas.of_source(SOURCE):
-        if known.replica.state is ReplicaState.RETIRING:
+        if known.record.state is ReplicaState.RETIRING:
             ready = {"state": ReplicaState.READY, "retired_at": None}
-            replicas.put(known.replica.model_copy(update=ready), known)
+            replicas.put(known.record.model_copy(update=ready), known)
     lose(stage, "invoices")
     (row,) = restore(stage, models=["invoices"])["copies"]
     assert row["modelId"] == "invoices.2"
 
 
-def test_a_composed_model_that_is_there_gets_the_part_back_that_it_lost(make_stage: MakeNights) -> None:
+def test_composed_model_that_is_there_gets_part_back(make_stage: MakeNights) -> None:
+    """A composed model that is there gets the part back that it lost."""
     stage = make_stage(mixed_models()[2:], targets=[SECOND_TARGET])
     stage.backup()
     lose(stage, "invoices")

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from activities import planning
-from backup.messages import Message, PlanInputs
+from backup.planning.backup_plan import plan_backup
+from backup.planning.decisions import BackupPlan
+from backup.planning.facts import PlanFacts
 from local.host.records import ActivityJob
 from local.inprocess import TARGET
 from local.simulator.models import v2_model, v4_model
-from wiring.services import Services
-
-from .conftest import V2_ID, MakeNights, Nights, events
+from tests.nights import V2_ID, MakeNights, Nights, events
 
 
 def lost_night(make_stage: MakeNights, **copies: object) -> tuple[Nights, str]:
@@ -27,14 +26,15 @@ def lost_night(make_stage: MakeNights, **copies: object) -> tuple[Nights, str]:
 
 
 def suspects(stage: Nights) -> list[str]:
-    return [one.model_id for one in stage.services.catalogue.suspects.of_target(TARGET)]
+    return [one.model_id for one in stage.services.catalog.suspects.of_target(TARGET)]
 
 
 def deleted(stage: Nights) -> list[str | None]:
     return [entry.model_id for entry in stage.target.requests("deleteModel")]
 
 
-def test_without_being_asked_for_nothing_is_deleted_however_long_it_is_there(make_stage: MakeNights) -> None:
+def test_without_being_asked_for_nothing_is_deleted(make_stage: MakeNights) -> None:
+    """Without being asked for nothing is deleted however long it is there."""
     stage, left = lost_night(make_stage)
     for _ in range(3):
         stage.days_pass(30)
@@ -43,9 +43,8 @@ def test_without_being_asked_for_nothing_is_deleted_however_long_it_is_there(mak
     assert suspects(stage) == [left]
 
 
-def test_where_it_is_asked_for_a_suspect_goes_after_its_time_and_not_before(
-    make_stage: MakeNights, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_suspect_is_deleted_when_its_time_is_up(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
+    """Where it is asked for a suspect goes after its time and not before."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=72)
     stage.days_pass(2)
     stage.backup()
@@ -68,7 +67,8 @@ def test_a_dry_run_deletes_and_forgets_nothing(make_stage: MakeNights) -> None:
     assert deleted(stage) == []
 
 
-def test_a_training_that_was_taken_for_a_suspect_and_ended_is_no_suspect_any_more(make_stage: MakeNights) -> None:
+def test_training_that_was_taken_for_suspect(make_stage: MakeNights) -> None:
+    """A training that was taken for a suspect and ended is no suspect any more."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
     trained = stage.target.put_model(v2_model(left, name="Theirs"))
     stage.days_pass(9)
@@ -78,7 +78,8 @@ def test_a_training_that_was_taken_for_a_suspect_and_ended_is_no_suspect_any_mor
     assert deleted(stage) == []
 
 
-def test_a_training_that_ends_after_the_list_was_read_stays(make_stage: MakeNights) -> None:
+def test_training_that_ends_after_list_was_read_stays(make_stage: MakeNights) -> None:
+    """A training that ends after the list was read stays."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=48)
     stage.days_pass(9)
     listed = stage.target.model(left)
@@ -114,32 +115,31 @@ def test_deleting_that_runs_again_changes_nothing(make_stage: MakeNights) -> Non
     assert len(deleted(stage)) == 1
 
 
-def test_a_suspect_that_is_younger_than_the_lists_is_not_forgotten(
-    make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suspect_that_is_younger_than_lists(make_stage: MakeNights, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another copy lost its answer while the run made its plan: the placeholder is in the target, and not in the list."""
     stage, left = lost_night(make_stage)
     listed = stage.target.model(left)
     assert listed is not None
     stage.target.remove_model(left)
-    plan = planning._plan
 
-    def meanwhile(services: Services, inputs: PlanInputs) -> Message:
-        (suspect,) = services.catalogue.suspects.of_target(TARGET)
-        services.catalogue.suspects.forget(TARGET, left)
-        services.catalogue.suspects.add(suspect.model_copy(update={"seen_at": services.now()}))
+    def meanwhile(facts: PlanFacts) -> BackupPlan:
+        table = stage.services.catalog.suspects
+        (suspect,) = table.of_target(TARGET)
+        table.forget(TARGET, left)
+        table.add(suspect.replace(seen_at=stage.services.now()))
         stage.target.put_model(listed)
-        return plan(services, inputs)
+        return plan_backup(facts)
 
-    monkeypatch.setattr(planning, "_plan", meanwhile)
+    monkeypatch.setattr("activities.planning.plan_backup", meanwhile)
     stage.days_pass(1)
     stage.backup()
     assert suspects(stage) == [left]
 
 
-def test_what_stands_visibly_under_a_suspected_id_of_a_later_version_is_no_suspect_any_more(
+def test_visible_model_is_no_suspect(
     make_stage: MakeNights,
 ) -> None:
+    """What stands visibly under a suspected id of a later version is no suspect any more."""
     stage = make_stage([v4_model("invoices")], targets=[TARGET])
     stage.target.inject("authorizeCopy", "lostAnswer", count=1)
     stage.backup()

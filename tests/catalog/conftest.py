@@ -1,4 +1,4 @@
-"""Every database that the catalog can be kept in, each as a fresh store and as a recipe that another process can follow."""
+"""All databases of the catalog, each as an empty store and as a function that another process can call to open it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OpenStore = Callable[[], Store]
 
 
 def sqlite_store(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
-    """A file in ``folder``."""
+    """Return how to open a file in ``folder``."""
     return partial(SqliteStore, folder / "catalog.sqlite")
 
 
 def table_storage(folder: Path, request: pytest.FixtureRequest) -> OpenStore:
-    """Tables under a prefix of their own, on an emulator that the whole session shares."""
+    """Return how to open tables with a new prefix, on the emulator of the session."""
     connection = request.getfixturevalue("azurite").connection_string
     prefix = f"t{uuid.uuid4().hex}"
     return partial(open_tables, connection, prefix)
@@ -37,12 +37,12 @@ def open_tables(connection: str, prefix: str) -> Store:
 
 
 DATABASES: list[Callable[[Path, pytest.FixtureRequest], OpenStore]] = [sqlite_store, table_storage]
-"""A new implementation is one more entry: from a folder of its own to a function that opens the same empty database each time."""
+"""One entry for each implementation: it makes an empty database, and returns a function that opens it."""
 
 
 @pytest.fixture(params=DATABASES, ids=lambda database: database.__name__)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
-    """Opens the database of this test; a second call opens it again, as another process would."""
+    """A function that opens the database of this test; a second call opens it again, as another process would."""
     opened: OpenStore = request.param(tmp_path, request)
     return opened
 
@@ -55,18 +55,18 @@ def store(open_store: OpenStore) -> Store:
 
 @pytest.fixture
 def prefix() -> str:
-    """Of the tables of this test."""
+    """The prefix of this test's tables."""
     return f"t{uuid.uuid4().hex}"
 
 
 @pytest.fixture
 def tables(azurite: Azurite, prefix: str) -> TableStore:
-    """Table Storage over a line that works."""
+    """Table Storage, without faults."""
     return TableStore(TableService(azurite.connection_string), prefix)
 
 
 @pytest.fixture
 def proxied(proxy: FlakyProxy, prefix: str, tables: TableStore) -> TableStore:
-    """The same catalog as ``tables``, over that line. Its table of claims is there already."""
+    """The same tables through the proxy, which makes the faults. The table of claims exists already."""
     tables.insert(Table.CLAIMS, "elsewhere", "k", {})
     return TableStore(TableService(connection_string(proxy.port)), prefix)

@@ -1,4 +1,4 @@
-"""Long lists are kept whole whatever their entries weigh, and tidying takes old runs only, a bounded number of rows at a time."""
+"""Lists of any length are kept whole, and only old runs are deleted, a bounded number of rows at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backup.document_models import Kind
+from backup.messages.run import RunClosing
 from backup.records import RunRow
 from catalog import housekeeping
 from catalog.catalog import Catalog
@@ -24,7 +25,7 @@ def rows(count: int) -> list[RunRow]:
 
 def ended_run(catalog: Catalog, run_id: str, started: datetime, count: int = 3) -> None:
     catalog.runs.open_rows(run_id, rows(count), started)
-    catalog.runs.close(run_id, started + timedelta(minutes=5))
+    catalog.runs.close(RunClosing(run_id=run_id), started + timedelta(minutes=5))
 
 
 def test_entries_of_any_length_are_kept_in_order(store: Store) -> None:
@@ -34,19 +35,19 @@ def test_entries_of_any_length_are_kept_in_order(store: Store) -> None:
     assert list(runs.read_chunks("run-1", "decision-")) == entries
 
 
-def test_writing_a_list_again_keeps_it_once(store: Store) -> None:
+def test_writing_a_list_again_changes_nothing(store: Store) -> None:
     runs = Catalog(store).runs
     for _ in range(2):
         runs.write_chunks("run-1", "decision", [{"number": number} for number in range(500)])
     assert len(list(runs.read_chunks("run-1", "decision-"))) == 500
 
 
-def test_a_row_that_azure_would_refuse_is_refused_everywhere(store: Store) -> None:
+def test_every_database_refuses_a_row_that_is_too_long(store: Store) -> None:
     with pytest.raises(ValueError, match=r"30000|30,000"):
         store.insert(Table.RUNS, "run-1", "row", {"text": "x" * 30_001})
 
 
-def test_old_runs_go_and_newer_and_running_ones_stay(store: Store) -> None:
+def test_only_old_runs_that_ended_are_deleted(store: Store) -> None:
     catalog = Catalog(store)
     ended_run(catalog, "old", NOW - timedelta(days=40))
     ended_run(catalog, "new", NOW - timedelta(days=3))
@@ -57,7 +58,7 @@ def test_old_runs_go_and_newer_and_running_ones_stay(store: Store) -> None:
     assert {record.run_id for record in catalog.runs.newest(None, 10)[0]} == {"new", "stuck"}
 
 
-def test_a_run_too_large_for_one_call_is_finished_by_the_next(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_run_is_deleted_by_several_calls(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "ROWS_PER_CALL", 10)
     catalog = Catalog(store)
     ended_run(catalog, "large", NOW - timedelta(days=40), count=25)

@@ -1,4 +1,4 @@
-"""Runs and their rows: taken once whatever is delivered twice, closed with an answer for every row."""
+"""Runs and their rows: each row is taken once, also when a call is delivered twice, and each has an outcome in the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyOutcome, RunRequest
+from backup.messages.copy import CopyOrder, CopyOutcome, Origin, RowAction, RowTask
+from backup.messages.run import RunClosing, RunRequest
+from backup.records import RunRow
 from backup.states import CopyStatus, RunStatus
 from catalog.runs import RunTable, UnknownRun
 from catalog.store import Store
@@ -73,16 +75,16 @@ def test_opening_twice_resets_nothing(opened: RunTable) -> None:
     assert list(opened.rows("run-1")) == rows
 
 
-def test_an_unknown_run_is_none_and_cannot_be_worked_on(runs: RunTable) -> None:
+def test_an_unknown_run_is_none_and_has_no_rows(runs: RunTable) -> None:
     assert runs.find("run-1") is None
     assert list(runs.rows("run-1")) == []
     with pytest.raises(UnknownRun):
         take(runs, 0)
     with pytest.raises(UnknownRun):
-        runs.close("run-1", NOW)
+        runs.close(RunClosing(run_id="run-1"), NOW)
 
 
-def test_rows_are_handed_out_once_each_and_then_nothing(opened: RunTable) -> None:
+def test_each_row_is_taken_once(opened: RunTable) -> None:
     taken = [model(take(opened, number, lane=lane)) for lane, number in [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]]
     assert taken == ["model-000", "model-001", "model-002", None, None]
 
@@ -94,14 +96,15 @@ def test_a_redelivered_taking_gets_the_same_row(opened: RunTable) -> None:
     assert model(take(opened, 1)) == "model-002"
 
 
-def test_a_redelivered_taking_at_the_end_still_gets_nothing(opened: RunTable) -> None:
+def test_a_redelivered_taking_at_the_end_gets_nothing(opened: RunTable) -> None:
     for number in range(3):
         take(opened, number)
     assert take(opened, 3) is None
     assert take(opened, 3) is None
 
 
-def test_a_phantom_of_an_older_taking_gets_nothing_and_moves_nothing(opened: RunTable) -> None:
+def test_a_late_taking_gets_and_changes_nothing(opened: RunTable) -> None:
+    """A late taking has a smaller number than the lane's last one."""
     take(opened, 0)
     take(opened, 1, finished=ended())
     before = opened.find("run-1")
@@ -110,14 +113,36 @@ def test_a_phantom_of_an_older_taking_gets_nothing_and_moves_nothing(opened: Run
     assert model(take(opened, 2, finished=ended())) == "model-002"
 
 
-def test_an_order_carries_what_the_run_was_asked_for(opened: RunTable) -> None:
+def test_an_order_names_its_run_row_and_limits(opened: RunTable) -> None:
     order = take(opened, 0)
     assert order is not None
     assert (order.run_id, order.row, order.source, order.target) == ("run-1", 0, "west", "target-0")
     assert (order.deadline_seconds, order.patience_seconds) == (7200, 300)
 
 
-def test_taking_the_next_row_writes_how_the_last_one_ended(opened: RunTable) -> None:
+def test_an_order_carries_the_whole_task_of_its_row(runs: RunTable) -> None:
+    row = RunRow(
+        row=0,
+        source="west",
+        target="north",
+        kind=Kind.CLASSIFIER,
+        model_id="a",
+        target_model_id="b",
+        action=RowAction.CHECK,
+        subject_id="c",
+        subject_fingerprint="f",
+        recreate=True,
+        own_id_only=True,
+        origin=Origin(source="east", model_id="d"),
+    )
+    assert all(getattr(row, name) for name in RowTask.model_fields if name != "row"), "every field is set"
+    runs.open_rows("run-1", [row], NOW, deadline_seconds=7200, patience_seconds=300)
+    order = take(runs, 0)
+    assert order is not None
+    assert RowTask.parse(order.to_json()) == RowTask.parse(row.to_json())
+
+
+def test_taking_a_row_writes_how_the_last_one_ended(opened: RunTable) -> None:
     take(opened, 0)
     started = opened.row("run-1", 0)
     assert started is not None
@@ -131,7 +156,7 @@ def test_taking_the_next_row_writes_how_the_last_one_ended(opened: RunTable) -> 
     assert record.done == 1
 
 
-def test_a_redelivered_taking_counts_what_ended_once(opened: RunTable) -> None:
+def test_a_redelivered_taking_counts_a_row_once(opened: RunTable) -> None:
     take(opened, 0)
     for _ in range(3):
         take(opened, 1, finished=ended())
@@ -140,17 +165,17 @@ def test_a_redelivered_taking_counts_what_ended_once(opened: RunTable) -> None:
     assert record.done == 1
 
 
-def test_how_a_row_ended_is_not_written_over(opened: RunTable) -> None:
+def test_the_outcome_of_a_row_is_kept(opened: RunTable) -> None:
     take(opened, 0)
     take(opened, 1, finished=ended(CopyStatus.FAILED))
-    opened.close("run-1", LATER)
+    opened.close(RunClosing(run_id="run-1"), LATER)
     take(opened, 1, finished=ended(CopyStatus.SUCCEEDED))
     row = opened.row("run-1", 0)
     assert row is not None
     assert row.status is CopyStatus.FAILED
 
 
-def test_lanes_that_take_at_once_share_the_rows_without_a_gap(runs: RunTable) -> None:
+def test_lanes_that_take_at_once_share_all_rows(runs: RunTable) -> None:
     runs.open(request(models=40), NOW)
     taken: list[str] = []
 
@@ -161,10 +186,10 @@ def test_lanes_that_take_at_once_share_the_rows_without_a_gap(runs: RunTable) ->
             sequence, finished = sequence + 1, ended()
 
     lanes = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for one in lanes:
-        one.start()
-    for one in lanes:
-        one.join(60)
+    for thread in lanes:
+        thread.start()
+    for thread in lanes:
+        thread.join(60)
     assert sorted(taken) == [f"model-{number:03d}" for number in range(40)]
     record = runs.find("run-1")
     assert record is not None
@@ -174,13 +199,13 @@ def test_lanes_that_take_at_once_share_the_rows_without_a_gap(runs: RunTable) ->
 def test_closing_counts_how_the_rows_ended(opened: RunTable) -> None:
     for number, status in enumerate([None, CopyStatus.SUCCEEDED, CopyStatus.FAILED, CopyStatus.SUCCEEDED]):
         take(opened, number, finished=ended(status) if status else None)
-    record = opened.close("run-1", LATER)
+    record = opened.close(RunClosing(run_id="run-1"), LATER)
     assert (record.status, record.done, record.ended_at) == (RunStatus.PARTIALLY_FAILED, 3, LATER)
 
 
-def test_rows_whose_orchestration_died_are_reported_as_lost(opened: RunTable) -> None:
+def test_rows_without_an_outcome_are_closed_as_lost(opened: RunTable) -> None:
     take(opened, 0)
-    record = opened.close("run-1", LATER)
+    record = opened.close(RunClosing(run_id="run-1"), LATER)
     rows = list(opened.rows("run-1"))
     assert record.status is RunStatus.FAILED
     assert record.done == 3
@@ -189,11 +214,11 @@ def test_rows_whose_orchestration_died_are_reported_as_lost(opened: RunTable) ->
 
 
 def test_closing_twice_keeps_the_first_end(opened: RunTable) -> None:
-    first = opened.close("run-1", LATER)
-    assert opened.close("run-1", LATER + timedelta(days=1)) == first
+    first = opened.close(RunClosing(run_id="run-1"), LATER)
+    assert opened.close(RunClosing(run_id="run-1"), LATER + timedelta(days=1)) == first
 
 
-def test_a_run_may_be_cancelled_before_its_rows_are_written(runs: RunTable) -> None:
+def test_a_run_can_be_cancelled_before_it_has_rows(runs: RunTable) -> None:
     assert runs.cancel("run-1", NOW).cancel_requested
     record = runs.open(request(), LATER)
     assert record.cancel_requested
@@ -206,8 +231,8 @@ def test_cancelling_twice_is_cancelling_once(opened: RunTable) -> None:
     assert opened.cancel("run-1", LATER) == first
 
 
-def test_a_run_that_has_ended_is_not_cancelled_any_more(opened: RunTable) -> None:
-    opened.close("run-1", LATER)
+def test_a_run_that_has_ended_cannot_be_cancelled(opened: RunTable) -> None:
+    opened.close(RunClosing(run_id="run-1"), LATER)
     record = opened.cancel("run-1", LATER)
     assert not record.cancel_requested
     assert record.ended_at == LATER

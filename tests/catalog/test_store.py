@@ -1,4 +1,4 @@
-"""What the catalog asks of a database: one contract, run on every implementation."""
+"""What the catalog needs of a database: one contract, tested on every implementation."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.contention import retry_on_conflict
 from catalog.sqlite import SqliteStore
-from catalog.store import CatalogUnavailable, Row, RowChanged, RowExists, Store, Table
+from catalog.store import CatalogUnavailable, Row, RowChanged, RowExists, Store, Table, retry_on_conflict
 
 CLAIMS = Table.CLAIMS
 SPAWN = multiprocessing.get_context("spawn")
@@ -28,8 +27,18 @@ def read(store: Store, partition: str = "p", key: str = "k", table: Table = CLAI
     return row
 
 
-def listed(store: Store, **conditions: Any) -> list[tuple[str, str]]:
-    return [(row.partition, row.key) for row in store.scan(CLAIMS, **conditions).rows]
+def listed(
+    store: Store,
+    *,
+    partition: str | None = None,
+    partition_prefix: str | None = None,
+    key_prefix: str | None = None,
+    after: tuple[str, str] | None = None,
+) -> list[tuple[str, str]]:
+    page = store.scan(
+        CLAIMS, partition=partition, partition_prefix=partition_prefix, key_prefix=key_prefix, after=after
+    )
+    return [(row.partition, row.key) for row in page.rows]
 
 
 def test_a_row_is_read_as_it_was_written(store: Store) -> None:
@@ -47,7 +56,8 @@ def test_a_row_that_is_not_there_is_none(store: Store) -> None:
 
 
 @pytest.mark.parametrize("key", ["model|forms-west|a.b_c~d", "a%b_c", "A", "UPPER|lower", "x" * 200])
-def test_keys_that_users_can_cause_are_kept_apart(store: Store, key: str) -> None:
+def test_keys_are_compared_exactly(store: Store, key: str) -> None:
+    """Their case matters, and wildcards mean nothing."""
     store.insert(CLAIMS, key, key, {"n": 1})
     assert store.get(CLAIMS, key.swapcase(), key.swapcase()) is None
     assert read(store, key, key).data == {"n": 1}
@@ -60,7 +70,7 @@ def test_a_row_is_inserted_once(store: Store) -> None:
     assert read(store).data == {"n": 1}
 
 
-def test_only_who_read_the_latest_version_may_change_it(store: Store) -> None:
+def test_only_the_latest_version_can_be_changed(store: Store) -> None:
     stale = store.insert(CLAIMS, "p", "k", {"n": 1})
     fresh = store.replace(stale, {"n": 2})
     with pytest.raises(RowChanged):
@@ -76,7 +86,7 @@ def test_a_change_to_the_same_content_is_a_change(store: Store) -> None:
         store.replace(stale, {"n": 2})
 
 
-def test_only_who_read_the_latest_version_may_delete_it(store: Store) -> None:
+def test_only_the_latest_version_can_be_deleted(store: Store) -> None:
     stale = store.insert(CLAIMS, "p", "k", {"n": 1})
     fresh = store.replace(stale, {"n": 2})
     with pytest.raises(RowChanged):
@@ -88,7 +98,7 @@ def test_only_who_read_the_latest_version_may_delete_it(store: Store) -> None:
 
 
 @pytest.mark.parametrize("act", ["replace", "delete"])
-def test_a_row_that_was_deleted_and_written_anew_is_another_row(store: Store, act: str) -> None:
+def test_a_row_written_after_its_deletion_is_a_new_row(store: Store, act: str) -> None:
     old = store.insert(CLAIMS, "p", "k", {"n": 1})
     store.delete(old)
     store.insert(CLAIMS, "p", "k", {"n": 1})
@@ -97,7 +107,7 @@ def test_a_row_that_was_deleted_and_written_anew_is_another_row(store: Store, ac
     assert read(store).data == {"n": 1}
 
 
-def test_a_row_that_is_gone_cannot_be_changed_back_into_being(store: Store) -> None:
+def test_a_deleted_row_cannot_be_changed(store: Store) -> None:
     old = store.insert(CLAIMS, "p", "k", {"n": 1})
     store.delete(old)
     with pytest.raises(RowChanged):
@@ -105,7 +115,7 @@ def test_a_row_that_is_gone_cannot_be_changed_back_into_being(store: Store) -> N
     assert store.get(CLAIMS, "p", "k") is None
 
 
-def test_ensuring_writes_what_is_missing_and_leaves_what_is_there(store: Store) -> None:
+def test_ensuring_writes_only_the_missing_rows(store: Store) -> None:
     before = store.insert(CLAIMS, "p", "b", {"n": "kept"})
     store.ensure(CLAIMS, "p", {"a": {"n": 1}, "b": {"n": 2}, "c": {"n": 3}})
     assert read(store, key="b") == before
@@ -115,7 +125,8 @@ def test_ensuring_writes_what_is_missing_and_leaves_what_is_there(store: Store) 
     assert read(store, key="a").etag == version
 
 
-def test_more_rows_are_ensured_than_fit_into_one_transaction_of_table_storage(store: Store) -> None:
+def test_more_rows_are_ensured_than_a_batch_takes(store: Store) -> None:
+    """Table Storage takes 100 rows at a time."""
     store.insert(CLAIMS, "p", "row-000150", {"n": "kept"})
     store.ensure(CLAIMS, "p", {f"row-{number:06d}": {"n": number} for number in range(250)})
     assert len(listed(store)) == 250
@@ -132,7 +143,7 @@ def test_rows_are_listed_in_order_of_partition_and_key(store: Store) -> None:
     assert listed(store, partition="c") == []
 
 
-def test_prefixes_choose_by_their_very_characters(store: Store) -> None:
+def test_prefixes_have_no_wildcards(store: Store) -> None:
     keys = ["row-1", "row-2", "row", "rowboat", "row-", "Row-1", "r%w-1", "r_w-1", "row.", "row,"]
     for key in keys:
         store.insert(CLAIMS, "west|model|a", key, {})
@@ -143,26 +154,27 @@ def test_prefixes_choose_by_their_very_characters(store: Store) -> None:
     assert listed(store, partition_prefix="west|", key_prefix="row-2") == [("west|model|a", "row-2")]
 
 
-def test_pages_join_into_the_whole_list_even_where_one_ends_exactly_at_its_end(store: Store) -> None:
+def test_pages_join_into_the_whole_list(store: Store) -> None:
+    """Also where a page ends exactly at the end of the list."""
     expected = [(partition, f"{number:03d}") for partition in "abc" for number in range(7)]
     for partition in "abc":
         store.ensure(CLAIMS, partition, {f"{number:03d}": {} for number in range(7)})
     for limit in (1, 2, 7, 20, 21, 22):
-        found: list[tuple[str, str]] = []
+        places: list[tuple[str, str]] = []
         after, pages = None, 0
         for _ in range(50):
             page = store.scan(CLAIMS, after=after, limit=limit)
-            found += [(row.partition, row.key) for row in page.rows]
+            places += [(row.partition, row.key) for row in page.rows]
             pages += 1
             after = page.after
             if after is None:
                 break
             assert len(page.rows) == limit
-        assert found == expected
+        assert places == expected
         assert pages <= -(-len(expected) // limit) + 1
 
 
-def test_a_list_goes_on_behind_a_row_that_was_deleted_meanwhile(store: Store) -> None:
+def test_a_list_continues_behind_a_deleted_row(store: Store) -> None:
     store.ensure(CLAIMS, "p", {f"{number}": {} for number in range(6)})
     page = store.scan(CLAIMS, limit=3)
     store.delete(read(store, key="2"))
@@ -170,11 +182,11 @@ def test_a_list_goes_on_behind_a_row_that_was_deleted_meanwhile(store: Store) ->
     assert [row.key for row in store.scan(CLAIMS, after=page.after).rows] == ["3", "4", "5"]
 
 
-def test_within_one_partition_a_list_goes_on_from_the_key(store: Store) -> None:
+def test_a_list_of_a_partition_continues_at_the_key(store: Store) -> None:
     store.ensure(CLAIMS, "p", {f"row-{number:02d}": {} for number in range(5)})
     store.ensure(CLAIMS, "q", {"row-00": {}})
-    found = listed(store, partition="p", key_prefix="row-", after=("p", "row-02"))
-    assert found == [("p", "row-03"), ("p", "row-04")]
+    rest = listed(store, partition="p", key_prefix="row-", after=("p", "row-02"))
+    assert rest == [("p", "row-03"), ("p", "row-04")]
 
 
 def test_a_page_never_has_more_than_a_thousand_rows(store: Store) -> None:
@@ -185,7 +197,7 @@ def test_a_page_never_has_more_than_a_thousand_rows(store: Store) -> None:
     assert [row.key for row in store.scan(CLAIMS, after=page.after).rows] == ["01000"]
 
 
-def test_what_was_written_is_there_for_whoever_opens_the_database_next(open_store: Callable[[], Store]) -> None:
+def test_rows_stay_when_the_database_is_opened_again(open_store: Callable[[], Store]) -> None:
     open_store().insert(CLAIMS, "p", "k", {"n": 1})
     assert read(open_store()).data == {"n": 1}
 
@@ -225,8 +237,8 @@ def test_processes_that_write_at_once_lose_nothing(open_store: Callable[[], Stor
     assert read(store, key="number").data == {"n": 300}
 
 
-def claim_all(open_store: Callable[[], Store], owner: str, gate: Any) -> None:
-    """Insert fifty rows under the name ``owner``, as fast as the other process does."""
+def claim_all(open_store: Callable[[], Store], owner: str, gate: Barrier) -> None:
+    """Insert fifty rows under the name ``owner`` while the other process inserts them too."""
     store = open_store()
     gate.wait(30)
     for number in range(50):
@@ -237,9 +249,7 @@ def claim_all(open_store: Callable[[], Store], owner: str, gate: Any) -> None:
         store.insert(CLAIMS, owner, f"{number:02d}", {})
 
 
-def test_of_two_processes_that_insert_the_same_row_exactly_one_succeeds(
-    open_store: Callable[[], Store], store: Store
-) -> None:
+def test_of_two_processes_one_inserts_a_row(open_store: Callable[[], Store], store: Store) -> None:
     gate = SPAWN.Barrier(2)
     processes: list[BaseProcess] = [
         SPAWN.Process(target=claim_all, args=(open_store, owner, gate)) for owner in ("x", "y")
@@ -253,15 +263,15 @@ def test_of_two_processes_that_insert_the_same_row_exactly_one_succeeds(
         assert winners == {owner}
 
 
-def test_a_change_that_never_holds_ends_with_an_error_instead_of_looping() -> None:
-    def beaten() -> None:
-        raise RowChanged("somebody was faster")
+def test_endless_conflicts_end_with_an_error() -> None:
+    def conflict() -> None:
+        raise RowChanged("another writer was first")
 
     with pytest.raises(CatalogUnavailable):
-        retry_on_conflict(beaten)
+        retry_on_conflict(conflict)
 
 
-def test_a_database_that_cannot_be_opened_is_unavailable_and_not_a_crash(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     path.write_text("this is no database, and long enough to be noticed as none " * 20)
     with pytest.raises(CatalogUnavailable, match=r"catalog\.sqlite"):
@@ -278,7 +288,7 @@ operations = st.lists(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations)
-def test_any_sequence_of_calls_leaves_what_a_dictionary_would_hold(
+def test_any_calls_leave_what_a_dictionary_would_hold(
     open_store: Callable[[], Store], steps: list[tuple[str, str, int]]
 ) -> None:
     store = open_store()
@@ -287,19 +297,19 @@ def test_any_sequence_of_calls_leaves_what_a_dictionary_would_hold(
     model: dict[str, int] = {}
     first_seen: dict[str, Row] = {}
     for act, key, number in steps:
-        there = store.get(CLAIMS, "p", key)
-        assert (there.data["n"] if there else None) == model.get(key)
-        if act == "insert" and there is None:
+        present = store.get(CLAIMS, "p", key)
+        assert (present.data["n"] if present else None) == model.get(key)
+        if act == "insert" and present is None:
             first_seen[key] = store.insert(CLAIMS, "p", key, {"n": number})
             model[key] = number
-        elif act == "replace" and there is not None:
-            store.replace(there, {"n": number})
+        elif act == "replace" and present is not None:
+            store.replace(present, {"n": number})
             model[key] = number
-        elif act == "stale" and key in first_seen and (there is None or there.etag != first_seen[key].etag):
+        elif act == "stale" and key in first_seen and (present is None or present.etag != first_seen[key].etag):
             with pytest.raises(RowChanged):
                 store.replace(first_seen[key], {"n": number})
-        elif act == "delete" and there is not None:
-            store.delete(there)
+        elif act == "delete" and present is not None:
+            store.delete(present)
             del model[key]
         elif act == "ensure":
             store.ensure(CLAIMS, "p", {key: {"n": number}})

@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way to Table Storage is told from a conflict, soon, and without secrets."""
+"""Failures of calls to Table Storage: soon reported, never as a conflict, and without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLAIMS = Table.CLAIMS
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries as often as always, without the pauses between."""
+    """As many tries as usual, without the waits between them."""
     monkeypatch.setitem(table_service.LIMITS, "retry_backoff_factor", 0)
 
 
@@ -52,7 +52,7 @@ NOT_TRIED_AGAIN = {"401", "403", "redirect"}
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_every_failure_of_every_call_is_told_from_a_conflict(
+def test_every_failure_of_every_call_is_no_conflict(
     impatient: None, proxied: TableStore, proxy: FlakyProxy, call: str, failure: str
 ) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {})
@@ -68,16 +68,14 @@ def test_every_failure_of_every_call_is_told_from_a_conflict(
 
 @pytest.mark.parametrize("call", ["get", "scan"])
 @pytest.mark.parametrize("body", [b'{"value": [{"Part', b"", b"[]", b"null"])
-def test_an_answer_that_makes_no_sense_is_not_taken_for_an_empty_catalog(
-    proxied: TableStore, proxy: FlakyProxy, call: str, body: bytes
-) -> None:
+def test_a_malformed_answer_is_no_empty_catalog(proxied: TableStore, proxy: FlakyProxy, call: str, body: bytes) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {})
     proxy.faults = [Fault(status=200, headers={"Content-Type": "application/json"}, body=body)] * 20
     with pytest.raises(CatalogUnavailable):
         CALLS[call](proxied, row)
 
 
-def test_a_row_that_somebody_else_put_into_our_table_is_reported(proxied: TableStore, tables: TableStore) -> None:
+def test_a_row_that_the_app_did_not_write_is_reported(proxied: TableStore, tables: TableStore) -> None:
     tables._tables[CLAIMS].create_entity({"PartitionKey": "p", "RowKey": "k", "note": "by hand"})
     with pytest.raises(CatalogUnavailable, match="row k of claims"):
         proxied.get(CLAIMS, "p", "k")
@@ -89,7 +87,7 @@ def test_a_service_that_does_not_listen_is_unavailable(prefix: str) -> None:
         store.get(CLAIMS, "p", "k")
 
 
-def test_a_wrong_key_is_unavailable_and_says_what_to_check(azurite: Azurite, prefix: str) -> None:
+def test_a_wrong_account_key_is_unavailable(azurite: Azurite, prefix: str) -> None:
     wrong = azurite.connection_string.replace(PUBLIC_KEY, "d3Jvbmc=")
     with pytest.raises(CatalogUnavailable, match="403") as caught:
         TableStore(TableService(wrong), prefix).get(CLAIMS, "p", "k")
@@ -97,34 +95,32 @@ def test_a_wrong_key_is_unavailable_and_says_what_to_check(azurite: Azurite, pre
 
 
 def test_an_identity_without_a_token_is_unavailable(prefix: str) -> None:
-    class Nobody:
+    class NoIdentity:
         def get_token(self, *scopes: str, **_: object) -> AccessToken:
             raise CredentialUnavailableError("no identity here, secret=123")
 
-    service = TableService(endpoint="https://127.0.0.1:1", identity=Nobody())
+    service = TableService(endpoint="https://127.0.0.1:1", identity=NoIdentity())
     with pytest.raises(CatalogUnavailable, match="managed identity") as caught:
         TableStore(service, prefix).get(CLAIMS, "p", "k")
     assert "123" not in str(caught.value)
 
 
-@pytest.mark.parametrize("asked", ["Retry-After", "x-ms-retry-after-ms"])
-def test_an_activity_does_not_sit_for_as_long_as_the_service_asks(
-    proxied: TableStore, proxy: FlakyProxy, asked: str
-) -> None:
-    proxy.faults = [Fault(status=503, headers={asked: "60000"})] * 20
+@pytest.mark.parametrize("header", ["Retry-After", "x-ms-retry-after-ms"])
+def test_a_call_does_not_wait_as_the_service_asks(proxied: TableStore, proxy: FlakyProxy, header: str) -> None:
+    proxy.faults = [Fault(status=503, headers={header: "60000"})] * 20
     begin = time.monotonic()
     with pytest.raises(CatalogUnavailable, match="503"):
         proxied.get(CLAIMS, "p", "k")
     assert time.monotonic() - begin < 10
 
 
-def test_a_short_failure_is_not_noticed(impatient: None, proxied: TableStore, proxy: FlakyProxy) -> None:
+def test_a_call_survives_three_failures(impatient: None, proxied: TableStore, proxy: FlakyProxy) -> None:
     proxy.faults = [Fault(status=503), LOST_BEFORE, Fault(status=429)]
     row = proxied.insert(CLAIMS, "p", "k", {"n": 1})
     assert proxied.get(CLAIMS, "p", "k") == row
 
 
-def test_a_write_whose_answer_carries_no_tag_is_not_taken_for_done(proxied: TableStore, proxy: FlakyProxy) -> None:
+def test_a_write_without_a_tag_has_failed(proxied: TableStore, proxy: FlakyProxy) -> None:
     proxy.faults = [Fault(forward=True, status=204)]
     with pytest.raises(CatalogUnavailable):
         proxied.insert(CLAIMS, "p", "k", {})

@@ -1,4 +1,4 @@
-"""Managed identity on Table Storage: over https with a token for storage, and no key anywhere."""
+"""Managed identity on Table Storage: over https, with a token for storage and without a key."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from local.simulator.certificates import make_server_identity
 
 
 def token(claims: dict[str, object]) -> str:
-    """A token that says ``claims``; the emulator believes it without a signature."""
+    """A token with ``claims``; the emulator takes it without a signature."""
     parts = (json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims))
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "unsigned"])
 
 
 class Identity:
-    """Hands out tokens as the identity endpoint does, and remembers for what."""
+    """Returns tokens as the identity endpoint does, and keeps the scopes of the requests."""
 
     def __init__(self, lives: int) -> None:
-        self.asked: list[str] = []
+        self.scopes: list[str] = []
         self._lives = lives
 
     def get_token(self, *scopes: str, **_: object) -> AccessToken:
-        self.asked += scopes
+        self.scopes += scopes
         now = int(time.time())
         claims = {
             "aud": scopes[0].removesuffix("/.default"),
@@ -56,14 +56,14 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.stop()
 
 
-def test_the_catalog_works_with_a_token_instead_of_a_key(secure: str, prefix: str) -> None:
+def test_the_catalog_works_with_a_token(secure: str, prefix: str) -> None:
     identity = Identity(lives=3600)
     store = TableStore(TableService(endpoint=secure, identity=identity), prefix)
     store.ensure(Table.CLAIMS, "p", {"a": {"n": 1}, "b": {"n": 2}})
     row = store.insert(Table.CLAIMS, "p", "c", {"n": 3})
     store.replace(row, {"n": 4})
-    assert [each.data["n"] for each in store.scan(Table.CLAIMS, partition="p").rows] == [1, 2, 4]
-    assert set(identity.asked) == {"https://storage.azure.com/.default"}
+    assert [row.data["n"] for row in store.scan(Table.CLAIMS, partition="p").rows] == [1, 2, 4]
+    assert set(identity.scopes) == {"https://storage.azure.com/.default"}
 
 
 def test_a_token_that_is_refused_says_what_to_check(secure: str, prefix: str) -> None:
@@ -72,9 +72,7 @@ def test_a_token_that_is_refused_says_what_to_check(secure: str, prefix: str) ->
         store.get(Table.CLAIMS, "p", "k")
 
 
-def test_a_server_that_nobody_vouches_for_is_not_talked_to(
-    secure: str, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_of_unknown_authority_is_refused(secure: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     identity = Identity(lives=3600)
     with pytest.raises(CatalogUnavailable, match="no connection"):

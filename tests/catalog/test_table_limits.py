@@ -1,4 +1,4 @@
-"""What Table Storage does not take, or does in its own way: characters, sizes, pages, tables that are not there."""
+"""The limits of Table Storage: characters, sizes, pages, and tables that do not exist yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from catalog.store import Row, RowChanged, Store, Table
-from catalog.table_keys import KeyTooLong, escape, unescape
+from catalog.table_entities import KeyTooLong, escape, unescape
 from catalog.table_service import TableService
 from catalog.tables import TableStore
 from local.azurite import Azurite, connection_string
@@ -24,13 +24,13 @@ def read(store: Store, key: str = "k") -> Row:
     return row
 
 
-def test_characters_that_table_storage_refuses_come_back_as_they_were(tables: TableStore) -> None:
+def test_keys_with_refused_characters_are_kept(tables: TableStore) -> None:
     odd = EVERY_CHARACTER_REFUSED
     row = tables.insert(CLAIMS, odd, odd, {"n": 1})
     tables.insert(CLAIMS, odd + "x", odd, {"n": 2})
     assert tables.get(CLAIMS, odd, odd) == row
-    found = tables.scan(CLAIMS, partition=odd, key_prefix=odd[:5], limit=1)
-    assert found.rows == (row,)
+    page = tables.scan(CLAIMS, partition=odd, key_prefix=odd[:5], limit=1)
+    assert page.rows == (row,)
     assert tables.scan(CLAIMS, after=(odd, odd)).rows[0].data == {"n": 2}
     tables.ensure(CLAIMS, odd, {odd: {"n": 3}, "k": {}})
     assert tables.get(CLAIMS, odd, odd) == row
@@ -44,16 +44,16 @@ def test_keys_survive_escaping(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["row-000001", "west|model|a.b_c~d", "A-Z0-9"])
-def test_the_ids_that_we_use_are_their_own_keys(text: str) -> None:
+def test_ids_of_the_app_are_not_escaped(text: str) -> None:
     assert escape(text) == text
 
 
-def test_a_key_that_does_not_fit_is_refused_before_it_is_sent() -> None:
+def test_a_key_that_is_too_long_is_not_sent() -> None:
     with pytest.raises(KeyTooLong):
         escape("x" * 513)
 
 
-def test_asking_for_a_row_that_cannot_exist_finds_nothing(tables: TableStore) -> None:
+def test_a_row_whose_key_is_too_long_does_not_exist(tables: TableStore) -> None:
     tables.insert(CLAIMS, "p", "k", {})
     assert tables.get(CLAIMS, "p", "x" * 600) is None
     assert tables.get(CLAIMS, "/" * 100, "k") is None
@@ -64,27 +64,25 @@ def test_asking_for_a_row_that_cannot_exist_finds_nothing(tables: TableStore) ->
 
 
 @pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\\"])
-def test_the_longest_row_fits_whatever_it_is_written_in(tables: TableStore, character: str) -> None:
+def test_the_longest_row_fits_in_any_script(tables: TableStore, character: str) -> None:
     length = (30_000 - len('{"text":""}')) // (1 if character not in '"\\' else 2)
     data = {"text": character * length}
     tables.insert(CLAIMS, "p", "k", data)
     assert read(tables).data == data
 
 
-def test_a_row_that_shrinks_keeps_nothing_of_what_it_was(tables: TableStore) -> None:
+def test_a_row_that_shrinks_keeps_no_old_data(tables: TableStore) -> None:
     row = tables.insert(CLAIMS, "p", "k", {"text": "x" * 29_000})
     tables.replace(row, {"n": 1})
     assert read(tables).data == {"n": 1}
 
 
-def test_a_row_over_the_limit_is_refused_before_it_is_sent(tables: TableStore) -> None:
+def test_a_row_that_is_too_long_is_not_sent(tables: TableStore) -> None:
     with pytest.raises(ValueError, match="30000"):
         tables.insert(CLAIMS, "p", "k", {"text": "x" * 30_000})
 
 
-def test_the_longest_rows_are_ensured_though_they_do_not_fit_into_one_transaction(
-    proxied: TableStore, proxy: FlakyProxy
-) -> None:
+def test_the_longest_rows_are_ensured_in_batches(proxied: TableStore, proxy: FlakyProxy) -> None:
     rows = {f"{number:03d}": {"text": "é" * 29_900} for number in range(40)}
     proxy.seen.clear()
     proxied.ensure(CLAIMS, "p", rows)
@@ -92,20 +90,19 @@ def test_the_longest_rows_are_ensured_though_they_do_not_fit_into_one_transactio
     assert 3 <= len([request for request in proxy.seen if "$batch" in request]) <= 5
 
 
-def test_a_list_goes_on_where_the_service_hands_out_less_than_was_asked_for(
-    proxied: TableStore, proxy: FlakyProxy
-) -> None:
+def test_a_list_continues_after_an_empty_answer(proxied: TableStore, proxy: FlakyProxy) -> None:
+    """The service may return fewer rows with one answer than it has."""
     proxied.ensure(CLAIMS, "p", {f"{number}": {} for number in range(3)})
     # As the real service does at the border of two partition servers, or after five seconds: nothing yet, go on there.
-    going_on = {"x-ms-continuation-NextPartitionKey": "p", "x-ms-continuation-NextRowKey": "0"}
-    empty = Fault(status=200, headers={"Content-Type": "application/json", **going_on}, body=b'{"value": []}')
+    continuation = {"x-ms-continuation-NextPartitionKey": "p", "x-ms-continuation-NextRowKey": "0"}
+    empty = Fault(status=200, headers={"Content-Type": "application/json", **continuation}, body=b'{"value": []}')
     proxy.faults = [empty, empty]
     page = proxied.scan(CLAIMS, partition="p")
     assert [row.key for row in page.rows] == ["0", "1", "2"]
     assert page.after is None
 
 
-def test_reading_a_catalog_that_nothing_was_written_to_makes_no_tables(proxy: FlakyProxy, prefix: str) -> None:
+def test_reading_makes_no_tables(proxy: FlakyProxy, prefix: str) -> None:
     store = TableStore(TableService(connection_string(proxy.port)), prefix)
     assert store.get(CLAIMS, "p", "k") is None
     assert store.scan(CLAIMS).rows == ()
@@ -114,22 +111,23 @@ def test_reading_a_catalog_that_nothing_was_written_to_makes_no_tables(proxy: Fl
     assert not [request for request in proxy.seen if request.startswith("POST")]
 
 
-def test_tables_are_made_by_the_first_write_whatever_it_is(tables: TableStore) -> None:
+def test_the_first_write_of_any_kind_makes_the_table(tables: TableStore) -> None:
     tables.ensure(Table.RUNS, "p", {"k": {}})
     tables.insert(CLAIMS, "p", "k", {})
     assert tables.get(Table.RUNS, "p", "k") is not None
 
 
-def test_two_catalogs_in_one_account_do_not_see_each_other(azurite: Azurite, tables: TableStore) -> None:
+def test_two_catalogs_in_one_account_are_separate(azurite: Azurite, tables: TableStore) -> None:
     tables.insert(CLAIMS, "p", "k", {})
-    neighbour = TableStore(TableService(azurite.connection_string), f"t{uuid.uuid4().hex}")
-    assert neighbour.get(CLAIMS, "p", "k") is None
+    other = TableStore(TableService(azurite.connection_string), f"t{uuid.uuid4().hex}")
+    assert other.get(CLAIMS, "p", "k") is None
 
 
-def test_the_service_is_asked_for_a_range_and_not_for_the_whole_table(proxied: TableStore, proxy: FlakyProxy) -> None:
+def test_a_scan_asks_for_a_range_of_keys(proxied: TableStore, proxy: FlakyProxy) -> None:
+    """An ``or`` at the top of the filter would make the service read the whole table."""
     proxy.seen.clear()
     proxied.scan(CLAIMS, partition="p", key_prefix="row-", after=("p", "row-1"))
     proxied.scan(CLAIMS, after=("p", "k"))
-    asked = [unquote_plus(request) for request in proxy.seen]
-    assert "PartitionKey eq 'p' and RowKey ge 'row-' and RowKey lt 'row.' and RowKey gt 'row-1'" in asked[0]
-    assert "PartitionKey ge 'p' and ( PartitionKey gt 'p' or RowKey gt 'k' )" in asked[1]
+    requests = [unquote_plus(request) for request in proxy.seen]
+    assert "PartitionKey eq 'p' and RowKey ge 'row-' and RowKey lt 'row.' and RowKey gt 'row-1'" in requests[0]
+    assert "PartitionKey ge 'p' and ( PartitionKey gt 'p' or RowKey gt 'k' )" in requests[1]

@@ -1,4 +1,4 @@
-"""A write whose answer is lost is sent again: our own success is no conflict, and somebody else's stays one."""
+"""A write whose answer is lost is sent again: the app's own success is no conflict, another writer's is one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read(store: Store, key: str = "k") -> Row:
 
 
 @pytest.mark.parametrize("fault", [LOST_AFTER, Fault(forward=True, status=503), Fault(forward=True, status=500)])
-def test_our_own_insert_is_no_conflict_when_its_answer_is_lost(
+def test_an_insert_whose_answer_is_lost_succeeds(
     proxied: TableStore, proxy: FlakyProxy, tables: TableStore, fault: Fault
 ) -> None:
     proxy.faults = [fault]
@@ -28,7 +28,7 @@ def test_our_own_insert_is_no_conflict_when_its_answer_is_lost(
 
 
 @pytest.mark.parametrize("fault", [LOST_AFTER, Fault(forward=True, status=503), Fault(forward=True, status=504)])
-def test_our_own_change_is_no_conflict_when_its_answer_is_lost(
+def test_a_change_whose_answer_is_lost_succeeds(
     proxied: TableStore, proxy: FlakyProxy, tables: TableStore, fault: Fault
 ) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {"n": 1})
@@ -38,27 +38,25 @@ def test_our_own_change_is_no_conflict_when_its_answer_is_lost(
     proxied.replace(changed, {"n": 3})
 
 
-def test_our_own_deletion_is_no_conflict_when_its_answer_is_lost(
-    proxied: TableStore, proxy: FlakyProxy, tables: TableStore
-) -> None:
+def test_a_deletion_whose_answer_is_lost_succeeds(proxied: TableStore, proxy: FlakyProxy, tables: TableStore) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {"n": 1})
     proxy.faults = [LOST_AFTER]
     proxied.delete(row)
     assert tables.get(CLAIMS, "p", "k") is None
 
 
-def test_somebody_elses_insert_stays_a_conflict_when_our_answer_is_lost(
-    proxied: TableStore, proxy: FlakyProxy, tables: TableStore
-) -> None:
+def test_an_insert_after_another_one_conflicts(proxied: TableStore, proxy: FlakyProxy, tables: TableStore) -> None:
+    """Also where the answer to it is lost."""
     tables.insert(CLAIMS, "p", "k", {"n": 1})
     proxy.faults = [LOST_AFTER]
     with pytest.raises(RowExists):
         proxied.insert(CLAIMS, "p", "k", {"n": 1})
 
 
-def test_somebody_elses_insert_between_our_tries_is_a_conflict_even_with_the_same_content(
+def test_an_insert_by_another_between_tries_conflicts(
     proxied: TableStore, proxy: FlakyProxy, tables: TableStore
 ) -> None:
+    """Even where the other writer wrote the same content."""
     proxy.faults = [LOST_BEFORE]
     proxy.between = lambda: tables.insert(CLAIMS, "p", "k", {"n": 1})
     with pytest.raises(RowExists):
@@ -66,7 +64,7 @@ def test_somebody_elses_insert_between_our_tries_is_a_conflict_even_with_the_sam
 
 
 @pytest.mark.parametrize("fault", [LOST_BEFORE, LOST_AFTER])
-def test_somebody_elses_change_between_our_tries_is_a_conflict(
+def test_a_change_by_another_between_tries_conflicts(
     proxied: TableStore, proxy: FlakyProxy, tables: TableStore, fault: Fault
 ) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {"n": 1})
@@ -76,15 +74,14 @@ def test_somebody_elses_change_between_our_tries_is_a_conflict(
         proxied.replace(row, {"n": 2})
 
 
-def test_a_row_that_somebody_wrote_anew_after_our_deletion_is_left_alone(
-    proxied: TableStore, proxy: FlakyProxy, tables: TableStore
-) -> None:
+def test_a_row_written_by_another_is_not_deleted(proxied: TableStore, proxy: FlakyProxy, tables: TableStore) -> None:
+    """The deletion's answer was lost, and it is sent again."""
     row = proxied.insert(CLAIMS, "p", "k", {"n": 1})
     proxy.faults = [LOST_AFTER]
-    proxy.between = lambda: tables.insert(CLAIMS, "p", "k", {"n": "theirs"})
+    proxy.between = lambda: tables.insert(CLAIMS, "p", "k", {"n": "another"})
     with pytest.raises(RowChanged):
         proxied.delete(row)
-    assert read(tables).data == {"n": "theirs"}
+    assert read(tables).data == {"n": "another"}
 
 
 def test_rows_are_ensured_once_when_the_answer_is_lost(
@@ -93,34 +90,29 @@ def test_rows_are_ensured_once_when_the_answer_is_lost(
     rows = {f"{number:03d}": {"n": number} for number in range(120)}
     proxy.faults = [LOST_AFTER, None, None, LOST_AFTER]
     proxied.ensure(CLAIMS, "p", rows)
-    found = {row.key: row.data for row in tables.scan(CLAIMS, partition="p").rows}
-    assert found == rows
+    assert {row.key: row.data for row in tables.scan(CLAIMS, partition="p").rows} == rows
 
 
-def test_rows_that_others_write_at_the_same_moment_do_not_keep_ours_from_being_written(
-    proxied: TableStore, proxy: FlakyProxy, tables: TableStore
-) -> None:
-    theirs = iter("012345")
+def test_ensuring_ends_while_others_insert_its_rows(proxied: TableStore, proxy: FlakyProxy, tables: TableStore) -> None:
+    keys = iter("012345")
 
-    def beat_us() -> None:
-        proxy.between = beat_us
-        key = next(theirs, None)
+    def insert_first() -> None:
+        proxy.between = insert_first
+        key = next(keys, None)
         if key is not None:
-            tables.insert(CLAIMS, "p", key, {"n": "theirs"})
+            tables.insert(CLAIMS, "p", key, {"n": "another"})
 
-    # Whenever we have looked what is there, somebody inserts one more, so that each of our batches is refused.
-    tables.insert(CLAIMS, "p", "6", {"n": "theirs"})
-    proxy.between = beat_us
+    # after each read of the keys, another writer inserts one more row, so each batch is refused
+    tables.insert(CLAIMS, "p", "6", {"n": "another"})
+    proxy.between = insert_first
     proxy.faults = [DELAYED] * 20
-    proxied.ensure(CLAIMS, "p", {f"{number}": {"n": "ours"} for number in range(8)})
-    found = {row.key: row.data["n"] for row in tables.scan(CLAIMS, partition="p").rows}
-    assert found == {**dict.fromkeys("0123456", "theirs"), "7": "ours"}
+    proxied.ensure(CLAIMS, "p", {f"{number}": {"n": "app"} for number in range(8)})
+    written = {row.key: row.data["n"] for row in tables.scan(CLAIMS, partition="p").rows}
+    assert written == {**dict.fromkeys("0123456", "another"), "7": "app"}
     assert [request.split()[0] for request in proxy.seen] == ["POST", "GET"] * 3 + ["POST"] * 2
 
 
-def test_a_conflict_without_a_lost_answer_costs_no_second_look(
-    proxied: TableStore, proxy: FlakyProxy, tables: TableStore
-) -> None:
+def test_a_conflict_at_the_first_try_costs_no_read(proxied: TableStore, proxy: FlakyProxy, tables: TableStore) -> None:
     row = proxied.insert(CLAIMS, "p", "k", {})
     proxy.seen.clear()
     with pytest.raises(RowExists):

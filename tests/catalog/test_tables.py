@@ -9,7 +9,7 @@ import pytest
 
 from backup.claim import Claim, new_claim
 from backup.document_models import Kind
-from backup.messages import CopyOrder
+from backup.messages.copy import CopyOrder
 from backup.records import Replica, Suspect
 from backup.states import ReplicaState
 from catalog.catalog import Catalog
@@ -56,80 +56,79 @@ def replica(model_id: str = "invoices", target: str = "north", target_model_id: 
 def test_a_copy_is_claimed_by_one_owner(catalog: Catalog) -> None:
     catalog.claims.insert(claim())
     with pytest.raises(RowExists):
-        catalog.claims.insert(claim(owner="somebody else"))
+        catalog.claims.insert(claim(owner="another"))
     held = catalog.claims.get("north", Kind.MODEL, "west", "invoices")
     assert held is not None
-    assert held.claim == claim()
+    assert held.record == claim()
 
 
-def test_claims_on_a_model_and_a_classifier_of_one_name_do_not_meet(catalog: Catalog) -> None:
+def test_a_model_and_a_classifier_have_separate_claims(catalog: Catalog) -> None:
+    """They have the same id."""
     catalog.claims.insert(claim())
     catalog.claims.insert(claim(kind=Kind.CLASSIFIER))
     assert catalog.claims.get("south", Kind.MODEL, "west", "invoices") is None
 
 
-def test_of_two_who_read_a_claim_only_the_first_may_change_it(catalog: Catalog) -> None:
+def test_the_first_of_two_readers_changes_a_claim(catalog: Catalog) -> None:
     held = catalog.claims.insert(claim())
     catalog.claims.save(held, claim(owner="first"))
     with pytest.raises(RowChanged):
         catalog.claims.save(held, claim(owner="second"))
-    with pytest.raises(RowChanged):
-        catalog.claims.delete(held)
 
 
-def test_every_claim_on_a_target_is_seen_and_no_other(catalog: Catalog) -> None:
+def test_claims_are_listed_by_target(catalog: Catalog) -> None:
     for number in range(5):
         catalog.claims.insert(claim(f"model-{number}"))
     catalog.claims.insert(claim(target="north2"))
-    assert [one.model_id for one in catalog.claims.of_target("north")] == [f"model-{number}" for number in range(5)]
+    assert [held.model_id for held in catalog.claims.of_target("north")] == [f"model-{number}" for number in range(5)]
 
 
-def test_every_place_of_a_model_is_found_and_none_of_its_neighbours(catalog: Catalog) -> None:
-    for one in (
+def test_a_model_has_its_replicas_and_no_others(catalog: Catalog) -> None:
+    for each in (
         replica(),
         replica(target="east"),
         replica(target_model_id="t-2"),
         replica("invoices2"),
         replica(target="north2"),
     ):
-        catalog.replicas.put(one, None)
+        catalog.replicas.put(each, None)
     everywhere = catalog.replicas.of_model("west", Kind.MODEL, "invoices")
-    assert [(known.replica.target, known.replica.target_model_id) for known in everywhere] == [
+    assert [(stored.record.target, stored.record.target_model_id) for stored in everywhere] == [
         ("east", "t-1"),
         ("north2", "t-1"),
         ("north", "t-1"),
         ("north", "t-2"),
     ]
     north = catalog.replicas.of_model("west", Kind.MODEL, "invoices", "north")
-    assert [known.replica.target_model_id for known in north] == ["t-1", "t-2"]
+    assert [stored.record.target_model_id for stored in north] == ["t-1", "t-2"]
     assert len(list(catalog.replicas.all())) == 5
 
 
-def test_a_replica_is_not_written_over_by_who_has_not_seen_it(catalog: Catalog) -> None:
+def test_only_a_replica_that_was_read_is_replaced(catalog: Catalog) -> None:
     catalog.replicas.put(replica(), None)
     with pytest.raises(RowExists):
         catalog.replicas.put(replica(), None)
-    known = catalog.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
-    assert known is not None
-    catalog.replicas.put(replica().model_copy(update={"state": ReplicaState.MISSING}), known)
+    stored = catalog.replicas.get("west", Kind.MODEL, "invoices", "north", "t-1")
+    assert stored is not None
+    catalog.replicas.put(replica().replace(state=ReplicaState.MISSING), stored)
     with pytest.raises(RowChanged):
-        catalog.replicas.put(replica(), known)
+        catalog.replicas.put(replica(), stored)
 
 
-def test_slots_are_an_interval_apart_and_never_in_the_past(catalog: Catalog) -> None:
+def test_slots_are_an_interval_apart_and_not_past(catalog: Catalog) -> None:
     slots = [catalog.slots.reserve("west", "copy", 60.0, NOW) for _ in range(3)]
     assert slots == [NOW, NOW + timedelta(seconds=60), NOW + timedelta(seconds=120)]
     later = NOW + timedelta(hours=1)
     assert catalog.slots.reserve("west", "copy", 60.0, later) == later
 
 
-def test_slots_of_another_resource_or_operation_are_their_own(catalog: Catalog) -> None:
+def test_each_resource_and_operation_has_its_own_slots(catalog: Catalog) -> None:
     catalog.slots.reserve("west", "copy", 60.0, NOW)
     assert catalog.slots.reserve("east", "copy", 60.0, NOW) == NOW
     assert catalog.slots.reserve("west", "list", 60.0, NOW) == NOW
 
 
-def test_workers_that_ask_at_once_never_get_the_same_slot(catalog: Catalog) -> None:
+def test_workers_that_ask_at_once_get_different_slots(catalog: Catalog) -> None:
     slots: list[datetime] = []
     workers = [
         threading.Thread(
@@ -144,7 +143,8 @@ def test_workers_that_ask_at_once_never_get_the_same_slot(catalog: Catalog) -> N
     assert sorted(slots) == [NOW + timedelta(minutes=number) for number in range(40)]
 
 
-def test_an_id_is_reserved_for_one_copy_which_may_ask_again(catalog: Catalog) -> None:
+def test_an_id_is_reserved_for_one_copy(catalog: Catalog) -> None:
+    """The same copy may reserve it again."""
     reserve = catalog.target_ids.reserve
     assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
     assert reserve("north", Kind.MODEL, "invoices", "west", "invoices")
@@ -161,7 +161,7 @@ def test_a_burned_id_stays_burned(catalog: Catalog) -> None:
     assert not catalog.target_ids.reserve("north", Kind.MODEL, "invoices", "west", "invoices")
 
 
-def test_a_suspect_is_reported_once_and_can_be_cleared(catalog: Catalog) -> None:
+def test_a_suspect_is_new_once_and_can_be_forgotten(catalog: Catalog) -> None:
     suspect = Suspect(
         target="north", model_id="x", seen_at=NOW, run_id="run-1", source="west", source_model_id="invoices"
     )
@@ -174,7 +174,8 @@ def test_a_suspect_is_reported_once_and_can_be_cleared(catalog: Catalog) -> None
     assert catalog.suspects.of_target("north") == []
 
 
-def test_reachability_changes_at_once_and_is_otherwise_written_once_a_minute(catalog: Catalog) -> None:
+def test_reachability_is_written_when_it_changes(catalog: Catalog) -> None:
+    """An unchanged state is written once a minute."""
     seen = catalog.reachability
     seen.note("west", "reachable", NOW)
     seen.note("west", "reachable", NOW + timedelta(seconds=30))

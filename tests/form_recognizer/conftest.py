@@ -1,4 +1,4 @@
-"""A server that answers with prepared bytes, and simulated resources with clients for them."""
+"""A server that answers with prepared bytes, and simulated resources with their clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from backup.document_models import Kind
+from backup.document_models import Kind, ModelSummary
 from form_recognizer import ApiKey, ModelService, ResourceConnection, Timeouts, Transport, open_service
 from local.simulator import ManualClock, ResourceSpec, SimulatedResource, Simulator
 
@@ -21,25 +21,21 @@ QUICK = Timeouts(connect=2, read=2, total=4)
 
 @dataclass
 class Scripted:
-    """Answers each request, in order, with the bytes of the script; records what came in and how many connections there
-    were.
-    """
+    """Answers each request with the next bytes of the script; records the requests, and counts the connections."""
 
     endpoint: str
-    script: list[Callable[[socket.socket], None] | bytes] = field(default_factory=list)
+    script: list[Callable[[socket.socket], object] | bytes] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     transports: list[Transport] = field(default_factory=list)
     connections: int = 0
     key: str = KEY
 
-    def raw(self, answer: Callable[[socket.socket], None] | bytes) -> None:
-        """Answer the next request with these bytes, or let a function do what it likes with the connection."""
+    def raw(self, answer: Callable[[socket.socket], object] | bytes) -> None:
+        """Answer the next request with these bytes, or let a function handle the connection."""
         self.script.append(answer)
 
     def answer(self, status: int, body: object = None, *headers: str, length: int | None = None) -> None:
-        """Answer the next request; ``body`` is bytes or JSON, ``length`` overrides the Content-Length that is
-        announced.
-        """
+        """Answer the next request. ``body`` is bytes or JSON; ``length`` overrides the Content-Length."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         lines = [
             f"HTTP/1.1 {status} Whatever",
@@ -125,7 +121,7 @@ def scripted() -> Iterator[Scripted]:
 
 @dataclass
 class Pair:
-    """A source and a target resource of the simulated service, on a clock that stands still until it is moved."""
+    """A source and a target resource of the simulated service, on a clock that only tests advance."""
 
     simulator: Simulator
     clock: ManualClock
@@ -141,6 +137,16 @@ class Pair:
 
     def service(self, name: str, api_version: str, kind: Kind = Kind.MODEL) -> ModelService:
         return open_service(self.connections[f"forms-{name}"], api_version, kind)
+
+
+def all_models(service: ModelService) -> list[ModelSummary]:
+    """Return the models of all pages."""
+    page = service.list_models()
+    models = [*page.models]
+    while page.next_page:
+        page = service.list_models(page.next_page)
+        models += page.models
+    return models
 
 
 SPECS = [

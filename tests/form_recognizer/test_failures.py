@@ -1,10 +1,9 @@
-"""What each answer means to whoever must decide: wait, give up, or look."""
+"""The error for each answer, which says what to do: wait, end, or check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -33,6 +32,8 @@ from form_recognizer import (
     errors,
 )
 
+from .conftest import Scripted
+
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 AUTHORIZATION = CopyAuthorization(MODEL, datetime(2030, 1, 1, tzinfo=UTC), {"accessToken": "t" * 20})
 
@@ -48,7 +49,9 @@ CALLS: dict[str, Callable[[ModelService], object]] = {
 ABOUT_A_MODEL = {"get", "delete", "start"}
 
 
-def failure(scripted: Any, call: str, version: str, status: int, body: Any = None, *headers: str) -> ServiceError:
+def failure(
+    scripted: Scripted, call: str, version: str, status: int, body: object = None, *headers: str
+) -> ServiceError:
     scripted.answer(status, body, *headers)
     with pytest.raises(ServiceError) as caught:
         CALLS[call](scripted.service(version))
@@ -80,8 +83,8 @@ def failure(scripted: Any, call: str, version: str, status: int, body: Any = Non
         (206, UnreadableAnswer),
     ],
 )
-def test_a_status_means_the_same_to_every_call(
-    scripted: Any, call: str, version: str, status: int, leaf: type[ServiceError]
+def test_a_status_means_the_same_for_every_call(
+    scripted: Scripted, call: str, version: str, status: int, leaf: type[ServiceError]
 ) -> None:
     assert type(failure(scripted, call, version, status)) is leaf
 
@@ -98,17 +101,18 @@ def test_a_status_means_the_same_to_every_call(
     ],
     ids=["v2", "v3", "nothing", "html"],
 )
-def test_a_404_means_what_was_asked_for(scripted: Any, call: str, version: str, body: Any) -> None:
+def test_a_404_means_that_the_subject_is_missing(scripted: Scripted, call: str, version: str, body: object) -> None:
+    """The model, or the operation; for other calls the path is wrong."""
     leaf = ModelNotFound if call in ABOUT_A_MODEL else OperationNotFound if call == "poll" else BadRequest
     assert type(failure(scripted, call, version, 404, body)) is leaf
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_path_that_the_gateway_does_not_know_says_nothing_about_a_model(scripted: Any, call: str) -> None:
-    found = failure(scripted, call, "v2.1", 404, {"error": {"code": "404", "message": "Resource not found"}})
-    # nobody has recorded how the service words an operation that it forgot
-    assert type(found) is (OperationNotFound if call == "poll" else BadRequest)
-    assert call == "poll" or "endpoint" in found.message
+def test_a_404_of_the_gateway_is_about_the_path(scripted: Scripted, call: str) -> None:
+    """No recording shows how the service words an operation that it does not know any more: any 404 counts there."""
+    error = failure(scripted, call, "v2.1", 404, {"error": {"code": "404", "message": "Resource not found"}})
+    assert type(error) is (OperationNotFound if call == "poll" else BadRequest)
+    assert call == "poll" or "endpoint" in error.message
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,9 @@ def test_a_path_that_the_gateway_does_not_know_says_nothing_about_a_model(script
         ("delete", "2024-11-30", BadRequest),
     ],
 )
-def test_a_conflict_means_what_was_tried(scripted: Any, call: str, version: str, leaf: type[ServiceError]) -> None:
+def test_a_conflict_is_judged_by_the_call(
+    scripted: Scripted, call: str, version: str, leaf: type[ServiceError]
+) -> None:
     assert type(failure(scripted, call, version, 409)) is leaf
 
 
@@ -130,7 +136,7 @@ def test_a_conflict_means_what_was_tried(scripted: Any, call: str, version: str,
 )
 @pytest.mark.parametrize("code", ["1999", 1999])
 def test_500_with_1999_is_final_for_a_copy_only(
-    scripted: Any, call: str, leaf: type[ServiceError], code: str | int
+    scripted: Scripted, call: str, leaf: type[ServiceError], code: str | int
 ) -> None:
     body = {"error": {"code": code, "message": "An error occurred during model copy. Retry the operation."}}
     assert type(failure(scripted, call, "v2.0-preview", 500, body)) is leaf
@@ -141,13 +147,15 @@ def test_500_with_1999_is_final_for_a_copy_only(
     [("ModelNotReady", ModelNotReady), ("NotSupportedApiVersion", VersionUnsupported), ("SomethingNew", BadRequest)],
 )
 @pytest.mark.parametrize("spelling", ["innererror", "innerError"])
-def test_the_most_specific_code_decides(scripted: Any, inner: str, spelling: str, leaf: type[ServiceError]) -> None:
+def test_the_most_specific_code_decides(
+    scripted: Scripted, inner: str, spelling: str, leaf: type[ServiceError]
+) -> None:
     body = {
         "error": {"code": "InvalidRequest", "message": "Invalid request.", spelling: {"code": inner, "message": "no"}}
     }
-    found = failure(scripted, "start", "2024-11-30", 400, body)
-    assert (type(found), found.service_code) == (leaf, inner)
-    assert found.message.endswith("The service says: Invalid request. no")
+    error = failure(scripted, "start", "2024-11-30", 400, body)
+    assert (type(error), error.service_code) == (leaf, inner)
+    assert error.message.endswith("The service says: Invalid request. no")
 
 
 @pytest.mark.parametrize(
@@ -169,25 +177,25 @@ def test_the_most_specific_code_decides(scripted: Any, inner: str, spelling: str
         ([], "slow down", None),
     ],
 )
-def test_the_wait_that_the_service_asks_for_is_understood(
-    scripted: Any, headers: list[str], message: str, seconds: float | None
+def test_the_time_to_wait_is_understood(
+    scripted: Scripted, headers: list[str], message: str, seconds: float | None
 ) -> None:
-    found = failure(scripted, "start", "v2.1", 429, {"error": {"code": "429", "message": message}}, *headers)
-    assert (type(found), found.retry_after) == (Throttled, seconds)
+    error = failure(scripted, "start", "v2.1", 429, {"error": {"code": "429", "message": message}}, *headers)
+    assert (type(error), error.retry_after) == (Throttled, seconds)
 
 
-def test_a_wrong_date_of_ours_does_not_matter_to_a_date_of_theirs(scripted: Any) -> None:
-    found = failure(scripted, "list", "v2.1", 429, None, "Retry-After: Mon, 23 Nov 2099 12:00:30 GMT")
-    assert found.retry_after == 86_400
+def test_a_date_far_ahead_is_cut_to_a_day(scripted: Scripted) -> None:
+    error = failure(scripted, "list", "v2.1", 429, None, "Retry-After: Mon, 23 Nov 2099 12:00:30 GMT")
+    assert error.retry_after == 86_400
 
 
-def test_a_busy_service_that_names_a_time_has_done_nothing(scripted: Any) -> None:
-    found = failure(scripted, "start", "2024-11-30", 503, None, "Retry-After: 5")
-    assert (type(found), found.retry_after) == (ServiceBusy, 5)
+def test_503_with_retry_after_is_service_busy(scripted: Scripted) -> None:
+    error = failure(scripted, "start", "2024-11-30", 503, None, "Retry-After: 5")
+    assert (type(error), error.retry_after) == (ServiceBusy, 5)
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "said"),
+    ("body", "code", "quote"),
     [
         ({"error": {"code": "1002", "message": "Copy request is invalid."}}, "1002", "Copy request is invalid."),
         ({"error": {"code": 1002}}, "1002", None),
@@ -202,22 +210,22 @@ def test_a_busy_service_that_names_a_time_has_done_nothing(scripted: Any) -> Non
         (b"\xff", None, None),
     ],
 )
-def test_the_services_own_words_are_read_in_every_shape(
-    scripted: Any, body: Any, code: str | None, said: str | None
+def test_the_services_error_is_read_in_every_shape(
+    scripted: Scripted, body: object, code: str | None, quote: str | None
 ) -> None:
-    found = failure(scripted, "get", "v2.1", 400, body)
-    assert found.service_code == code
-    assert found.message.partition(" The service says: ")[2] == (said or "")
+    error = failure(scripted, "get", "v2.1", 400, body)
+    assert error.service_code == code
+    assert error.message.partition(" The service says: ")[2] == (quote or "")
 
 
-def test_an_error_without_bottom_is_read_to_a_depth(scripted: Any) -> None:
-    body: dict[str, Any] = {"code": "deepest"}
+def test_a_deeply_nested_error_is_read_to_a_limit(scripted: Scripted) -> None:
+    body: dict[str, object] = {"code": "deepest"}
     for _ in range(200):
         body = {"code": "level", "innererror": body}
     assert failure(scripted, "get", "v2.1", 400, {"error": body}).service_code == "level"
 
 
-def test_a_truncated_error_is_still_told_by_its_status(scripted: Any) -> None:
+def test_a_truncated_error_is_judged_by_its_status(scripted: Scripted) -> None:
     scripted.raw(b'HTTP/1.1 404 No\r\nContent-Length: 500\r\nConnection: close\r\n\r\n{"error": {"co')
     with pytest.raises(ModelNotFound):
         scripted.service().get_model(MODEL)
@@ -226,12 +234,12 @@ def test_a_truncated_error_is_still_told_by_its_status(scripted: Any) -> None:
 LEAVES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ServiceError)]
 
 
-def test_every_leaf_says_what_to_do_and_is_drawn_in_the_tree() -> None:
+def test_every_error_is_in_the_tree() -> None:
+    """And on one branch, which says what to do."""
     branches = (RetryAfter, Permanent, OutcomeUnknown)
     for leaf in LEAVES:
         if leaf in (ServiceError, *branches):
             continue
         assert sum(issubclass(leaf, branch) for branch in branches) == 1
         assert leaf("x").code == leaf.__name__
-        assert leaf.retryable is issubclass(leaf, RetryAfter)
         assert f"── {leaf.__name__} " in (errors.__doc__ or "")

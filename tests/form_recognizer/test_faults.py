@@ -1,13 +1,10 @@
-"""Every call under every fault of the simulated service: one request each, the right meaning, and
-the work done or not.
-"""
+"""Every call under every fault of the simulated service: one request, the right error, and the work done or not."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -25,6 +22,8 @@ from form_recognizer import (
 )
 from local.simulator import v2_model, v4_model
 
+from .conftest import Pair
+
 V2_ID = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 V2_OTHER = "0f0e0d0c-1111-4222-8333-444455556666"
 V4 = "2024-11-30"
@@ -33,7 +32,7 @@ V4 = "2024-11-30"
 class Scene:
     """A model to copy, an authorization for it, a copy under way, and every call that can be made about them."""
 
-    def __init__(self, pair: Any, version: str) -> None:
+    def __init__(self, pair: Pair, version: str) -> None:
         self.pair = pair
         self.model = V2_ID if version == "v2.1" else "invoices"
         self.source: ModelService = pair.service("source", version)
@@ -45,7 +44,7 @@ class Scene:
         self.authorization = target.authorize_copy(CopyTarget("copy-2"))
         pair.source.clear_requests()
 
-    def call(self, name: str) -> Any:
+    def call(self, name: str) -> object:
         calls: dict[str, Callable[[], object]] = {
             "listModels": self.source.list_models,
             "getModel": lambda: self.source.get_model(self.model),
@@ -63,7 +62,7 @@ WITHOUT_BODY = {"deleteModel", "startCopy"}
 
 
 @pytest.fixture(params=["v2.1", V4])
-def scene(pair: Any, request: pytest.FixtureRequest) -> Scene:
+def scene(pair: Pair, request: pytest.FixtureRequest) -> Scene:
     return Scene(pair, request.param)
 
 
@@ -73,7 +72,7 @@ def name_on_the_wire(scene: Scene, operation: str) -> str:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", ["reset", "timeoutBefore", "lostAnswer"])
-def test_a_lost_call_may_have_had_its_effect_and_is_made_once(scene: Scene, operation: str, fault: str) -> None:
+def test_a_lost_call_is_no_answer_and_is_made_once(scene: Scene, operation: str, fault: str) -> None:
     wire = name_on_the_wire(scene, operation)
     scene.pair.source.inject(wire, fault, seconds=0)
     with pytest.raises(NoAnswer):
@@ -83,7 +82,7 @@ def test_a_lost_call_may_have_had_its_effect_and_is_made_once(scene: Scene, oper
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", ["malformed", "truncated"])
-def test_a_broken_body_matters_where_the_body_is_needed(scene: Scene, operation: str, fault: str) -> None:
+def test_a_broken_body_matters_if_it_is_needed(scene: Scene, operation: str, fault: str) -> None:
     scene.pair.source.inject(name_on_the_wire(scene, operation), fault)
     if operation in WITHOUT_BODY:
         scene.call(operation)
@@ -94,7 +93,7 @@ def test_a_broken_body_matters_where_the_body_is_needed(scene: Scene, operation:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_resource_that_is_down_was_not_reached(scene: Scene, operation: str) -> None:
+def test_a_resource_that_is_down_is_unreachable(scene: Scene, operation: str) -> None:
     scene.pair.source.down()
     with pytest.raises(Unreachable):
         scene.call(operation)
@@ -102,7 +101,7 @@ def test_a_resource_that_is_down_was_not_reached(scene: Scene, operation: str) -
     scene.call("getInfo")
 
 
-def test_a_broken_authorization_can_be_discarded_by_the_id_that_its_error_names(scene: Scene) -> None:
+def test_a_broken_authorization_names_its_placeholder(scene: Scene) -> None:
     before = {model.model_id for model in scene.pair.source.models()}
     scene.pair.source.inject("authorizeCopy", "malformed")
     with pytest.raises(UnreadableAnswer) as caught:
@@ -111,19 +110,23 @@ def test_a_broken_authorization_can_be_discarded_by_the_id_that_its_error_names(
     assert made == {caught.value.target_model_id}
 
 
-def test_an_authorization_for_another_host_can_be_discarded(scene: Scene) -> None:
+def test_an_untrusted_authorization_names_its_id(scene: Scene) -> None:
+    """The id of the placeholder that it left."""
     scene.pair.source.inject("authorizeCopy", "wrongHost")
     with pytest.raises(UntrustedAddress) as caught:
         scene.call("authorizeCopy")
     assert caught.value.target_model_id in {model.model_id for model in scene.pair.source.models()}
 
 
-def test_a_copy_on_another_host_is_accepted_and_not_followed(scene: Scene) -> None:
+def test_an_operation_on_another_host_is_not_called(scene: Scene) -> None:
+    """The copy was accepted, and is made."""
     scene.pair.source.inject("startCopy", "wrongHost")
     with pytest.raises(OperationUnknown):
         scene.call("startCopy")
     scene.pair.clock.advance(60)
-    assert scene.pair.target.model(scene.authorization.target_model_id).state == "ready"
+    copy = scene.pair.target.model(scene.authorization.target_model_id)
+    assert copy is not None
+    assert copy.state == "ready"
 
 
 def test_a_lost_start_did_start(scene: Scene) -> None:
@@ -131,10 +134,12 @@ def test_a_lost_start_did_start(scene: Scene) -> None:
     with pytest.raises(NoAnswer):
         scene.call("startCopy")
     scene.pair.clock.advance(60)
-    assert scene.pair.target.model(scene.authorization.target_model_id).state == "ready"
+    copy = scene.pair.target.model(scene.authorization.target_model_id)
+    assert copy is not None
+    assert copy.state == "ready"
 
 
-def test_throttling_names_its_wait_and_passes(scene: Scene) -> None:
+def test_throttling_names_its_time_and_passes(scene: Scene) -> None:
     scene.pair.source.set_limits(copy_interval_seconds=60, manage_per_second=1)
     scene.call("startCopy")
     with pytest.raises(Throttled) as caught:
@@ -145,12 +150,12 @@ def test_throttling_names_its_wait_and_passes(scene: Scene) -> None:
     scene.call("startCopy")
 
 
-def test_a_slow_body_is_waited_for_within_the_bounds(scene: Scene) -> None:
+def test_a_slow_body_is_read_within_the_time_limit(scene: Scene) -> None:
     scene.pair.source.inject("getModel", "slowBody", seconds=0.2)
-    assert scene.call("getModel").summary.model_id == scene.model
+    assert scene.source.get_model(scene.model).summary.model_id == scene.model
 
 
-def test_an_error_by_the_simulators_default_body_is_a_service_error_everywhere(scene: Scene) -> None:
+def test_a_502_has_a_request_id_on_every_call(scene: Scene) -> None:
     scene.pair.source.inject("*", "status", status=502, count=None)
     for operation in OPERATIONS:
         with pytest.raises(ServiceError) as caught:
@@ -158,7 +163,7 @@ def test_an_error_by_the_simulators_default_body_is_a_service_error_everywhere(s
         assert caught.value.request_id
 
 
-def test_many_threads_share_one_resource_without_mixing_answers(pair: Any) -> None:
+def test_threads_do_not_mix_their_answers(pair: Pair) -> None:
     names = [f"model-{number:02}" for number in range(24)]
     for name in names:
         pair.source.put_model(v4_model(name))
@@ -168,19 +173,18 @@ def test_many_threads_share_one_resource_without_mixing_answers(pair: Any) -> No
     def read(name: str) -> str:
         if name in names[:8]:
             together.wait(5)
-        found: str = service.get_model(name).summary.model_id
-        return found
+        return service.get_model(name).summary.model_id
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(read, names)) == names
 
 
-def test_one_resource_speaks_all_its_versions_over_one_pool(pair: Any) -> None:
+def test_all_versions_and_kinds_share_one_pool(pair: Pair) -> None:
     pair.source.put_model(v2_model(V2_ID))
     pair.source.put_model(v4_model("invoices"))
     assert pair.service("source", "v2.1").get_model(V2_ID).summary.model_id == V2_ID
     assert pair.service("source", V4).get_model("invoices").summary.model_id == "invoices"
     assert pair.service("source", V4, Kind.CLASSIFIER).list_models().models == ()
-    copy = Scene(pair, V4)
+    scene = Scene(pair, V4)
     pair.clock.advance(60)
-    assert copy.call("getCopyResult").state is CopyState.SUCCEEDED
+    assert scene.source.get_copy(scene.model, scene.operation).state is CopyState.SUCCEEDED

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup.json_types import Json
 from form_recognizer.times import parse_ticks, parse_time
 
 SECOND = datetime(2022, 8, 17, 0, 51, 16, tzinfo=UTC)
@@ -39,19 +39,19 @@ def test_a_time_is_read_or_refused(text: str, moment: datetime | None) -> None:
 @pytest.mark.parametrize(
     "value", [None, True, 0, -1, "", "x", "-5", "\uff19", float("nan"), float("inf"), 10**30, [], {}, 4e11]
 )
-def test_what_is_no_moment_is_not_made_one(value: Any) -> None:
+def test_a_value_that_is_no_time_is_none(value: Json) -> None:
     assert parse_ticks(value) is None
 
 
 @given(st.integers(min_value=600_000_000, max_value=200_000_000_000))
-def test_a_moment_in_seconds_and_in_ticks_is_the_same_moment(seconds: int) -> None:
+def test_seconds_and_ticks_give_the_same_time(seconds: int) -> None:
     moment = datetime.fromtimestamp(seconds, UTC)
     assert parse_ticks(seconds) == moment
     assert parse_ticks(seconds * 10_000_000 + 621_355_968_000_000_000) == moment
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.booleans(), st.none()))
-def test_nothing_that_json_can_hold_breaks_the_reader(value: Any) -> None:
+def test_no_json_value_raises(value: Json) -> None:
     moment = parse_ticks(value)
     assert moment is None or moment.tzinfo is UTC
     assert parse_time(str(value)) is None

@@ -1,4 +1,4 @@
-"""Certificates are verified, bounds hold below TLS as well, and a proxy is not mistaken for the service."""
+"""Certificates are verified, deadlines hold below TLS too, and an error of a proxy is not one of the service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -28,6 +27,8 @@ from form_recognizer import (
     open_service,
 )
 from local.simulator import ResourceSpec, Simulator
+
+from .conftest import Scripted
 
 KEY = "5f1d7e90c3b84a6f9e2d1c0b7a865432"
 HURRIED = Timeouts(connect=2, read=0.3, total=0.6)
@@ -83,25 +84,24 @@ def service(endpoint: str, timeouts: Timeouts = HURRIED) -> ModelService:
     return open_service(ResourceConnection("forms-a", transport), "v2.1")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
-    simulated: str, no_proxy: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_untrusted_certificate_is_refused(simulated: str, no_proxy: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
     with pytest.raises(Unreachable, match="certificate is not trusted"):
         service(simulated).account_limits()
 
 
-def test_a_bundle_of_ones_own_is_honoured(
+def test_the_certificate_bundle_is_used(
     simulated: str, certificate: Certificate, no_proxy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
     assert service(simulated, Timeouts()).account_limits().count == 0
 
 
-def test_a_server_that_drips_below_tls_cannot_hold_a_call_either(
+def test_the_deadline_holds_below_tls_too(
     certificate: Certificate, no_proxy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Against a server that sends a byte now and then."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -127,10 +127,10 @@ def test_a_server_that_drips_below_tls_cannot_hold_a_call_either(
         thread.join(5)
 
 
-def test_a_proxy_that_refuses_proves_that_nothing_was_sent(
-    scripted: Any, no_proxy: None, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_sent_through_a_proxy_that_refuses(
+    scripted: Scripted, no_proxy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", scripted.endpoint.replace("http://", "http://somebody:proxy-password@"))
+    monkeypatch.setenv("HTTPS_PROXY", scripted.endpoint.replace("http://", "http://user:proxy-password@"))
     scripted.answer(407, None, "Connection: close")
     with pytest.raises(Unreachable, match="proxy") as caught:
         service("https://forms.example").account_limits()

@@ -1,9 +1,8 @@
-"""The v2 generation, against the simulated service and against answers that only a script gives."""
+"""The v2 generation, against the simulated service and against prepared answers."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from backup.document_models import (
     ModelState,
     TargetAddress,
 )
+from backup.json_types import Json
 from form_recognizer import (
     BadRequest,
     CopyRefused,
@@ -28,18 +28,20 @@ from form_recognizer import (
 )
 from local.simulator import v2_composed_model, v2_model
 
+from .conftest import Pair, Scripted, all_models
+
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 OTHER = "0f0e0d0c-1111-4222-8333-444455556666"
 TOKEN = "1855fe23-5ffc-427b-aab2-e5196641502f-secret"
 ALL_V2 = ["v2.0-preview", "v2.0", "v2.1"]
 
 
-def address_of(pair: Any) -> TargetAddress:
+def address_of(pair: Pair) -> TargetAddress:
     return TargetAddress(pair.target.spec.resource_id, pair.target.spec.region)
 
 
 @pytest.mark.parametrize("api_version", ALL_V2)
-def test_a_model_is_copied_and_the_copy_equals_its_source(pair: Any, api_version: str) -> None:
+def test_a_copy_equals_its_source(pair: Pair, api_version: str) -> None:
     pair.source.put_model(v2_model(MODEL, api_version=api_version))
     source, target = pair.service("source", api_version), pair.service("target", api_version)
 
@@ -56,41 +58,38 @@ def test_a_model_is_copied_and_the_copy_equals_its_source(pair: Any, api_version
     assert copied.summary.state is ModelState.READY
 
 
-def test_an_authorization_lives_a_day_by_the_services_unix_seconds(pair: Any) -> None:
+def test_an_authorization_lives_a_day(pair: Pair) -> None:
+    """The service sends Unix seconds."""
     authorization = pair.service("target", "v2.1").authorize_copy(CopyTarget())
     assert abs(authorization.expires - pair.clock.now() - timedelta(days=1)) < timedelta(seconds=3)
 
 
-def test_a_copy_of_a_composed_model_keeps_the_parts_of_its_source(pair: Any) -> None:
+def test_a_copy_of_a_composed_model_keeps_its_content(pair: Pair) -> None:
     pair.source.put_model(v2_composed_model(MODEL, parts={OTHER: {"Total": 0.9}}, name="all invoices"))
     source, target = pair.service("source", "v2.1"), pair.service("target", "v2.1")
     authorization = target.authorize_copy(CopyTarget())
     source.start_copy(MODEL, authorization, address_of(pair))
     pair.clock.advance(60)
     original = source.get_model(MODEL)
-    assert original.summary.is_composed
     assert set(original.content) >= {"composedTrainResults", "modelName", "attributes"}
     assert target.get_model(authorization.target_model_id).content == original.content
 
 
-def test_a_list_that_goes_over_many_pages_loses_no_model(pair: Any) -> None:
+def test_a_list_of_many_pages_loses_no_model(pair: Pair) -> None:
     pair.source.set_limits(page_size=3)
     ids = {f"{number:08x}-cd2f-4e74-b990-a1aeafab5a5d" for number in range(10)}
     for model_id in ids:
         pair.source.put_model(v2_model(model_id))
     pair.source.put_model(v2_model(OTHER, state="creating"))
     service = pair.service("source", "v2.1")
-    found, page = [], service.list_models()
-    while page.next_page:
-        found += page.models
-        page = service.list_models(page.next_page)
-    found += page.models
-    assert {model.model_id for model in found} == ids | {OTHER}
-    assert {model.state for model in found} == {ModelState.READY, ModelState.CREATING}
-    assert len(found) == len(ids) + 1
+    models = all_models(service)
+    assert {model.model_id for model in models} == ids | {OTHER}
+    assert {model.state for model in models} == {ModelState.READY, ModelState.CREATING}
+    assert len(models) == len(ids) + 1
 
 
-def test_the_next_page_keeps_the_view_that_the_services_link_forgets(scripted: Any) -> None:
+def test_the_next_page_is_requested_with_op_full(scripted: Scripted) -> None:
+    """The service's link lacks it."""
     link = f"{scripted.endpoint}/formrecognizer/v2.1/custom/models?nextLink=2!204!MDAw+Lw%3D%3D"
     scripted.answer(200, {"modelList": [], "nextLink": link})
     scripted.answer(200, {"modelList": [], "nextLink": ""})
@@ -117,7 +116,7 @@ def test_the_next_page_keeps_the_view_that_the_services_link_forgets(scripted: A
         "http://{host}:99999/formrecognizer/v2.1/",
     ],
 )
-def test_a_next_page_that_leads_elsewhere_is_not_followed(scripted: Any, link: str) -> None:
+def test_a_next_page_elsewhere_is_not_followed(scripted: Scripted, link: str) -> None:
     host = scripted.endpoint.removeprefix("http://")
     link = link.replace("{endpoint}", scripted.endpoint).replace("{host}", host)
     scripted.answer(200, {"modelList": [], "nextLink": link})
@@ -128,14 +127,14 @@ def test_a_next_page_that_leads_elsewhere_is_not_followed(scripted: Any, link: s
     assert len(scripted.requests) == 1
 
 
-def test_a_list_that_points_to_itself_does_not_go_on_for_ever(scripted: Any) -> None:
+def test_a_page_that_is_its_own_next_page_is_refused(scripted: Scripted) -> None:
     link = f"{scripted.endpoint}/formrecognizer/v2.1/custom/models?op=full&nextLink=1"
     scripted.answer(200, {"modelList": [], "nextLink": link})
     with pytest.raises(UnreadableAnswer):
         scripted.service().list_models(link)
 
 
-def test_a_deleted_model_is_gone_and_a_second_delete_says_so(pair: Any) -> None:
+def test_a_deleted_model_is_not_found(pair: Pair) -> None:
     pair.source.put_model(v2_model(MODEL))
     service = pair.service("source", "v2.1")
     service.delete_model(MODEL)
@@ -147,21 +146,22 @@ def test_a_deleted_model_is_gone_and_a_second_delete_says_so(pair: Any) -> None:
         assert "forms-source" in caught.value.message
 
 
-def test_the_account_says_how_full_it_is(scripted: Any, pair: Any) -> None:
+def test_account_limits_are_read(scripted: Scripted, pair: Pair) -> None:
     scripted.answer(200, {"summary": {"count": 2241, "limit": 20000, "lastUpdatedDateTime": "2021-12-17T04:02:36Z"}})
     assert scripted.service().account_limits() == AccountLimits(2241, 20000)
     pair.source.put_model(v2_model(MODEL))
     assert pair.service("source", "v2.0").account_limits().count == 1
 
 
-def test_copying_an_unknown_model_is_refused_for_good(pair: Any) -> None:
+def test_copying_an_unknown_model_is_refused(pair: Pair) -> None:
     authorization = pair.service("target", "v2.1").authorize_copy(CopyTarget())
     with pytest.raises(CopyRefused) as caught:
         pair.service("source", "v2.1").start_copy(MODEL, authorization, address_of(pair))
     assert (caught.value.status, caught.value.service_code) == (500, "1999")
 
 
-def test_a_wrong_region_fails_late_with_the_services_reason(pair: Any) -> None:
+def test_a_wrong_region_fails_late(pair: Pair) -> None:
+    """With the service's reason."""
     pair.source.put_model(v2_model(MODEL))
     source = pair.service("source", "v2.1")
     authorization = pair.service("target", "v2.1").authorize_copy(CopyTarget())
@@ -172,22 +172,22 @@ def test_a_wrong_region_fails_late_with_the_services_reason(pair: Any) -> None:
     assert failed.error_message
 
 
-def test_a_region_in_upper_case_goes_out_as_it_is(scripted: Any) -> None:
+def test_a_region_is_sent_as_configured(scripted: Scripted) -> None:
     scripted.answer(202, None, f"Operation-Location: {operation_location(scripted)}")
     start(scripted, region="EASTUS")
     assert b'"targetResourceRegion": "EASTUS"' in scripted.requests[0]
 
 
-def test_an_operation_that_the_service_forgot_is_not_found(pair: Any) -> None:
+def test_an_unknown_operation_is_not_found(pair: Pair) -> None:
     pair.source.put_model(v2_model(MODEL))
     with pytest.raises(OperationNotFound):
         pair.service("source", "v2.1").get_copy(MODEL, OTHER)
 
 
-# --- authorization, as the service and as the article write it
+# --- authorizations, as the service and as the article write them
 
 
-def authorized(**changes: Any) -> dict[str, Any]:
+def authorized(**changes: Json) -> dict[str, Json]:
     return {"modelId": OTHER, "accessToken": TOKEN, "expirationDateTimeTicks": 1656120644, **changes}
 
 
@@ -200,7 +200,7 @@ def authorized(**changes: Any) -> dict[str, Any]:
         (1656120644.0, datetime(2022, 6, 25, 1, 30, 44, tzinfo=UTC)),
     ],
 )
-def test_seconds_and_ticks_are_told_apart_and_travel_on_unchanged(scripted: Any, ticks: Any, expires: datetime) -> None:
+def test_seconds_and_ticks_are_read_and_sent_unchanged(scripted: Scripted, ticks: Json, expires: datetime) -> None:
     body = authorized(expirationDateTimeTicks=ticks, somethingNew=[1, None])
     scripted.answer(201, body, f"Location: {scripted.endpoint}/formrecognizer/v2.1/custom/models/{OTHER}")
     authorization = scripted.service().authorize_copy(CopyTarget(model_id="not-used"))
@@ -212,7 +212,7 @@ def test_seconds_and_ticks_are_told_apart_and_travel_on_unchanged(scripted: Any,
     assert TOKEN not in repr(authorization)
 
 
-def test_an_authorization_with_200_and_without_location_is_good(scripted: Any) -> None:
+def test_an_authorization_may_be_200_without_location(scripted: Scripted) -> None:
     scripted.answer(200, authorized(), "Content-Type: application/json")
     assert scripted.service().authorize_copy(CopyTarget()).target_model_id == OTHER
 
@@ -231,7 +231,8 @@ def test_an_authorization_with_200_and_without_location_is_good(scripted: Any) -
         {"expirationDateTimeTicks": "soon"},
     ],
 )
-def test_a_flawed_authorization_is_not_used_and_its_placeholder_is_named(scripted: Any, flaw: dict[str, Any]) -> None:
+def test_a_flawed_authorization_names_its_placeholder(scripted: Scripted, flaw: dict[str, Json]) -> None:
+    """It is not used."""
     location = f"Location: {scripted.endpoint}/formrecognizer/v2.1/custom/models/{OTHER}"
     scripted.answer(201, authorized(**flaw), location)
     with pytest.raises(UnreadableAnswer) as caught:
@@ -241,7 +242,7 @@ def test_a_flawed_authorization_is_not_used_and_its_placeholder_is_named(scripte
 
 
 @pytest.mark.parametrize("length", [None, 500], ids=["malformed", "truncated"])
-def test_a_broken_authorization_still_names_its_placeholder(scripted: Any, length: int | None) -> None:
+def test_a_broken_authorization_names_its_placeholder(scripted: Scripted, length: int | None) -> None:
     location = f"Location: {scripted.endpoint}/formrecognizer/v2.1/custom/models/{OTHER}"
     head = f"HTTP/1.1 201 Created\r\n{location}\r\nConnection: close\r\nContent-Length: {length or 9}\r\n\r\n"
     scripted.raw(head.encode() + b'{"modelId')
@@ -251,7 +252,8 @@ def test_a_broken_authorization_still_names_its_placeholder(scripted: Any, lengt
     assert caught.value.target_model_id == OTHER
 
 
-def test_a_placeholder_on_another_host_is_not_used_but_can_be_discarded(scripted: Any) -> None:
+def test_an_authorization_for_another_host_is_not_used(scripted: Scripted) -> None:
+    """The error names the placeholder, so that it can be deleted."""
     scripted.answer(201, authorized(), f"Location: https://elsewhere.example/formrecognizer/v2.1/custom/models/{OTHER}")
     with pytest.raises(UntrustedAddress) as caught:
         scripted.service().authorize_copy(CopyTarget())
@@ -261,24 +263,20 @@ def test_a_placeholder_on_another_host_is_not_used_but_can_be_discarded(scripted
 # --- starting a copy
 
 
-def operation_location(scripted: Any, version: str = "v2.1", operation: str = OTHER) -> str:
+def operation_location(scripted: Scripted, version: str = "v2.1", operation: str = OTHER) -> str:
     return f"{scripted.endpoint}/formrecognizer/{version}/custom/models/{MODEL}/copyresults/{operation}"
 
 
-def start(scripted: Any, region: str = "eastus", **options: Any) -> str:
-
+def start(scripted: Scripted, region: str = "eastus", *, degrade: bool = False) -> str:
     authorization = CopyAuthorization(OTHER, datetime(2030, 1, 1, tzinfo=UTC), authorized())
-    operation: str = scripted.service().start_copy(
-        MODEL, authorization, TargetAddress("/subscriptions/s", region), **options
-    )
-    return operation
+    address = TargetAddress("/subscriptions/s", region)
+    return scripted.service().start_copy(MODEL, authorization, address, degrade=degrade)
 
 
 @pytest.mark.parametrize("spelling", ["Operation-Location", "operation-location"])
 @pytest.mark.parametrize("version", ["v2.1", "v2.1-preview.1", "v2.0"])
-def test_a_copy_is_followed_by_its_id_whatever_version_its_address_names(
-    scripted: Any, spelling: str, version: str
-) -> None:
+def test_a_copy_is_followed_by_its_id(scripted: Scripted, spelling: str, version: str) -> None:
+    """Its address may name another version."""
     scripted.answer(202, None, f"{spelling}: {operation_location(scripted, version)}")
     assert start(scripted) == OTHER
 
@@ -294,22 +292,21 @@ def test_a_copy_is_followed_by_its_id_whatever_version_its_address_names(
         "Operation-Location: http://[half",
     ],
 )
-def test_an_accepted_copy_without_a_trustworthy_operation_is_looked_for_not_repeated(
-    scripted: Any, header: str | None
-) -> None:
+def test_a_copy_without_a_trusted_operation(scripted: Scripted, header: str | None) -> None:
+    """It was accepted, so it is not started again."""
     scripted.answer(202, None, *([header.replace("{endpoint}", scripted.endpoint)] if header else []))
     with pytest.raises(OperationUnknown):
         start(scripted)
     assert len(scripted.requests) == 1
 
 
-def test_a_201_for_a_copy_means_that_the_address_is_wrong(scripted: Any) -> None:
+def test_a_201_for_a_copy_means_a_wrong_address(scripted: Scripted) -> None:
     scripted.answer(201, authorized())
     with pytest.raises(BadRequest, match="endpoint"):
         start(scripted)
 
 
-def test_the_authorization_goes_out_unchanged(scripted: Any) -> None:
+def test_the_authorization_is_sent_unchanged(scripted: Scripted) -> None:
     scripted.answer(202, None, f"Operation-Location: {operation_location(scripted)}")
     start(scripted, degrade=True)
     head, _, body = scripted.requests[0].partition(b"\r\n\r\n")
@@ -319,14 +316,14 @@ def test_the_authorization_goes_out_unchanged(scripted: Any) -> None:
     assert b'"expirationDateTimeTicks": 1656120644}' in body
 
 
-def test_the_services_words_do_not_bring_the_token_back(scripted: Any) -> None:
+def test_an_error_does_not_quote_the_token(scripted: Scripted) -> None:
     scripted.answer(400, {"error": {"code": "1002", "message": f"Field 'accessToken' must not be '{TOKEN}'."}})
     with pytest.raises(BadRequest, match=r"must not be '\[redacted\]'") as caught:
         start(scripted)
     assert TOKEN not in caught.value.message
 
 
-def test_a_model_is_read_with_its_keys(scripted: Any) -> None:
+def test_a_model_is_read_with_its_keys(scripted: Scripted) -> None:
     keys = {"clusters": {"0": ["Total", "Date"]}}
     info = {"modelId": MODEL, "status": "ready", "createdDateTime": "2022-01-01T00:00:00.1234567Z"}
     scripted.answer(200, {"modelInfo": info, "keys": keys, "trainResult": None})
@@ -336,13 +333,13 @@ def test_a_model_is_read_with_its_keys(scripted: Any) -> None:
     assert details.summary.created == "2022-01-01T00:00:00.1234567Z"
 
 
-def test_the_downgrade_is_not_allowed_unless_asked_for(scripted: Any) -> None:
+def test_the_downgrade_is_not_requested_by_default(scripted: Scripted) -> None:
     scripted.answer(202, None, f"Operation-Location: {operation_location(scripted)}")
     start(scripted)
     assert b"degrade" not in scripted.requests[0]
 
 
-# --- the state of a copy, as it has been seen
+# --- the state of a copy
 
 
 @pytest.mark.parametrize(
@@ -374,8 +371,8 @@ def test_the_downgrade_is_not_allowed_unless_asked_for(scripted: Any) -> None:
         ),
     ],
 )
-def test_every_answer_about_a_copy_is_understood(
-    scripted: Any, body: Any, state: CopyState, target: str | None, code: str | None
+def test_every_state_of_a_copy_is_understood(
+    scripted: Scripted, body: object, state: CopyState, target: str | None, code: str | None
 ) -> None:
     scripted.answer(200, body)
     copy = scripted.service().get_copy(MODEL, OTHER)
@@ -385,20 +382,20 @@ def test_every_answer_about_a_copy_is_understood(
 @pytest.mark.parametrize(
     "body", [{}, {"status": None}, {"status": 3}, {"status": "failed", "copyResult": [1]}, [], b"<html>"]
 )
-def test_an_answer_that_tells_no_state_is_not_taken_for_one(scripted: Any, body: Any) -> None:
+def test_an_answer_without_a_state_is_refused(scripted: Scripted, body: object) -> None:
     scripted.answer(200, body)
     with pytest.raises(UnreadableAnswer):
         scripted.service().get_copy(MODEL, OTHER)
 
 
-def test_a_model_in_a_state_that_nobody_knows_is_not_taken_for_ready(scripted: Any) -> None:
+def test_a_model_in_an_unknown_state_is_not_ready(scripted: Scripted) -> None:
     info = {"modelId": MODEL, "status": "archived", "createdDateTime": "2022-01-01T00:00:00Z"}
     scripted.answer(200, {"modelList": [info], "nextLink": ""})
     assert scripted.service().list_models().models[0].state is ModelState.INVALID
 
 
 @pytest.mark.parametrize("model_id", ["", "..", ".", "a/b", "a?b", "../copyAuthorization", "a\r\nX: y", "a" * 65, "é"])
-def test_an_id_that_no_model_can_have_is_never_sent(scripted: Any, model_id: str) -> None:
+def test_an_id_that_no_model_can_have_is_never_sent(scripted: Scripted, model_id: str) -> None:
     service = scripted.service()
     for call in (service.get_model, service.delete_model, lambda text: service.get_copy(MODEL, text or "..")):
         with pytest.raises(BadRequest):
@@ -406,13 +403,21 @@ def test_an_id_that_no_model_can_have_is_never_sent(scripted: Any, model_id: str
     assert scripted.requests == []
 
 
-def test_nobody_is_asked_for_copies_that_v2_does_not_list(scripted: Any) -> None:
+def test_a_model_id_has_two_characters_at_least(scripted: Scripted) -> None:
+    """The rule of a request (``backup.names.MODEL_ID``) is the rule of the client."""
+    for call in (scripted.service().get_model, scripted.service().delete_model):
+        with pytest.raises(BadRequest, match="2 to 64"):
+            call("a")
+    assert scripted.requests == []
+
+
+def test_find_copy_and_is_making_make_no_call(scripted: Scripted) -> None:
     assert scripted.service().find_copy(OTHER, datetime(2026, 1, 1, tzinfo=UTC)) is None
     assert scripted.service().is_making(OTHER) is False
     assert scripted.requests == []
 
 
-def test_the_client_says_what_it_is(scripted: Any) -> None:
+def test_the_client_names_its_resource_and_version(scripted: Scripted) -> None:
     service = scripted.service("v2.0")
     assert (service.resource, service.api_version, service.generation, service.kind) == (
         "forms-a",

@@ -91,7 +91,7 @@ class Scene(Stage):
     def replicas(self, model_id: str, kind: str = "model", source: str = SOURCE) -> list[Replica]:
         """Return every replica of a model."""
         known = self.services.catalog.replicas.of_model(source, Kind(kind), model_id)
-        return [one.replica for one in known]
+        return [one.record for one in known]
 
     def places(self, model_id: str, kind: str = "model", source: str = SOURCE) -> dict[str, str]:
         """Return what the lookup answers: the model's id by resource."""

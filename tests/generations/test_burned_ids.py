@@ -63,9 +63,10 @@ def settled(scene: Scene, copy: dict[str, Any], model: StoredModel) -> str:
 @BOTH
 @pytest.mark.parametrize("fault", ["lostAnswer", "malformed", "truncated"])
 @pytest.mark.parametrize("model", DATED)
-def test_an_authorization_whose_answer_was_lost_is_got_over(
+def test_authorization_whose_answer_was_lost_is_got(
     make_scene: MakeScene, log: Log, model: StoredModel, fault: str, placeholder_delete: str
 ) -> None:
+    """An authorization whose answer was lost is got over."""
     scene = make_scene(model)
     scene.resource(SECOND_TARGET).set_behaviour(placeholder_delete=placeholder_delete)
     scene.resource(SECOND_TARGET).inject(operation(model, "authorize"), fault)
@@ -99,7 +100,8 @@ def test_a_copy_that_failed_is_made_anew(make_scene: MakeScene, model: StoredMod
 
 
 @pytest.mark.parametrize("model", DATED)
-def test_a_placeholder_that_somebody_deletes_under_way_is_made_anew(make_scene: MakeScene, model: StoredModel) -> None:
+def test_placeholder_that_somebody_deletes(make_scene: MakeScene, model: StoredModel) -> None:
+    """A placeholder that somebody deletes under way is made anew."""
     scene = make_scene(model)
     run = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=[model.model_id], kind=model.kind)
     scene.host.run_until_idle(limit=timedelta(seconds=1.5))
@@ -111,9 +113,10 @@ def test_a_placeholder_that_somebody_deletes_under_way_is_made_anew(make_scene: 
 
 @BOTH
 @pytest.mark.parametrize("model", DATED)
-def test_a_copy_that_fails_again_and_again_ends_and_the_next_run_gets_through(
+def test_copy_that_fails_again_and_again_ends(
     make_scene: MakeScene, model: StoredModel, placeholder_delete: str
 ) -> None:
+    """A copy that fails again and again ends and the next run gets through."""
     scene = make_scene(model)
     target = scene.resource(SECOND_TARGET)
     target.set_behaviour(placeholder_delete=placeholder_delete)
@@ -140,7 +143,8 @@ def test_a_lost_v2_authorization_is_reported_and_got_over(make_scene: MakeScene,
     assert not scene.asked(SECOND_TARGET, "deleteModel"), "it may be somebody's training"
 
 
-def test_a_v2_copy_that_failed_is_made_anew_and_leaves_nothing(make_scene: MakeScene) -> None:
+def test_v2_copy_that_failed_is_made_anew(make_scene: MakeScene) -> None:
+    """A v2 copy that failed is made anew and leaves nothing."""
     model = v2_model(V2_ID)
     scene = make_scene(model, copy_seconds=(30.0, 30.0))
     scene.source.inject("getCopyResult", "status", status=200, body=FAILED_V2)

@@ -60,7 +60,8 @@ def test_a_composed_v3_model_is_one_unit(make_scene: MakeScene, version: str) ->
     assert list(made.content["docTypes"]) == ["invoices", "receipts"]
 
 
-def test_a_composed_v4_model_comes_after_its_classifier_and_parts(make_scene: MakeScene) -> None:
+def test_composed_v4_model_comes_after_its_classifier(make_scene: MakeScene) -> None:
+    """A composed v4 model comes after its classifier and parts."""
     scene = make_scene(*ALL)
     copy = scene.one("mail", target=SECOND_TARGET)
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", "mail")
@@ -74,7 +75,8 @@ def test_a_composed_v4_model_comes_after_its_classifier_and_parts(make_scene: Ma
         assert scene.places(model_id, kind)[SECOND_TARGET] == model_id
 
 
-def test_a_composed_v4_model_goes_to_another_id_with_its_parts_under_theirs(make_scene: MakeScene) -> None:
+def test_composed_v4_model_goes_to_another_id(make_scene: MakeScene) -> None:
+    """A composed v4 model goes to another id with its parts under theirs."""
     scene = make_scene(*ALL)
     copy = scene.one("mail", target=SECOND_TARGET, targetModelId="mail-backup")
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", "mail-backup")
@@ -96,9 +98,8 @@ def test_parts_that_are_there_already_are_not_copied_again(make_scene: MakeScene
         (classifier("sorter", doc_types=("contract",)), "another classifier under sorter"),
     ],
 )
-def test_a_part_with_other_content_stops_the_copy_before_anything_is_touched(
-    make_scene: MakeScene, other: StoredModel, named: str
-) -> None:
+def test_part_with_other_content_stops_copy(make_scene: MakeScene, other: StoredModel, named: str) -> None:
+    """A part with other content stops the copy before anything is touched."""
     scene = make_scene(*ALL)
     scene.resource(SECOND_TARGET).put_model(other)
     copy = scene.one("mail", target=SECOND_TARGET)
@@ -117,7 +118,8 @@ def test_a_part_that_the_source_has_lost_is_named(make_scene: MakeScene) -> None
     assert "mail" not in there(scene)
 
 
-def test_a_part_that_only_the_target_has_is_named_and_left_alone(make_scene: MakeScene) -> None:
+def test_part_that_only_target_has_is_named(make_scene: MakeScene) -> None:
+    """A part that only the target has is named and left alone."""
     scene = make_scene(INVOICES, SORTER, MAIL)
     scene.resource(SECOND_TARGET).put_model(RECEIPTS)
     copy = scene.one("mail", target=SECOND_TARGET)
@@ -126,7 +128,8 @@ def test_a_part_that_only_the_target_has_is_named_and_left_alone(make_scene: Mak
     assert not writes(scene)
 
 
-def test_a_part_whose_id_is_taken_by_a_placeholder_is_named(make_scene: MakeScene) -> None:
+def test_part_whose_id_is_taken_by_a_placeholder(make_scene: MakeScene) -> None:
+    """A part whose id is taken by a placeholder is named."""
     scene = make_scene(*ALL)
     scene.foreign_placeholder("receipts", SECOND_TARGET)
     copy = scene.one("mail", target=SECOND_TARGET)
@@ -169,7 +172,8 @@ def test_a_part_that_another_run_is_copying_is_waited_for(make_scene: MakeScene)
     assert sorted(started(scene)) == ["invoices", "mail", "receipts", "sorter"]
 
 
-def test_a_part_that_another_run_ends_shortly_before_the_deadline_is_still_seen(make_scene: MakeScene) -> None:
+def test_part_that_another_run_ends_shortly(make_scene: MakeScene) -> None:
+    """A part that another run ends shortly before the deadline is still seen."""
     scene = make_scene(*ALL, copy_seconds=(840.0, 840.0))
     other = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts"])
     scene.host.run_until_idle(limit=timedelta(seconds=4))
@@ -179,9 +183,10 @@ def test_a_part_that_another_run_ends_shortly_before_the_deadline_is_still_seen(
     assert [scene.run(each)["status"] for each in (other, run)] == ["Succeeded", "Succeeded"]
 
 
-def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and_no_longer(
+def test_part_that_another_run_is_copying_is_waited(
     make_scene: MakeScene,
 ) -> None:
+    """A part that another run is copying is waited for until the deadline and no longer."""
     scene = make_scene(*ALL, copy_seconds=(3600.0, 3600.0))
     other = scene.ask(source=SOURCE, targets=[SECOND_TARGET], models=["receipts"])
     scene.host.run_until_idle(limit=timedelta(seconds=2))
@@ -201,9 +206,8 @@ def test_a_part_that_another_run_is_copying_is_waited_for_until_the_deadline_and
 
 @pytest.mark.parametrize("order", list(permutations(["mail", "invoices", "receipts"])))
 @pytest.mark.parametrize("lanes", [1, 8])
-def test_a_composed_model_and_its_parts_in_one_run_cost_one_copy_each(
-    make_scene: MakeScene, order: tuple[str, ...], lanes: int
-) -> None:
+def test_composed_model_and_parts_cost_one_copy_each(make_scene: MakeScene, order: tuple[str, ...], lanes: int) -> None:
+    """A composed model and its parts in one run cost one copy each."""
     scene = make_scene(*ALL, copies={"concurrency": lanes})
     run = scene.copy(order, [SECOND_TARGET])
     assert run["status"] == "Succeeded"
@@ -211,7 +215,8 @@ def test_a_composed_model_and_its_parts_in_one_run_cost_one_copy_each(
     assert {copy["targetModelId"] for copy in run["copies"]} == set(order)
 
 
-def test_two_composed_models_that_share_parts_cost_one_copy_of_each_part(make_scene: MakeScene) -> None:
+def test_two_composed_models_share_a_part(make_scene: MakeScene) -> None:
+    """Two composed models that share parts cost one copy of each part."""
     letters = v4_composed_model(
         "letters", classifier_id="sorter", parts={"a": ("receipts", RECEIPT), "b": ("invoices", INVOICE)}
     )

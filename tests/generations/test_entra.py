@@ -62,7 +62,8 @@ def traces(folder: Path, caplog: pytest.LogCaptureFixture) -> bytes:
     return files + caplog.text.encode()
 
 
-def test_models_of_every_generation_and_a_classifier_are_copied_without_a_key(with_identity: WithIdentity) -> None:
+def test_every_generation_is_copied_without_a_key(with_identity: WithIdentity) -> None:
+    """Models of every generation and a classifier are copied without a key."""
     scene = with_identity(Identity(HEADER), *MODELS, classifier("sorter"))
     run = scene.copy([model.model_id for model in MODELS], [SECOND_TARGET])
     assert run["status"] == "Succeeded"
@@ -73,7 +74,8 @@ def test_models_of_every_generation_and_a_classifier_are_copied_without_a_key(wi
     )
 
 
-def test_a_user_assigned_identity_is_asked_for_by_its_client_id(with_identity: WithIdentity) -> None:
+def test_user_assigned_identity_is_asked(with_identity: WithIdentity) -> None:
+    """A user assigned identity is asked for by its client id."""
     client_id = "2f0d5a1c-6b1e-4a8e-9f57-0c8f1b7f3a11"
     scene = with_identity(Identity(HEADER, client_id=client_id), v4_model("invoices"), clientId=client_id)
     assert scene.one("invoices")["status"] == "Succeeded"
@@ -93,7 +95,8 @@ def test_a_token_for_another_cloud_is_refused_in_words(with_identity: WithIdenti
     assert not any(token in str(copy) for token in tokens(scene))
 
 
-def test_an_identity_without_a_role_on_the_target_stops_before_anything_is_written(with_identity: WithIdentity) -> None:
+def test_identity_without_role_on_target_stops(with_identity: WithIdentity) -> None:
+    """An identity without a role on the target stops before anything is written."""
     scene = with_identity(Identity(HEADER, resources=(SOURCE,)), v4_model("invoices"))
     copy = scene.one("invoices", target=SECOND_TARGET)
     assert (copy["status"], copy["code"]) == ("Failed", "AccessDenied")
@@ -101,13 +104,14 @@ def test_an_identity_without_a_role_on_the_target_stops_before_anything_is_writt
     assert not scene.asked(SECOND_TARGET, "authorizeCopy")
 
 
-def test_an_identity_that_gets_no_token_is_reported_without_its_secret(
+def test_identity_that_gets_no_token_is_reported(
     with_identity: WithIdentity, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    """An identity that gets no token is reported without its secret."""
     scene = with_identity(Identity(HEADER), v4_model("invoices"), header="another-header-than-it-should-be")
     copy = scene.one("invoices")
     assert (copy["status"], copy["code"]) == ("Failed", "AccessDenied")
-    assert "no Entra ID token could be had" in copy["message"]
+    assert "could not get an Entra ID token" in copy["message"]
     assert b"another-header-than-it-should-be" not in traces(tmp_path, caplog)
 
 

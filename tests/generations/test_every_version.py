@@ -67,7 +67,8 @@ def test_a_model_is_copied_by_its_own_generation(make_scene: MakeScene, version:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_version_that_stands_alone_is_enough_for_its_models(make_scene: MakeScene, version: str) -> None:
+def test_version_that_stands_alone_is_enough(make_scene: MakeScene, version: str) -> None:
+    """A version that stands alone is enough for its models."""
     model = model_of(version)
     scene = make_scene(model, versions=[version])
     copy = scene.one(model.model_id)
@@ -83,9 +84,10 @@ def test_a_version_that_stands_alone_is_enough_for_its_models(make_scene: MakeSc
         ("2023-07-31", ["2023-07-31", "2024-11-30"], ["2022-08-31", "2023-07-31"]),
     ],
 )
-def test_both_sides_go_by_the_newest_version_that_both_speak(
+def test_both_sides_go_by_newest_version(
     make_scene: MakeScene, built_with: str, source: list[str], target: list[str]
 ) -> None:
+    """Both sides go by the newest version that both speak."""
     model = model_of(built_with)
     scene = make_scene(model, settings={SOURCE: {"apiVersions": source}, TARGET: {"apiVersions": target}})
     copy = scene.one(model.model_id)
@@ -138,7 +140,8 @@ def test_the_name_of_a_v2_model_comes_along(make_scene: MakeScene) -> None:
     assert made.content["modelName"] == "Supplier invoices"
 
 
-def test_a_v4_copy_under_another_id_is_known_by_its_renamed_doc_type(make_scene: MakeScene) -> None:
+def test_v4_copy_under_another_id_is_known(make_scene: MakeScene) -> None:
+    """A v4 copy under another id is known by its renamed doc type."""
     scene = make_scene(v4_model("invoices", build_mode="neural"))
     assert scene.one("invoices", targetModelId="backup")["status"] == "Succeeded"
     made = scene.target.model("backup")
@@ -146,7 +149,8 @@ def test_a_v4_copy_under_another_id_is_known_by_its_renamed_doc_type(make_scene:
     assert list(made.content["docTypes"]) == ["backup"]
 
 
-def test_a_v3_copy_under_another_id_keeps_the_name_of_its_doc_type(make_scene: MakeScene) -> None:
+def test_v3_copy_under_another_id_keeps_name(make_scene: MakeScene) -> None:
+    """A v3 copy under another id keeps the name of its doc type."""
     scene = make_scene(v3_model("invoices"))
     assert scene.one("invoices", targetModelId="backup")["status"] == "Succeeded"
     made = scene.target.model("backup")
@@ -172,7 +176,8 @@ def test_a_copy_of_an_old_version_never_expires(make_scene: MakeScene, version: 
     assert replica.expires_at is None
 
 
-def test_a_model_that_was_there_is_known_to_expire_when_it_does(make_scene: MakeScene) -> None:
+def test_model_that_was_there_is_known_to_expire(make_scene: MakeScene) -> None:
+    """A model that was there is known to expire when it does."""
     scene = make_scene(v4_model("invoices"))
     scene.target.put_model(v4_model("invoices", trained=DEFAULT_TRAINED - timedelta(days=365)))
     assert scene.one("invoices")["status"] == "Succeeded"
@@ -189,9 +194,8 @@ def test_a_model_that_was_there_is_known_to_expire_when_it_does(make_scene: Make
         ("2024-11-30", r"docTypes\.\{modelId\}\.fieldConfidence\.VendorName is 0\.94 instead of 0\.93"),
     ],
 )
-def test_a_copy_that_is_not_its_source_is_reported_with_the_first_difference(
-    make_scene: MakeScene, version: str, named: str
-) -> None:
+def test_copy_that_is_not_its_source_is_reported(make_scene: MakeScene, version: str, named: str) -> None:
+    """A copy that is not its source is reported with the first difference."""
     model = model_of(version)
     scene = make_scene(model, copy_seconds=(6.0, 6.0))
     run = scene.ask(source=SOURCE, targets=[TARGET], models=[model.model_id])
@@ -208,13 +212,15 @@ def test_a_copy_that_is_not_its_source_is_reported_with_the_first_difference(
     assert not scene.asked(TARGET, "deleteModel"), "it is left for a person to see"
 
 
-def test_a_model_that_is_called_like_a_v2_one_is_found_where_it_is(make_scene: MakeScene) -> None:
+def test_model_that_is_called_like_v2_one_is_found(make_scene: MakeScene) -> None:
+    """A model that is called like a v2 one is found where it is."""
     scene = make_scene(v4_model(V2_ID))
     copy = scene.one(V2_ID)
     assert (copy["status"], copy["apiVersion"], copy["targetModelId"]) == ("Succeeded", "2024-11-30", V2_ID)
 
 
-def test_a_model_that_is_called_like_a_v2_one_is_copied_after_v2_has_gone(make_scene: MakeScene) -> None:
+def test_model_that_is_called_like_v2_one_is_copied(make_scene: MakeScene) -> None:
+    """A model that is called like a v2 one is copied after v2 has gone."""
     gone = {name: {"api_versions": V3 + V4} for name in (SOURCE, TARGET)}
     scene = make_scene(v4_model(V2_ID), specs=gone)
     copy = scene.one(V2_ID)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backup.document_models import Kind
-from backup.messages import CopyOrder, CopyProgress
+from backup.messages.copy import CopyOrder, CopyProgress
 from backup.names import COPY_MODEL
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel
@@ -55,9 +55,8 @@ def ids(models: Iterable[StoredModel]) -> list[str]:
         pytest.param(CLASSIFIERS, SECOND_TARGET, id="classifiers"),
     ],
 )
-def test_many_copies_over_one_route_are_hardly_throttled_and_take_little_longer_than_they_must(
-    make_scene: MakeScene, models: list[StoredModel], target: str
-) -> None:
+def test_many_copies_over_one_route_are_hardly(make_scene: MakeScene, models: list[StoredModel], target: str) -> None:
+    """Many copies over one route are hardly throttled and take little longer than they must."""
     scene = paced(make_scene, models)
     began = scene.clock.now()
     run = scene.copy(ids(models), [target], kind=models[0].kind)
@@ -67,7 +66,8 @@ def test_many_copies_over_one_route_are_hardly_throttled_and_take_little_longer_
     assert scene.clock.now() - began <= timedelta(seconds=max(SPARE * len(models) / MANAGE_PER_SECOND, 12))
 
 
-def test_v2_copies_take_their_minute_each_and_are_never_throttled(make_scene: MakeScene) -> None:
+def test_v2_copies_take_their_minute_each(make_scene: MakeScene) -> None:
+    """V2 copies take their minute each and are never throttled."""
     scene = paced(make_scene, V2)
     began = scene.clock.now()
     assert scene.copy(ids(V2))["status"] == "Succeeded"
@@ -98,7 +98,8 @@ def test_two_targets_share_what_their_source_allows(make_scene: MakeScene) -> No
     assert scene.clock.now() - began <= timedelta(seconds=SPARE * 50 / MANAGE_PER_SECOND + LAST_COPY_SECONDS)
 
 
-def test_what_is_there_already_is_found_out_without_being_throttled(make_scene: MakeScene) -> None:
+def test_what_is_there_already_is_found_out(make_scene: MakeScene) -> None:
+    """What is there already is found out without being throttled."""
     scene = paced(make_scene, V4)
     for model in V4:
         scene.target.put_model(model)
@@ -119,7 +120,8 @@ def test_a_free_resource_is_asked_as_slowly_as_it_wants(make_scene: MakeScene) -
     assert refused_share(scene) <= 0.2, "single reads are not planned, only the average of them"
 
 
-def test_a_cancelled_run_does_not_wait_for_turns_that_it_will_not_take(make_scene: MakeScene) -> None:
+def test_cancelled_run_does_not_wait_for_turns(make_scene: MakeScene) -> None:
+    """A cancelled run does not wait for turns that it will not take."""
     models = [v2_model(model_uuid(f"model {number}")) for number in range(20)]
     scene = paced(make_scene, models)
     run = scene.ask(source=SOURCE, targets=[TARGET], models=ids(models))
@@ -157,7 +159,8 @@ def recreated(scene: Scene, run_id: str) -> str:
     return instance
 
 
-def test_an_old_copy_is_not_deleted_before_the_turn_of_the_new_one(make_scene: MakeScene) -> None:
+def test_old_copy_is_not_deleted_before_turn(make_scene: MakeScene) -> None:
+    """An old copy is not deleted before the turn of the new one."""
     scene = paced(make_scene, [v4_model("invoices")])
     instance = recreated(scene, "one")
     assert scene.target.model("invoices") is not None
@@ -166,7 +169,8 @@ def test_an_old_copy_is_not_deleted_before_the_turn_of_the_new_one(make_scene: M
     assert len(scene.asked(TARGET, "deleteModel")) == 1
 
 
-def test_an_old_copy_is_not_deleted_for_a_run_that_was_cancelled(make_scene: MakeScene) -> None:
+def test_old_copy_is_not_deleted_for_run(make_scene: MakeScene) -> None:
+    """An old copy is not deleted for a run that was cancelled."""
     scene = paced(make_scene, [v4_model("invoices")])
     instance = recreated(scene, "one")
     scene.services.catalog.runs.cancel("one", scene.clock.now())

@@ -39,7 +39,8 @@ def refused(scene: Scene, model_id: str, **more: Any) -> tuple[str, str]:
     return copy["code"], copy["message"]
 
 
-def test_a_model_that_no_common_version_reaches_is_reported_with_both_lists(make_scene: MakeScene) -> None:
+def test_model_that_no_common_version_reaches(make_scene: MakeScene) -> None:
+    """A model that no common version reaches is reported with both lists."""
     scene = make_scene(v4_model("invoices"), settings={TARGET: {"apiVersions": ["v2.1", "2023-07-31"]}})
     code, message = refused(scene, "invoices")
     assert code == "NoCommonVersion"
@@ -54,7 +55,8 @@ def test_a_version_older_than_the_model_does_not_do(make_scene: MakeScene) -> No
     assert (code, "built with 2023-07-31" in message) == ("NoCommonVersion", True)
 
 
-def test_a_model_that_the_configured_versions_do_not_show_is_reported_with_them(make_scene: MakeScene) -> None:
+def test_model_that_configured_versions(make_scene: MakeScene) -> None:
+    """A model that the configured versions do not show is reported with them."""
     versions = ["v2.1", "2022-08-31"]
     scene = make_scene(v4_model("invoices"), versions=versions)
     code, message = refused(scene, "invoices")
@@ -71,7 +73,8 @@ def test_an_expired_model_is_not_copied(make_scene: MakeScene) -> None:
     assert "train it again" in message
 
 
-def test_a_model_that_expires_soon_is_copied_with_a_warning(make_scene: MakeScene, log: Log) -> None:
+def test_model_that_expires_soon_is_copied(make_scene: MakeScene, log: Log) -> None:
+    """A model that expires soon is copied with a warning."""
     scene = make_scene(expiring(NOW + timedelta(days=20)))
     assert scene.one("invoices")["status"] == "Succeeded"
     (event,) = log.warnings("sourceExpiresSoon")
@@ -101,7 +104,8 @@ def test_a_retired_version_ends_the_copy_at_once(
     assert scene.clock.now() == began, "no repetition brings it back"
 
 
-def test_a_classifier_is_not_sent_to_a_region_that_takes_none(make_scene: MakeScene) -> None:
+def test_classifier_is_not_sent_to_a_wrong_region(make_scene: MakeScene) -> None:
+    """A classifier is not sent to a region that takes none."""
     scene = make_scene(classifier("sorter"))
     code, message = refused(scene, "sorter", kind="classifier")
     assert code == "KindUnsupported"
@@ -109,7 +113,8 @@ def test_a_classifier_is_not_sent_to_a_region_that_takes_none(make_scene: MakeSc
     assert "eastus, westeurope, westus2" in message
 
 
-def test_a_classifier_is_not_taken_from_a_region_that_gives_none(make_scene: MakeScene) -> None:
+def test_classifier_is_not_taken_from_a_wrong_region(make_scene: MakeScene) -> None:
+    """A classifier is not taken from a region that gives none."""
     scene = make_scene()
     scene.target.put_model(classifier("sorter"))
     run = scene.ask(source=TARGET, targets=[SECOND_TARGET], models=["sorter"], kind="classifier")
@@ -162,14 +167,16 @@ def test_a_full_target_is_refused_with_its_numbers(make_scene: MakeScene, model:
     assert "holds 1 custom models and may hold 1" in message
 
 
-def test_a_classifier_fits_into_a_target_that_is_full_of_models(make_scene: MakeScene) -> None:
+def test_classifier_fits_into_target_that_is_full(make_scene: MakeScene) -> None:
+    """A classifier fits into a target that is full of models."""
     scene = make_scene(classifier("sorter"))
     scene.resource(SECOND_TARGET).put_model(v4_model("theirs"))
     scene.resource(SECOND_TARGET).set_limits(model_limit=1)
     assert scene.one("sorter", target=SECOND_TARGET, kind="classifier")["status"] == "Succeeded"
 
 
-def test_a_target_that_fills_up_meanwhile_is_reported_the_same_way(make_scene: MakeScene) -> None:
+def test_target_that_fills_up_meanwhile_is_reported(make_scene: MakeScene) -> None:
+    """A target that fills up meanwhile is reported the same way."""
     scene = make_scene(v4_model("invoices"))
     limit = {
         "error": {
@@ -186,7 +193,8 @@ def test_a_target_that_fills_up_meanwhile_is_reported_the_same_way(make_scene: M
 
 
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_encrypted_models_are_not_copied_to_where_they_would_not_be(make_scene: MakeScene, model: StoredModel) -> None:
+def test_encrypted_models_are_not_copied(make_scene: MakeScene, model: StoredModel) -> None:
+    """Encrypted models are not copied to where they would not be."""
     scene = make_scene(model, specs={SOURCE: {"encrypted": True}})
     copy = scene.one(model.model_id)
     assert (copy["status"], copy["code"]) == ("Failed", "EncryptionDowngrade")
@@ -196,7 +204,8 @@ def test_encrypted_models_are_not_copied_to_where_they_would_not_be(make_scene: 
 
 
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_encrypted_models_are_copied_where_the_route_allows_it(make_scene: MakeScene, model: StoredModel) -> None:
+def test_encrypted_models_are_copied(make_scene: MakeScene, model: StoredModel) -> None:
+    """Encrypted models are copied where the route allows it."""
     allowed = {"source": SOURCE, "target": TARGET, "allowEncryptionDowngrade": True}
     scene = make_scene(model, specs={SOURCE: {"encrypted": True}}, routes=[allowed])
     run = scene.copy([model.model_id], [TARGET, SECOND_TARGET])

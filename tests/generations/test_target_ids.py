@@ -79,7 +79,8 @@ def test_a_placeholder_of_somebody_else_is_left_alone(make_scene: MakeScene, log
     assert scene.places("invoices")[TARGET] == "invoices.2"
 
 
-def test_a_copy_under_a_fallback_id_is_as_good_as_any_other(make_scene: MakeScene) -> None:
+def test_copy_under_fallback_id_is_as_good(make_scene: MakeScene) -> None:
+    """A copy under a fallback id is as good as any other."""
     scene = make_scene(v4_model("invoices"))
     scene.target.put_model(v4_model("invoices", fields=OTHER_RESULT))
     assert scene.one("invoices")["status"] == "Succeeded"
@@ -97,7 +98,8 @@ def test_a_fallback_id_that_is_taken_leads_to_the_next(make_scene: MakeScene) ->
     assert scene.one("invoices")["targetModelId"] == "invoices.3"
 
 
-def test_a_target_in_which_every_id_is_taken_fails_in_words(make_scene: MakeScene) -> None:
+def test_target_in_which_every_id_is_taken_fails(make_scene: MakeScene) -> None:
+    """A target in which every id is taken fails in words."""
     scene = make_scene(v4_model("invoices"))
     for name in ("invoices", *(f"invoices.{number}" for number in range(2, 10))):
         scene.target.put_model(v4_model(name, fields=OTHER_RESULT))
@@ -121,7 +123,8 @@ def test_the_fallback_of_an_id_of_64_characters_has_64_too(make_scene: MakeScene
     assert scene.places(LONG)[TARGET] == "a" * 62 + ".2"
 
 
-def test_a_model_that_is_called_like_a_fallback_gets_another_id(make_scene: MakeScene) -> None:
+def test_model_that_is_called_like_fallback_gets(make_scene: MakeScene) -> None:
+    """A model that is called like a fallback gets another id."""
     scene = make_scene(v4_model("invoices"), v4_model("invoices.2", fields=OTHER_RESULT))
     scene.foreign_placeholder("invoices")
     first = scene.one("invoices")["targetModelId"]
@@ -166,7 +169,8 @@ def test_a_v2_target_chooses_the_id_itself(make_scene: MakeScene) -> None:
     assert scene.places(model_id)[TARGET] == copy["targetModelId"]
 
 
-def test_an_id_that_v2_cannot_give_is_refused_before_anything_is_written(make_scene: MakeScene) -> None:
+def test_id_that_v2_cannot_give_is_refused(make_scene: MakeScene) -> None:
+    """An id that v2 cannot give is refused before anything is written."""
     model_id = model_uuid("Supplier invoices")
     scene = make_scene(v2_model(model_id))
     copy = scene.one(model_id, targetModelId="my-invoices")
@@ -187,9 +191,8 @@ def test_a_retrained_model_is_copied_beside_its_old_copy(make_scene: MakeScene) 
 
 
 @pytest.mark.parametrize("model", DATED)
-def test_a_copy_that_is_there_under_another_id_than_the_one_asked_for_does_not_count(
-    make_scene: MakeScene, model: StoredModel
-) -> None:
+def test_copy_that_is_there(make_scene: MakeScene, model: StoredModel) -> None:
+    """A copy that is there under another id than the one asked for does not count."""
     scene = make_scene(model)
     scene.one("invoices")
     copy = scene.one("invoices", targetModelId="invoices-backup")
@@ -204,9 +207,8 @@ def test_a_copy_that_is_there_under_another_id_than_the_one_asked_for_does_not_c
 
 
 @pytest.mark.parametrize("model", DATED)
-def test_an_id_that_was_asked_for_and_fell_back_is_not_tried_again_with_each_request(
-    make_scene: MakeScene, model: StoredModel
-) -> None:
+def test_id_that_was_asked(make_scene: MakeScene, model: StoredModel) -> None:
+    """An id that was asked for and fell back is not tried again with each request."""
     scene = make_scene(model)
     scene.foreign_placeholder("wanted")
     assert scene.one("invoices", targetModelId="wanted")["targetModelId"] == "wanted.2"
@@ -214,7 +216,8 @@ def test_an_id_that_was_asked_for_and_fell_back_is_not_tried_again_with_each_req
     assert (again["code"], again["targetModelId"]) == ("AlreadyThere", "wanted.2")
 
 
-def test_an_id_for_a_v2_copy_is_refused_also_where_the_copy_is_there(make_scene: MakeScene) -> None:
+def test_id_for_v2_copy_is_refused(make_scene: MakeScene) -> None:
+    """An id for a v2 copy is refused also where the copy is there."""
     model = v2_model(model_uuid("Invoices"))
     scene = make_scene(model)
     scene.one(model.model_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backup.messages import RunRequest
+from backup.messages.run import RunClosing, RunRequest
 from catalog.sqlite import SqliteStore
 from catalog.store import CatalogUnavailable, Table
 from local.host import Host, ManualClock
@@ -71,7 +71,7 @@ class HttpStage(Stage):
             concurrency=1,
         )
         self.services.catalog.runs.open(request, self.clock.now())
-        self.services.catalog.runs.close(request.run_id, self.clock.now())
+        self.services.catalog.runs.close(RunClosing(run_id=request.run_id), self.clock.now())
         return request.run_id
 
 

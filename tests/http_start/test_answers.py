@@ -22,6 +22,7 @@ def request(url: str) -> func.HttpRequest:
         ("https://app.example.com:8443/api/health?code=secret#part", "https://app.example.com:8443/api"),
     ],
 )
-def test_addresses_lead_back_through_whatever_stands_in_front(url: str, base: str) -> None:
+def test_addresses_lead_back_through_whatever_stands(url: str, base: str) -> None:
+    """Addresses lead back through whatever stands in front."""
     assert base_address(request(url)) == base
     assert run_address(request(url), "copies-1") == f"{base}/runs/copies-1"

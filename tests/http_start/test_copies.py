@@ -54,7 +54,8 @@ def refused(answer: Answer, status: int, code: str) -> str:
     return detail
 
 
-def test_a_request_is_accepted_with_the_address_of_its_status(stage: Stage) -> None:
+def test_request_is_accepted_with_address(stage: Stage) -> None:
+    """A request is accepted with the address of its status."""
     answer = stage.post_copies([FIRST])
     run_id = answer.body["runId"]
     address = f"{stage.host.base_url}/api/runs/{run_id}"
@@ -118,12 +119,14 @@ def test_a_pointer_leads_to_the_field_and_nowhere_else(refusing: Stage, name: st
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
-def test_nesting_beyond_all_sense_inside_a_field_is_refused(refusing: Stage) -> None:
+def test_nesting_beyond_all_sense_inside_field(refusing: Stage) -> None:
+    """Nesting beyond all sense inside a field is refused."""
     deep = b'{"source": ' + b"[" * 500 + b"]" * 500 + b"}"
     assert "source" in refused(post(refusing, deep), 400, "InvalidRequest")
 
 
-def test_a_field_that_does_not_exist_is_refused_with_those_that_do(refusing: Stage) -> None:
+def test_field_that_does_not_exist_is_refused(refusing: Stage) -> None:
+    """A field that does not exist is refused with those that do."""
     answer = refusing.http("POST", "/api/copies", body(model="x"))
     assert "targetModelId" in refused(answer, 400, "UnknownField")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#/model"]
@@ -179,7 +182,8 @@ def test_a_deadline_beyond_the_longest_is_told_the_longest(refusing: Stage) -> N
     assert refused(answer, 400, "InvalidRequest") == "deadlineMinutes: too large; use at most 8639"
 
 
-def test_an_unknown_resource_is_refused_with_what_was_probably_meant(refusing: Stage) -> None:
+def test_unknown_resource_is_refused(refusing: Stage) -> None:
+    """An unknown resource is refused with what was probably meant."""
     answer = refusing.http("POST", "/api/copies", body(source="forms-westeurop", targets=[TARGET, "nowhere"]))
     assert SOURCE in refused(answer, 400, "UnknownResource")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#/source", "#/targets/1"]
@@ -248,21 +252,24 @@ def test_a_body_beyond_64_kib_is_refused_whatever_is_in_it(refusing: Stage) -> N
     assert "65536" in refused(post(refusing, b"x" * (64 * 1024 + 1)), 413, "BodyTooLarge")
 
 
-def test_nothing_that_is_refused_starts_a_run_or_asks_the_service(refusing: Stage) -> None:
+def test_nothing_that_is_refused_starts_run(refusing: Stage) -> None:
+    """Nothing that is refused starts a run or asks the service."""
     for wrong in (body(source="nowhere"), body(models=[]), body(x=1), body(targets=[SOURCE])):
         assert refusing.http("POST", "/api/copies", wrong).status == 400
     assert refusing.host.instances() == []
     assert refusing.calls() == []
 
 
-def test_a_body_of_exactly_64_kib_and_a_hundred_models_are_accepted(stage: Stage) -> None:
+def test_body_of_exactly_64_kib(stage: Stage) -> None:
+    """A body of exactly 64 kib and a hundred models are accepted."""
     text = json.dumps(body()).encode()
     assert post(stage, text[:-1] + b" " * (64 * 1024 - len(text)) + b"}").status == 202
     models = [seeds.model_uuid(str(number)) for number in range(100)]
     assert stage.post_copies(models).status == 202
 
 
-def test_the_deadline_of_the_request_wins_over_the_configured_one(make_stage: Any) -> None:
+def test_deadline_of_request_wins_over_configured_one(make_stage: Any) -> None:
+    """The deadline of the request wins over the configured one."""
     stage: Stage = make_stage(copies={"deadlineMinutes": 30})
     inputs = []
     asked: list[tuple[str, dict[str, Any]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
@@ -272,7 +279,8 @@ def test_the_deadline_of_the_request_wins_over_the_configured_one(make_stage: An
     assert inputs == [1800, 90]
 
 
-def test_where_every_copy_is_under_way_the_answer_names_the_run_that_makes_them(stage: Any) -> None:
+def test_request_is_refused_if_all_are_under_way(stage: Any) -> None:
+    """Where every copy is under way the answer names the run that makes them."""
     run_id = stage.under_way([FIRST, SECOND])
     answer = stage.post_copies([SECOND, FIRST])
     assert run_id in refused(answer, 409, "CopyInProgress")
@@ -282,7 +290,8 @@ def test_where_every_copy_is_under_way_the_answer_names_the_run_that_makes_them(
     assert len(stage.target.models()) == 2
 
 
-def test_where_only_some_copies_are_under_way_the_others_are_made(stage: Any) -> None:
+def test_request_is_made_if_some_are_under_way(stage: Any) -> None:
+    """Where only some copies are under way the others are made."""
     first_run = stage.under_way([FIRST])
     answer = stage.post_copies([FIRST, SECOND])
     assert answer.status == 202
@@ -310,9 +319,10 @@ def test_a_run_that_ended_is_not_in_the_way(stage: Any) -> None:
         ("GET", "/api/health"),
     ],
 )
-def test_a_broken_configuration_is_told_by_every_function_until_it_is_mended(
+def test_broken_configuration_is_told(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
+    """A broken configuration is told by every function until it is mended."""
     broken = tmp_path / "backup.json"
     broken.write_text('{"resources": {"west": {"endpoint": "http://example.com"}}}', encoding="utf-8")
     monkeypatch.setenv("BACKUP_CONFIG", str(broken))
@@ -326,7 +336,8 @@ def test_a_broken_configuration_is_told_by_every_function_until_it_is_mended(
     assert stage.http(method, path, body() if path.endswith("copies") else None).status in {200, 202, 404}
 
 
-def test_a_catalog_that_does_not_answer_is_told_apart_from_a_mistake(stage: Any, tmp_path: Path) -> None:
+def test_catalog_that_does_not_answer_is_told_apart(stage: Any, tmp_path: Path) -> None:
+    """A catalog that does not answer is told apart from a mistake."""
     stage.database._path = tmp_path / "not" / "there"
     stage.database._local = __import__("threading").local()
     answer = stage.post_copies([FIRST])

@@ -8,7 +8,8 @@ from local.inprocess import REGIONS, SOURCE, TARGET
 from local.simulator import seeds
 
 
-def test_before_anything_was_asked_every_resource_is_of_unknown_health(stage: Any) -> None:
+def test_before_anything_was_asked_every_resource(stage: Any) -> None:
+    """Before anything was asked every resource is of unknown health."""
     answer = stage.http("GET", "/api/health")
     assert (answer.status, answer.body["status"]) == (200, "ok")
     assert set(answer.body["resources"]) == set(REGIONS)

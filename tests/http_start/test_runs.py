@@ -33,7 +33,8 @@ def cancel(stage: Any, run_id: str) -> Answer:
     return answer
 
 
-def test_a_run_is_pending_until_its_rows_are_written_and_shows_what_was_asked(stage: Any) -> None:
+def test_run_is_pending_until_its_rows_are_written(stage: Any) -> None:
+    """A run is pending until its rows are written and shows what was asked."""
     stage.database.broken = True
     run_id = stage.under_way([FIRST, SECOND], targets=[TARGET, SECOND_TARGET])
     answer = get(stage, run_id)
@@ -53,7 +54,8 @@ def test_a_run_is_pending_until_its_rows_are_written_and_shows_what_was_asked(st
     assert stage.run(run_id)["status"] == "Succeeded"
 
 
-def test_a_copy_under_way_shows_its_step_its_target_id_and_its_polls(stage: Any) -> None:
+def test_copy_under_way_shows_its_step_its_target_id(stage: Any) -> None:
+    """A copy under way shows its step its target id and its polls."""
     stage.source.set_durations((6.0, 6.0))
     run_id = stage.under_way([FIRST])
     answer = get(stage, run_id)
@@ -95,7 +97,8 @@ def test_a_failed_copy_says_why_and_what_it_was_about(stage: Any) -> None:
     assert missing in failed["message"]
 
 
-def test_a_run_of_150_copies_is_read_in_pages_without_a_gap(stage: Any) -> None:
+def test_run_of_150_copies_is_read_in_pages(stage: Any) -> None:
+    """A run of 150 copies is read in pages without a gap."""
     run_id = stage.ended_run(75, [TARGET, SECOND_TARGET])
     assert len(stage.run(run_id)["copies"]) == 100
     first = stage.http("GET", f"/api/runs/{run_id}/copies").body
@@ -129,7 +132,8 @@ def test_a_run_that_does_not_exist_is_not_found(stage: Any, method: str, rest: s
     assert stage.services.catalog.runs.find(run_id) is None
 
 
-def test_what_is_not_yet_authorized_is_stopped_by_a_cancellation(stage: Any) -> None:
+def test_what_is_not_yet_authorized_is_stopped(stage: Any) -> None:
+    """What is not yet authorized is stopped by a cancellation."""
     stage.source.down()
     run_id = stage.under_way([FIRST, SECOND])
     answer = cancel(stage, run_id)
@@ -144,7 +148,8 @@ def test_what_is_not_yet_authorized_is_stopped_by_a_cancellation(stage: Any) -> 
     assert stage.target.requests("authorizeCopy") == []
 
 
-def test_what_is_under_way_is_finished_by_a_run_that_is_cancelled(make_stage: Any) -> None:
+def test_what_is_under_way_is_finished_by_run(make_stage: Any) -> None:
+    """What is under way is finished by a run that is cancelled."""
     stage = make_stage(copies={"concurrency": 1})
     run_id = stage.under_way([FIRST, SECOND])
     cancel(stage, run_id)
@@ -163,7 +168,8 @@ def test_a_run_that_is_cancelled_too_late_succeeds(stage: Any) -> None:
     assert (run["status"], run["cancelRequested"]) == ("Succeeded", True)
 
 
-def test_a_run_may_be_cancelled_before_its_rows_are_written(stage: Any) -> None:
+def test_run_may_be_cancelled(stage: Any) -> None:
+    """A run may be cancelled before its rows are written."""
     stage.database.broken = True
     run_id = stage.under_way([FIRST])
     assert cancel(stage, run_id).status == 202
@@ -180,14 +186,16 @@ def test_cancelling_twice_is_fine(stage: Any) -> None:
     assert cancel(stage, run_id).body == cancel(stage, run_id).body
 
 
-def test_a_run_that_has_ended_says_how_when_it_is_cancelled(stage: Any) -> None:
+def test_run_that_has_ended_says_how(stage: Any) -> None:
+    """A run that has ended says how when it is cancelled."""
     run_id = stage.under_way([FIRST])
     stage.host.run_until_idle()
     answer = cancel(stage, run_id)
     assert (answer.status, answer.body["status"], answer.body["cancelRequested"]) == (200, "Succeeded", False)
 
 
-def test_a_run_whose_orchestration_was_terminated_does_not_look_alive_for_ever(stage: Any) -> None:
+def test_run_whose_orchestration_was_terminated(stage: Any) -> None:
+    """A run whose orchestration was terminated does not look alive for ever."""
     run_id = stage.under_way([FIRST])
     stage.host.terminate(run_id, "by an operator")
     stage.let_pass(0.1)
@@ -200,7 +208,8 @@ def test_a_run_whose_orchestration_was_terminated_does_not_look_alive_for_ever(s
     assert (copy["status"], copy["code"]) == ("Failed", "ChildLost")
 
 
-def test_a_run_that_was_terminated_before_its_rows_were_written_is_failed_too(stage: Any) -> None:
+def test_run_that_was_terminated(stage: Any) -> None:
+    """A run that was terminated before its rows were written is failed too."""
     stage.database.broken = True
     run_id = stage.under_way([FIRST])
     stage.host.terminate(run_id)
@@ -210,7 +219,8 @@ def test_a_run_that_was_terminated_before_its_rows_were_written_is_failed_too(st
     assert only_copy(answer.body)["code"] == "ChildLost"
 
 
-def test_what_a_terminated_run_left_under_way_is_resumed_by_the_next(stage: Any) -> None:
+def test_what_terminated_run_left(stage: Any) -> None:
+    """What a terminated run left under way is resumed by the next."""
     run_id = stage.under_way([FIRST])
     target_id = only_copy(stage.run(run_id))["targetModelId"]
     orchestrations = {instance.name: instance.instance_id for instance in stage.host.instances()}
@@ -222,7 +232,8 @@ def test_what_a_terminated_run_left_under_way_is_resumed_by_the_next(stage: Any)
     assert len(stage.target.requests("authorizeCopy")) == 1
 
 
-def test_history_that_was_purged_does_not_take_the_run_with_it(stage: Any) -> None:
+def test_history_that_was_purged_does_not_take_run(stage: Any) -> None:
+    """History that was purged does not take the run with it."""
     run_id = stage.under_way([FIRST])
     stage.host.run_until_idle()
     before = stage.run(run_id)
@@ -257,7 +268,8 @@ def test_no_answer_ever_shows_a_key_or_a_token(stage: Any) -> None:
     assert re.search("[0-9a-f]{96}", shown) is None, "an access token of the simulated service"
 
 
-def test_a_key_in_the_query_of_a_request_is_not_repeated_in_addresses(stage: Any) -> None:
+def test_key_in_query_of_request_is_not_repeated(stage: Any) -> None:
+    """A key in the query of a request is not repeated in addresses."""
     run_id = stage.ended_run(101, [TARGET])
     key = stage.host.function_key
     for path in (f"/api/runs/{run_id}?code={key}", f"/api/runs/{run_id}/copies?code={key}"):
@@ -269,7 +281,8 @@ def test_a_key_in_the_query_of_a_request_is_not_repeated_in_addresses(stage: Any
 @pytest.mark.parametrize(
     "path", ["runs?frist=5", "runs/copies-1?x=1", "runs/copies-1/copies?page=2", "runs/x/decisions?y="]
 )
-def test_a_parameter_that_does_not_exist_is_refused_and_not_ignored(stage: Any, path: str) -> None:
+def test_parameter_that_does_not_exist_is_refused(stage: Any, path: str) -> None:
+    """A parameter that does not exist is refused and not ignored."""
     answer = stage.http("GET", f"/api/{path}")
     name = path.partition("?")[2].partition("=")[0]
     assert (answer.status, answer.body["code"]) == (400, "UnknownParameter")

@@ -13,7 +13,8 @@ from http_start.starting import runtime_status
 from local.host import sdk
 
 
-def test_a_runtime_that_does_not_answer_is_a_503_with_a_time_to_come_back() -> None:
+def test_runtime_that_does_not_answer_is_503_with_time() -> None:
+    """A runtime that does not answer is a 503 with a time to come back."""
     with pytest.raises(Problem) as refused:
         asyncio.run(_asked())
     assert (refused.value.status, refused.value.code) == (503, "RuntimeUnavailable")

@@ -65,9 +65,7 @@ class Driven(Stage):
 
     def replicas(self, model_id: str) -> list[Replica]:
         """Return what the catalog knows of a model's copies in the first target."""
-        return [
-            known.replica for known in self.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, model_id, TARGET)
-        ]
+        return [known.record for known in self.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, model_id, TARGET)]
 
     def statuses(self) -> list[dict[str, Any]]:
         """Return the custom status of every orchestration that has one."""

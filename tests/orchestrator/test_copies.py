@@ -30,9 +30,8 @@ def only(copies: Sequence[dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("version", "name"), [("v2.0-preview", "Freight bills"), ("v2.0", "Utility bills"), ("v2.1", "Shop receipts")]
 )
-def test_a_model_of_every_v2_version_is_copied_verified_and_recorded(
-    make_stage: MakeStage, version: str, name: str
-) -> None:
+def test_model_of_every_v2_version_is_copied_verified(make_stage: MakeStage, version: str, name: str) -> None:
+    """A model of every v2 version is copied verified and recorded."""
     model_id = seeds.model_uuid(name)
     stage = make_stage(versions=[version])
     copy = only(stage.copies([model_id]))
@@ -70,7 +69,7 @@ def test_one_model_goes_to_two_targets(stage: Driven) -> None:
         (SECOND_TARGET, "Succeeded"),
     ]
     places = stage.services.catalog.replicas.of_model(SOURCE, Kind.MODEL, FIRST)
-    assert {known.replica.target for known in places} == {TARGET, SECOND_TARGET}
+    assert {known.record.target for known in places} == {TARGET, SECOND_TARGET}
 
 
 def test_copies_of_one_run_are_under_way_at_the_same_time(stage: Driven) -> None:
@@ -89,7 +88,8 @@ def test_concurrency_is_as_configured(make_stage: MakeStage) -> None:
     assert len(stage.times(SOURCE, "startCopy")) == 6
 
 
-def test_a_lane_with_more_rows_than_a_history_should_hold_works_all_of_them_off(make_stage: MakeStage) -> None:
+def test_lane_with_more_rows(make_stage: MakeStage) -> None:
+    """A lane with more rows than a history should hold works all of them off."""
     stage = make_stage(copies={"concurrency": 1})
     models = [seeds.model_uuid(f"unknown {number}") for number in range(45)]
     run = stage.copy(models)
@@ -120,14 +120,16 @@ def test_retry_after_is_waited_for_and_hardly_longer(stage: Driven, resource: st
     assert (stage.count("authorizeCopy"), len(stage.target.models())) == (3 if operation == "authorizeCopy" else 1, 1)
 
 
-def test_a_throttled_list_of_models_does_not_hold_a_copy_up(stage: Driven) -> None:
+def test_throttled_list_of_models(stage: Driven) -> None:
+    """A throttled list of models does not hold a copy up."""
     stage.target.inject("getInfo", "status", status=429, headers={"Retry-After": "58"}, count=None)
     began = stage.clock.now()
     assert only(stage.copies([FIRST]))["status"] == "Succeeded"
     assert stage.clock.now() - began < timedelta(seconds=10)
 
 
-def test_at_the_deadline_nothing_is_given_up_and_the_next_request_resumes_the_copy(make_stage: MakeStage) -> None:
+def test_at_deadline_nothing_is_given_up(make_stage: MakeStage) -> None:
+    """At the deadline nothing is given up and the next request resumes the copy."""
     stage = make_stage(copy_seconds=(3600.0, 3600.0))
     began = stage.clock.now()
     first = only(stage.copies([FIRST], deadlineMinutes=5))
@@ -140,7 +142,8 @@ def test_at_the_deadline_nothing_is_given_up_and_the_next_request_resumes_the_co
     assert [model.state for model in stage.target.models()] == ["ready"]
 
 
-def test_a_copy_of_hours_keeps_its_polls_and_its_start_over_many_histories(make_stage: MakeStage) -> None:
+def test_copy_of_hours_keeps_its_polls(make_stage: MakeStage) -> None:
+    """A copy of hours keeps its polls and its start over many histories."""
     stage = make_stage(copy_seconds=(3000.0, 3000.0))
     copy = only(stage.copies([FIRST]))
     assert copy["status"] == "Succeeded"
@@ -160,7 +163,8 @@ def test_the_deadline_is_kept_over_many_histories(make_stage: MakeStage) -> None
     assert timedelta(minutes=44) < stage.clock.now() - began <= timedelta(minutes=45)
 
 
-def test_the_custom_status_says_where_the_copy_stands_and_stays_small(make_stage: MakeStage) -> None:
+def test_custom_status_says_where_copy_stands(make_stage: MakeStage) -> None:
+    """The custom status says where the copy stands and stays small."""
     stage = make_stage(copy_seconds=(20.0, 20.0))
     stage.source.inject("startCopy", "status", status=429, headers={"Retry-After": "9"}, count=1)
     stage.target.inject("getModel", "status", status=500, body={"error": {"message": "x" * 100_000}}, count=1)
@@ -186,9 +190,8 @@ def test_the_custom_status_says_where_the_copy_stands_and_stays_small(make_stage
 @pytest.mark.parametrize(
     ("resource", "operation"), [(SOURCE, "startCopy"), (SOURCE, "getModel"), (TARGET, "authorizeCopy")]
 )
-def test_an_endless_error_message_of_the_service_does_not_travel_on(
-    stage: Driven, resource: str, operation: str
-) -> None:
+def test_endless_error_message(stage: Driven, resource: str, operation: str) -> None:
+    """An endless error message of the service does not travel on."""
     words = {"error": {"code": "1002", "message": "word " * 20_000}}
     stage.resource(resource).inject(operation, "status", status=400, body=words, count=None)
     copy = only(stage.copies([FIRST]))
@@ -198,7 +201,8 @@ def test_an_endless_error_message_of_the_service_does_not_travel_on(
         assert len(as_text(stage.host.history(instance.instance_id))) < 100_000
 
 
-def test_copies_of_v2_keep_to_one_a_minute_without_being_told(make_stage: MakeStage) -> None:
+def test_copies_of_v2_keep_to_one_minute(make_stage: MakeStage) -> None:
+    """Copies of v2 keep to one a minute without being told."""
     stage = make_stage(rate_limits={"v2CopiesPerMinute": 1})
     for name in REGIONS:
         stage.resource(name).set_limits("S0")
@@ -215,7 +219,8 @@ def test_copies_of_v2_keep_to_one_a_minute_without_being_told(make_stage: MakeSt
     assert max(late) < 1, "an authorization is asked for as late as possible"
 
 
-def test_a_hundred_v4_copies_keep_to_the_limits_of_s0_by_design_and_lose_little_time(make_stage: MakeStage) -> None:
+def test_hundred_v4_copies_keep_to_limits(make_stage: MakeStage) -> None:
+    """A hundred v4 copies keep to the limits of s0 by design and lose little time."""
     models = [v4_model(f"model-{number:03d}") for number in range(100)]
     limits = {"managePerSecond": 5, "getPerSecond": 50, "listPerSecond": 10}
     stage = make_stage(models, versions=["2024-11-30"], rate_limits=limits, copies={"concurrency": 32})
@@ -231,7 +236,8 @@ def test_a_hundred_v4_copies_keep_to_the_limits_of_s0_by_design_and_lose_little_
     assert len(stage.target.models()) == 100
 
 
-def test_a_copy_that_waits_for_its_turn_longer_than_a_lease_is_not_taken_over(make_stage: MakeStage) -> None:
+def test_copy_that_waits_for_its_turn_longer(make_stage: MakeStage) -> None:
+    """A copy that waits for its turn longer than a lease is not taken over."""
     stage = make_stage(rate_limits={"v2CopiesPerMinute": 0.02})
     run_id = stage.begin([FIRST, seeds.model_uuid("Shop receipts")], seconds=40 * 60)
     waiting = [copy["modelId"] for copy in stage.run(run_id)["copies"] if copy["status"] == "Running"]
@@ -242,7 +248,8 @@ def test_a_copy_that_waits_for_its_turn_longer_than_a_lease_is_not_taken_over(ma
     assert (stage.count("authorizeCopy"), len(stage.target.models())) == (2, 2)
 
 
-def test_what_the_target_holds_already_costs_two_looks_and_writes_nothing(stage: Driven) -> None:
+def test_what_target_holds_already_costs_two_looks(stage: Driven) -> None:
+    """What the target holds already costs two looks and writes nothing."""
     first = only(stage.copies([FIRST]))
     for name in REGIONS:
         stage.resource(name).clear_requests()
@@ -269,7 +276,8 @@ def trained_anew(model: StoredModel) -> StoredModel:
     return replace(model, content=content, trained=model.trained + timedelta(days=1))
 
 
-def test_a_model_that_was_retrained_before_its_copy_began_is_recorded_as_what_was_copied(make_stage: MakeStage) -> None:
+def test_model_that_was_retrained(make_stage: MakeStage) -> None:
+    """A model that was retrained before its copy began is recorded as what was copied."""
     model = v4_model("invoices")
     stage = make_stage([model], versions=["2024-11-30"])
     stage.target.inject("authorizeCopy", "status", status=429, headers={"Retry-After": "30"}, count=1)
@@ -281,7 +289,8 @@ def test_a_model_that_was_retrained_before_its_copy_began_is_recorded_as_what_wa
     assert only(stage.copies(["invoices"]))["code"] == "AlreadyThere"
 
 
-def test_a_copy_that_does_not_equal_its_source_is_not_good_and_is_left_for_a_person_to_see(stage: Driven) -> None:
+def test_copy_that_does_not_equal_its_source(stage: Driven) -> None:
+    """A copy that does not equal its source is not good and is left for a person to see."""
     stage.source.set_durations((6.0, 6.0))
     run_id = stage.begin([FIRST], seconds=6.5)
     (made,) = stage.target.models()
@@ -305,7 +314,8 @@ class WrongRegion(Driven):
         return whole
 
 
-def test_a_wrong_region_in_the_configuration_is_named_and_not_tried_again(make_stage: MakeStage) -> None:
+def test_wrong_region_in_configuration_is_named(make_stage: MakeStage) -> None:
+    """A wrong region in the configuration is named and not tried again."""
     stage = make_stage(kind=WrongRegion)
     copy = only(stage.copies([FIRST]))
     assert (copy["status"], copy["code"]) == ("Failed", "TargetUnresolved")
@@ -337,19 +347,22 @@ class MayDowngrade(Encrypted):
     allowed = True
 
 
-def test_a_copy_to_a_less_protected_resource_is_made_only_where_that_is_allowed(make_stage: MakeStage) -> None:
+def test_copy_to_less_protected_resource_is_made(make_stage: MakeStage) -> None:
+    """A copy to a less protected resource is made only where that is allowed."""
     stage = make_stage(kind=Encrypted)
     copy = only(stage.copies([FIRST]))
     assert (copy["status"], copy["code"]) == ("Failed", "EncryptionDowngrade")
     assert (stage.count("authorizeCopy"), stage.target.models()) == (1, [])
 
 
-def test_a_route_may_allow_a_copy_to_a_less_protected_resource(make_stage: MakeStage) -> None:
+def test_route_may_allow_copy(make_stage: MakeStage) -> None:
+    """A route may allow a copy to a less protected resource."""
     stage = make_stage(kind=MayDowngrade)
     assert only(stage.copies([FIRST]))["status"] == "Succeeded"
 
 
-def test_a_copy_whose_orchestration_dies_is_reported_and_resumed_by_the_next_request(make_stage: MakeStage) -> None:
+def test_copy_whose_orchestration_dies_is_reported(make_stage: MakeStage) -> None:
+    """A copy whose orchestration dies is reported and resumed by the next request."""
     stage = make_stage(copy_seconds=(60.0, 60.0))
     other = seeds.model_uuid("Shop receipts")
     run_id = stage.begin([FIRST, other])
@@ -377,7 +390,8 @@ def test_a_lane_that_dies_leaves_no_row_without_an_answer(make_stage: MakeStage)
     assert {copy["code"] for copy in run["copies"]} == {"ChildLost"}
 
 
-def test_a_copy_that_fails_for_good_leaves_no_placeholder_and_frees_its_claim(stage: Driven) -> None:
+def test_copy_that_fails_leaves_no_placeholder(stage: Driven) -> None:
+    """A copy that fails for good leaves no placeholder and frees its claim."""
     stage.source.inject(
         "startCopy", "status", status=400, body={"error": {"code": "1002", "message": "wrong"}}, count=None
     )

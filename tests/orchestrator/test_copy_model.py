@@ -12,7 +12,8 @@ import pytest
 from azure.durable_functions.testing import orchestrator_generator_wrapper
 
 from backup.codes import Code
-from backup.messages import Failure, Inspected, Message, StepDone
+from backup.messages import Message
+from backup.messages.copy import Failure, Inspected, StepDone
 from backup.states import ClaimState
 from orchestrator.copy_model import FRESH_STARTS, copy_model
 
@@ -134,13 +135,15 @@ def failed(code: str) -> Failure:
 THROTTLED = Failure.of(Code.THROTTLED, "it failed", retry_after=48)
 
 
-def test_a_start_that_is_found_done_goes_straight_to_verify() -> None:
+def test_start_found_done_goes_to_verify() -> None:
+    """A start that is found done goes straight to verify."""
     play = Play({"start_copy": [DONE]})
     assert "check_copy" not in play.names
     assert play.outcome["status"] == "Succeeded"
 
 
-def test_no_step_is_told_the_authorization_through_the_history() -> None:
+def test_no_step_is_told_authorization_through_history() -> None:
+    """No step is told the authorization through the history."""
     assert not {name for name in StepDone.model_fields if "authorization" in name or "expires" in name}
 
 
@@ -153,26 +156,30 @@ def test_polls_grow_apart_until_the_service_is_done() -> None:
 @pytest.mark.parametrize(
     "name", ["inspect_models", "authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"]
 )
-def test_every_step_waits_as_long_as_it_is_told_and_then_tries_again(name: str) -> None:
+def test_every_step_waits_as_long_as_it_is_told(name: str) -> None:
+    """Every step waits as long as it is told and then tries again."""
     play = Play({name: [THROTTLED, SIX_STEPS[name]]})
     assert play.outcome["status"] == "Succeeded"
     assert any(48 <= wait <= 48 * 1.1 for wait in play.waits)
     assert play.names.count(name) == 2
 
 
-def test_an_activity_that_raises_is_a_failed_step_and_not_a_failed_copy() -> None:
+def test_activity_that_raises_is_failed_step() -> None:
+    """An activity that raises is a failed step and not a failed copy."""
     play = Play({"start_copy": [RuntimeError("Activity function 'start_copy' failed: boom"), STARTED]})
     assert play.outcome["status"] == "Succeeded"
 
 
-def test_an_activity_that_always_raises_ends_the_copy_with_its_first_line() -> None:
+def test_activity_that_always_raises_ends_copy() -> None:
+    """An activity that always raises ends the copy with its first line."""
     play = Play({"inspect_models": [RuntimeError("Activity function failed: boom \n a stack trace")]})
     assert (play.outcome["status"], play.outcome["code"]) == ("Failed", "StepCrashed")
     assert "boom" in play.outcome["message"]
     assert "stack trace" not in play.outcome["message"]
 
 
-def test_a_failed_copy_begins_afresh_a_bounded_number_of_times() -> None:
+def test_failed_copy_begins_afresh_bounded_number() -> None:
+    """A failed copy begins afresh a bounded number of times."""
     play = Play({"check_copy": [failed("CopyFailed")]})
     assert play.names.count("authorize_copy") == 1 + FRESH_STARTS
     assert play.names.count("discard_target") == 1 + FRESH_STARTS
@@ -181,14 +188,16 @@ def test_a_failed_copy_begins_afresh_a_bounded_number_of_times() -> None:
     assert goes_on == [True] * FRESH_STARTS + [False]
 
 
-def test_what_cannot_be_helped_ends_the_copy_without_another_authorization() -> None:
+def test_what_cannot_be_helped_ends_copy() -> None:
+    """What cannot be helped ends the copy without another authorization."""
     play = Play({"check_copy": [failed("TargetUnresolved")]})
     assert play.names.count("authorize_copy") == 1
     assert play.names[-1] == "discard_target"
     assert play.outcome["code"] == "TargetUnresolved"
 
 
-def test_a_placeholder_that_turns_out_to_be_ready_is_verified_instead_of_discarded() -> None:
+def test_placeholder_that_is_ready_is_verified() -> None:
+    """A placeholder that turns out to be ready is verified instead of discarded."""
     play = Play({"check_copy": [failed("CopyFailed")], "discard_target": [DONE]})
     assert play.names[-3:] == ["discard_target", "verify_copy", "record_replica"]
     assert play.outcome["status"] == "Succeeded"
@@ -202,7 +211,8 @@ def test_a_copy_that_another_run_took_over_is_left_to_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["authorize_copy", "start_copy", "check_copy", "verify_copy", "record_replica"])
-def test_a_step_that_finds_a_later_attempt_of_its_own_goes_back_to_the_claim(name: str) -> None:
+def test_step_that_finds_later_attempt(name: str) -> None:
+    """A step that finds a later attempt of its own goes back to the claim."""
     play = Play({name: [failed("ClaimMoved"), SIX_STEPS[name]]})
     assert play.names.count("inspect_models") == 2
     assert play.outcome["status"] == "Succeeded"
@@ -215,20 +225,23 @@ def test_going_back_to_the_claim_has_an_end() -> None:
 
 
 @pytest.mark.parametrize("code", ["VersionRetired", "UntrustedAddress", "BadRequest"])
-def test_what_the_service_may_still_be_copying_is_kept_when_checking_fails_for_good(code: str) -> None:
+def test_what_service_may_still_be_copying_is_kept(code: str) -> None:
+    """What the service may still be copying is kept when checking fails for good."""
     play = Play({"check_copy": [failed(code)]})
     assert play.names[-1] == "park_claim"
     assert "discard_target" not in play.names
     assert (play.outcome["status"], play.outcome["code"]) == ("Failed", code)
 
 
-def test_a_placeholder_that_cannot_be_discarded_stays_named_in_its_claim() -> None:
+def test_placeholder_that_cannot_be_discarded_stays() -> None:
+    """A placeholder that cannot be discarded stays named in its claim."""
     play = Play({"start_copy": [failed("CopyRefused")], "discard_target": [failed("AccessDenied")]})
     assert play.names[-2:] == ["discard_target", "park_claim"]
     assert play.outcome["code"] == "CopyRefused"
 
 
-def test_the_deadline_counts_from_the_first_moment_also_in_a_later_history() -> None:
+def test_deadline_counts_from_first_moment() -> None:
+    """The deadline counts from the first moment also in a later history."""
     play = Play(
         {"inspect_models": [INSPECTED.replace(state=ClaimState.COPYING)], "check_copy": [RUNNING]},
         startedAt=(NOW - timedelta(seconds=7190)).isoformat(),
@@ -241,7 +254,8 @@ def test_the_deadline_counts_from_the_first_moment_also_in_a_later_history() -> 
     assert play.outcome["polls"] == 77
 
 
-def test_a_long_copy_begins_a_new_history_that_goes_on_where_the_old_one_stopped() -> None:
+def test_long_copy_begins_new_history_that_goes() -> None:
+    """A long copy begins a new history that goes on where the old one stopped."""
     play = Play({"check_copy": [RUNNING]})
     assert play.outcome is None
     assert len(play.waits) == 50
@@ -252,7 +266,8 @@ def test_a_long_copy_begins_a_new_history_that_goes_on_where_the_old_one_stopped
     assert continued["order"] == {**continued["order"], **ORDER}
 
 
-def test_a_reserved_moment_beyond_the_deadline_is_not_waited_for() -> None:
+def test_reserved_moment_beyond_deadline_is_not_waited() -> None:
+    """A reserved moment beyond the deadline is not waited for."""
     play = Play({"inspect_models": [INSPECTED.replace(not_before=NOW + timedelta(hours=3))]})
     assert play.outcome["code"] == "DeadlineExceeded"
     assert play.waits == []
@@ -260,13 +275,16 @@ def test_a_reserved_moment_beyond_the_deadline_is_not_waited_for() -> None:
     assert play.names[-1] == "discard_target", "the claim is given back"
 
 
-def test_a_reserved_moment_is_slept_until_before_anything_is_authorized() -> None:
+def test_reserved_moment_is_slept() -> None:
+    """A reserved moment is slept until before anything is authorized."""
     play = Play({"inspect_models": [INSPECTED.replace(not_before=NOW + timedelta(minutes=3))]})
     assert play.waits[0] == 180
     assert play.names[1] == "authorize_copy"
 
 
-def test_an_envelope_of_a_newer_version_of_the_app_is_understood() -> None:
+def test_envelope_of_newer_version() -> None:
+    """An envelope of a newer version of the app is understood."""
+
     class Newer(StepDone):
         from_tomorrow: int = 1
 

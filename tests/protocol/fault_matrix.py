@@ -1,9 +1,8 @@
-"""What becomes of a copy when a step of it meets a fault: the expectations of the tests, and the source of docs/failures.md.
+"""The outcome of a copy for each fault in each step: the expectations of the tests, and the source of docs/failures.md.
 
-Each row: step, fault, generations; then, for a fault that strikes once and for one that strikes each time: the code that the copy
-ends with, how often the service was asked to authorize, to start, to delete, and for what met the fault (``+``: more than three
-times), and the state that the claim is left in. Write the page anew with
-``PYTHONPATH=. python tests/protocol/fault_matrix.py``.
+Each row: step, fault, generations; then, for a fault that strikes once and for one that repeats: the code of the copy, the number of
+calls to authorize, to start, to delete and of the step's own operation (``+``: more than three), and the state of the claim. Write the
+page again with ``PYTHONPATH=. python tests/protocol/fault_matrix.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup.codes import MEANINGS, Remedy
+from backup.codes import MEANINGS, Code, Remedy
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 
@@ -191,7 +190,7 @@ look for a lost start | resource down | v3+ | Succeeded | 1 1 0 1 | released || 
 
 @dataclass(frozen=True)
 class Expected:
-    """What comes of one step meeting one fault; ``once`` and ``always`` are written as ``fault_cells.Outcome`` writes itself."""
+    """The outcomes of one fault in one step; ``once`` and ``always`` are written as ``fault_cells.Outcome`` writes itself."""
 
     step: str
     fault: str
@@ -214,58 +213,83 @@ def expectations() -> Iterator[Expected]:
 
 def expected(step: str, fault: str, *, is_v2: bool) -> Expected:
     """Return the row for a step and a fault in a generation."""
-    found = [row for row in expectations() if (row.step, row.fault) == (step, fault) and row.is_for(is_v2)]
-    assert len(found) == 1, f"{step} and {fault} have {len(found)} rows"
-    return found[0]
+    rows = [row for row in expectations() if (row.step, row.fault) == (step, fault) and row.is_for(is_v2)]
+    assert len(rows) == 1, f"{step} and {fault} have {len(rows)} rows"
+    return rows[0]
 
 
 LEFT = {
-    "none": "nothing: neither target nor catalog were written to",
-    "succeeded": "one verified copy; the replica is recorded and the claim given back",
-    "released": "nothing of ours in the target, or what is reported as a suspect; the claim is given back, with the code",
-    "authorizing": "perhaps a placeholder; the claim says so, and the next request looks for it first",
-    "posting": "a placeholder, or a copy by now; the claim names it, and the next request looks which",
-    "copying": "what the service is copying; the claim keeps operation and id, and the next request resumes it",
-    "verifying": "the copy, not verified; the claim names it, and the next request verifies it",
+    "none": "nothing: the app wrote neither to the target nor to the catalog",
+    "succeeded": "one verified copy; the replica is recorded and the claim is released",
+    "released": "nothing in the target, or a placeholder that is reported as a suspect; the claim is released with the code",
+    "authorizing": "perhaps a placeholder; the claim says so, and the next request reconciles it first",
+    "posting": "a placeholder, or a copy by now; the claim names it, and the next request finds out which",
+    "copying": "the copy that the service is making; the claim keeps operation and id, and the next request resumes it",
+    "verifying": "the copy, not verified yet; the claim names it, and the next request verifies it",
     "discarding": "a placeholder; the claim names it, and the next request removes it",
 }
 
-INTRODUCTION = """# What can go wrong, and what comes of it
+REMEDIES = {
+    Remedy.WAIT: "waits and retries",
+    Remedy.FRESH: "retries with a new authorization, twice at most",
+    Remedy.END: "ends",
+}
 
-Written from the table that the tests of `tests/protocol` check, against the simulated service: do not edit it by hand. The source is
-the same after every failure: copying only reads it. A second start (`POST … copy`) is never made with the same authorization, unless the
-service said that it did not take the first (401, 403, 429, 503 with Retry-After, or no connection at all).
+SPECIAL = {Code.CLAIM_MOVED: "resumes from the claim", Code.ID_BLOCKED: "waits until the deadline"}
+"""What ``backup.recovery`` does about a code, whatever its remedy."""
 
-Read a row so: if the fault strikes once, this comes of it; if it goes on, that does, and this is what is left. The counts are calls to
-authorize, start, delete, and calls of the step's own operation; `+` stands for more than three. Where the service says how long to wait,
-nothing is asked again before that. Whatever is left, asking again once the fault is over makes the copy.
+INTRODUCTION = """# What can go wrong, and what the app does
+
+Written from two tables in the code, which tests hold: do not edit it by hand. First [the codes](#the-codes), then each step of a copy with
+each [fault](#how-to-read-the-steps), as the tests of `tests/protocol` check them against the simulated service.
+
+## The codes
+
+A copy or a run ends with a code, or waits with one. "none" under "what to do": the app does it.
+"""
+
+READING = """
+## How to read the steps
+
+The source is the same after every failure: a copy only reads it. The app never starts a copy twice with one authorization, unless the
+service refused the first start (401, 403, 429, 503 with Retry-After, or no connection).
+
+A row says what happens if the fault strikes once, and what if it repeats: the outcome, and how many calls the app makes until then to
+authorize, to start and to delete, and calls of the step's own operation. `4+` stands for more than three. If the service names a time to
+wait, the app makes no call before it. The last column says what a repeated fault leaves. When the fault is over, a new request makes the
+copy.
 """
 
 
 def page() -> str:
     """Return docs/failures.md as it should be."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, "| code | what it means | what to do | what the app does |\n|---|---|---|---|"]
+    parts += [
+        f"| `{code}` | {meaning.means} | {meaning.advice} | {SPECIAL.get(code) or REMEDIES[meaning.remedy]} |"
+        for code, meaning in MEANINGS.items()
+    ]
+    parts.append(READING)
     rows = list(expectations())
     for step in dict.fromkeys(row.step for row in rows):
         parts += [f"\n## {step[0].upper()}{step[1:]}\n", _HEAD]
         parts += [_line(row) for row in rows if row.step == step]
-    parts += ["\n## The codes\n", "| code | what it means | what to do | what the app does |\n|---|---|---|---|"]
-    remedies = {Remedy.WAIT: "waits and tries again", Remedy.FRESH: "begins afresh, twice at most", Remedy.END: "ends"}
-    parts += [
-        f"| `{code}` | {meaning.means} | {meaning.advice} | {remedies[meaning.remedy]} |"
-        for code, meaning in MEANINGS.items()
-    ]
     return "\n".join(parts) + "\n"
 
 
-_HEAD = "| fault | versions | if it strikes once | calls | if it goes on | calls | what is left then |\n|---|---|---|---|---|---|---|"
+_COUNTED = "authorize | start | delete | this step"
+_HEAD = f"| fault | versions | once | {_COUNTED} | repeated | {_COUNTED} | what is left |\n|{'---|' * 13}"
 
 
 def _line(row: Expected) -> str:
     once, always = row.once.split(" | "), row.always.split(" | ")
     left = LEFT["succeeded" if always[0] == "Succeeded" else always[2]]
     generations = {"all": "all", "v2": "v2", "v3+": "v3, v4"}[row.generations]
-    return f"| {row.fault} | {generations} | {_code(once[0])} | {once[1]} | {_code(always[0])} | {always[1]} | {left} |"
+    cells = [row.fault, generations, _code(once[0]), *_counts(once[1]), _code(always[0]), *_counts(always[1]), left]
+    return f"| {' | '.join(cells)} |"
+
+
+def _counts(calls: str) -> list[str]:
+    return calls.replace("+", "4+").split()
 
 
 def _code(code: str) -> str:

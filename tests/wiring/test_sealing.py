@@ -11,7 +11,8 @@ OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 TOKEN = {"accessToken": "very secret", "expirationDateTimeTicks": 1656120644}
 
 
-def test_what_was_sealed_is_opened_again_for_the_same_purpose() -> None:
+def test_what_was_sealed_is_opened_again() -> None:
+    """What was sealed is opened again for the same purpose."""
     sealer = Sealer([OLD])
     assert sealer.open(sealer.seal(TOKEN, "a|b"), "a|b") == TOKEN
 
@@ -30,7 +31,8 @@ def test_a_rotated_worker_opens_what_was_sealed_before() -> None:
     assert Sealer([NEW, OLD]).open(Sealer([OLD]).seal(TOKEN, "p"), "p") == TOKEN
 
 
-def test_a_worker_that_does_not_know_the_new_key_yet_says_so() -> None:
+def test_worker_that_does_not_know_new_key_yet_says_so() -> None:
+    """A worker that does not know the new key yet says so."""
     with pytest.raises(SealingKeyUnknown, match="SEALING_KEYS"):
         Sealer([OLD]).open(Sealer([NEW, OLD]).seal(TOKEN, "p"), "p")
 
@@ -51,7 +53,8 @@ def test_an_empty_setting_says_how_to_make_a_key(setting: str) -> None:
         Sealer.from_setting(setting)
 
 
-def test_what_is_not_a_key_is_named_by_its_place_and_never_repeated() -> None:
+def test_what_is_not_key_is_named_by_its_place() -> None:
+    """What is not a key is named by its place and never repeated."""
     with pytest.raises(SealingKeysInvalid, match="key 2 in SEALING_KEYS") as refused:
         Sealer.from_setting(f"{OLD},hunter2-is-my-password")
     assert "hunter2" not in str(refused.value)

@@ -117,7 +117,8 @@ class CountingStore(SqliteStore):
         return super().replace(row, data)
 
 
-def test_an_unchanged_state_is_written_once_a_minute_and_a_change_at_once(tmp_path: Path) -> None:
+def test_unchanged_state_is_written_once_minute(tmp_path: Path) -> None:
+    """An unchanged state is written once a minute and a change at once."""
     store = CountingStore(tmp_path / "catalog.sqlite")
     seen = Reachability(Catalog(store).reachability)
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -33,7 +33,8 @@ def test_a_connection_string_is_named_and_not_repeated(azurite: Azurite) -> None
     assert elsewhere.get(Table.CLAIMS, "p", "k") is None
 
 
-def test_a_connection_string_of_the_portal_leads_to_its_account_over_https() -> None:
+def test_connection_string_of_portal_leads() -> None:
+    """A connection string of the portal leads to its account over https."""
     store = opened(CATALOG="table:AzureWebJobsStorage", AzureWebJobsStorage=REMOTE)
     assert store._service.url == "https://backups.table.core.windows.net"
     assert store._tables[Table.CLAIMS].table_name == "formsbackupclaims"
@@ -122,19 +123,22 @@ def test_the_emulator_may_be_reached_without_tls() -> None:
     opened(CATALOG="table:S", S="UseDevelopmentStorage=true")
 
 
-def test_a_signature_in_a_connection_string_stays_out_of_errors() -> None:
+def test_signature_in_connection_string_stays_out() -> None:
+    """A signature in a connection string stays out of errors."""
     signed = f"TableEndpoint=https://127.0.0.1:1;SharedAccessSignature=sv=2019-02-02&sig={SECRET}"
     with pytest.raises(CatalogUnavailable, match=r"127\.0\.0\.1:1 ") as caught:
         opened(CATALOG="table:S", S=signed).get(Table.CLAIMS, "p", "k")
     assert "sig" not in str(caught.value)
 
 
-def test_a_host_that_keeps_its_catalog_in_a_file_does_not_wait_for_the_storage_client(tmp_path: Path) -> None:
+def test_host_that_keeps_its_catalog(tmp_path: Path) -> None:
+    """A host that keeps its catalog in a file does not wait for the storage client."""
     assert "azure.data.tables" not in loaded_by({"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"})
 
 
 @pytest.mark.parametrize("place", ["sqlite", "table"])
-def test_a_host_that_signs_in_with_keys_does_not_wait_for_the_identity_client(tmp_path: Path, place: str) -> None:
+def test_host_that_signs(tmp_path: Path, place: str) -> None:
+    """A host that signs in with keys does not wait for the identity client."""
     settings = (
         {"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"} if place == "sqlite" else {"CATALOG": "table:S", "S": REMOTE}
     )

@@ -1,0 +1,101 @@
+"""The records of runs: what starters ask for, how rows are written, taken and closed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from backup.document_models import Kind
+from backup.messages import Message
+from backup.messages.copy import CopyOrder, CopyOutcome, Failure
+
+
+class RunRequest(Message):
+    """A run of named copies: the input of ``copy_batch``."""
+
+    run_id: str
+    source: str
+    targets: list[str]
+    kind: Kind
+    models: list[str]
+    target_model_id: str | None = None
+    deadline_seconds: float
+    patience_seconds: float
+    concurrency: int
+
+
+class RestoreRequest(Message):
+    """A run that brings models back, or to a third region, from replicas: the input of ``restore_run``."""
+
+    run_id: str
+    source: str
+    """The resource whose models were lost."""
+    target: str
+    """Where to bring them."""
+    kind: Kind | None = None
+    models: list[str] | None = None
+    """Model ids at the source; by default all that have a replica."""
+    dry_run: bool = False
+
+
+class RunOpened(Message):
+    """The rows of a run are in the catalog."""
+
+    ok: bool = True
+    total: int
+    """How many rows lanes have to work through."""
+    concurrency: int
+    """How many lanes, at most."""
+
+
+class LaneInput(Message):
+    """The position of one lane of a run. A lane takes rows one after the other."""
+
+    run_id: str
+    lane: int
+    sequence: int = 0
+    finished: CopyOutcome | None = None
+    """How the last row ended; recorded when the next one is taken."""
+
+
+class RunClosing(Message):
+    """How to close a run."""
+
+    run_id: str
+    failure: Failure | None = None
+    """Why the run ends before all of its rows have ended."""
+    unrecorded: list[LaneInput] = Field(default_factory=list)
+    """The positions of lanes that could not record how their last row ended."""
+
+
+class RunClosed(Message):
+    """The run's record says how it ended."""
+
+    ok: bool = True
+    status: str
+    done: int
+    total: int
+    code: str | None = None
+
+
+class TakenRow(Message):
+    """The next row of a lane; ``order`` is ``None`` when no rows are left."""
+
+    ok: bool = True
+    order: CopyOrder | None = None
+    not_before: datetime | None = None
+    """When the row may begin within the rate limits of its resources (UTC); ``None`` for at once."""
+    closed: RunClosed | None = None
+    """How the run ended, if the lane's last row was the run's last."""
+
+
+class LaneEnded(Message):
+    """No rows are left for this lane, or it could not take one."""
+
+    closed: RunClosed | None = None
+    """How the run ended, if this lane had its last row."""
+    failure: Failure | None = None
+    """Why the lane could not take its next row."""
+    unrecorded: LaneInput | None = None
+    """The lane's position then: how its last row ended is not recorded yet."""

@@ -1,0 +1,138 @@
+"""What a plan consists of: decisions with their reasons, removals, checks and findings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from backup.codes import Code
+from backup.document_models import Kind
+from backup.messages import Message
+from backup.records import Replica
+
+
+class Action(StrEnum):
+    """What a run does about one model in one target."""
+
+    COPY = "copy"
+    REPLACE = "replace"
+    SKIP = "skip"
+    BLOCKED = "blocked"
+    ORPHAN = "orphan"
+    DELETE = "delete"
+
+
+class Reason(StrEnum):
+    """Why."""
+
+    NEW = "new"
+    MISSING = "missing"
+    EXPIRED = "expired"
+    RETRAINED = "retrained"
+    OWN_ID_NEEDED = "ownIdNeeded"
+    UNCHANGED = "unchanged"
+    NOT_READY = "notReady"
+    SOURCE_EXPIRED = "sourceExpired"
+    NO_COMMON_VERSION = "noCommonVersion"
+    KIND_UNSUPPORTED = "kindUnsupported"
+    OTHER_CLOUD = "otherCloud"
+    TARGET_UNKNOWN = "targetUnknown"
+    KEPT = "kept"
+    IN_GRACE = "inGrace"
+    GUARDED = "deletionGuarded"
+    REMOVED = "removed"
+    RESTORE = "restore"
+
+
+CODE_OF_BLOCK: Mapping[Reason, Code] = {
+    Reason.NOT_READY: Code.SOURCE_MODEL_NOT_READY,
+    Reason.SOURCE_EXPIRED: Code.SOURCE_MODEL_EXPIRED,
+    Reason.NO_COMMON_VERSION: Code.NO_COMMON_VERSION,
+    Reason.KIND_UNSUPPORTED: Code.KIND_UNSUPPORTED,
+    Reason.OTHER_CLOUD: Code.OTHER_CLOUD,
+    Reason.TARGET_UNKNOWN: Code.TARGET_LIST_FAILED,
+}
+
+
+class ModelInTarget(Message):
+    """A model of the source, and a target."""
+
+    target: str
+    kind: Kind
+    model_id: str
+
+
+class Decision(ModelInTarget):
+    """What to do about one model in one target."""
+
+    action: Action
+    reason: Reason
+    fingerprint: str | None = None
+    target_model_id: str | None = None
+    """The replica that the decision is about, if there is one."""
+    replica_fingerprint: str | None = None
+    """The version of the model that this replica holds."""
+    from_resource: str | None = None
+    """The resource that a restored model is copied from."""
+
+
+class ReplicaRef(ModelInTarget):
+    """A replica to delete (a replaced copy whose time is up) or to check."""
+
+    target_model_id: str
+    replica_fingerprint: str | None = None
+
+    @classmethod
+    def of(cls, replica: Replica) -> ReplicaRef:
+        """Return the reference to ``replica``."""
+        return cls(
+            target=replica.target,
+            kind=replica.kind,
+            model_id=replica.model_id,
+            target_model_id=replica.target_model_id,
+            replica_fingerprint=replica.fingerprint,
+        )
+
+
+class Finding(ModelInTarget):
+    """What a person should know about a replica, or about its absence."""
+
+    finding: str
+    """``missing``, ``expiresSoon``, ``rpoBreached`` or ``drifted``."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """What a backup run does: one decision per model and target; removals and checks come on top."""
+
+    decisions: tuple[Decision, ...]
+    removals: tuple[ReplicaRef, ...]
+    deep_checks: tuple[ReplicaRef, ...]
+    findings: tuple[Finding, ...]
+    marks: tuple[Replica, ...] = field(default=())
+    """Changed records of replicas: missing in the target, replaced by a newer copy, or missing at (or back in) the source."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of decisions per action."""
+        counted = dict.fromkeys((str(action) for action in Action), 0)
+        for decision in self.decisions:
+            counted[decision.action] += 1
+        return counted
+
+    def hash(self) -> str:
+        """Return what identifies this plan: two plans with one hash do the same."""
+        lines = sorted(json.dumps(entry.to_json(), sort_keys=True) for entry in (*self.decisions, *self.removals))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def summary_if_idle(self) -> str | None:
+        """Return the message of a run that copies and deletes nothing; ``None`` if there is something to do."""
+        counts = self.counts()
+        if self.removals or any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)):
+            return None
+        blocked = f", {counts[Action.BLOCKED]} cannot be made" if counts[Action.BLOCKED] else ""
+        checks = f", {len(self.deep_checks)} are read whole" if self.deep_checks else ""
+        return f"nothing to do: {counts[Action.SKIP]} copies are up to date{blocked}{checks}"
