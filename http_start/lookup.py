@@ -66,7 +66,7 @@ def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     replicas = table.all() if source is None else (stored.record for stored in table.of_source(source))
     models = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, attrgetter("source", "kind", "model_id")):
-        usable = places(owner, kind, model_id, group, app.configuration.resources, seen, now)
+        usable = places(owner, model_id, group, app.configuration.resources, seen, now)
         if usable:
             models.append({"source": owner, "modelId": model_id, "kind": str(kind), "places": usable})
     body = {"generatedAt": written(now), "models": models}
@@ -100,7 +100,7 @@ def _find(app: Services, source: str, kind: Kind, model_id: str) -> tuple[str, l
     spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
     for spelling in dict.fromkeys(spellings):
         replicas = [stored.record for stored in app.catalog.replicas.of_model(source, kind, spelling)]
-        usable = places(source, kind, spelling, replicas, app.configuration.resources, app.reachability(), app.now())
+        usable = places(source, spelling, replicas, app.configuration.resources, app.reachability(), app.now())
         if usable:
             return spelling, usable
     return model_id, []

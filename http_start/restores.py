@@ -22,7 +22,7 @@ blueprint = df.Blueprint()
 
 
 class RestoreBody(Body):
-    """Whose models are to be brought back, and where to."""
+    """Which models to bring back, and where to."""
 
     source: str
     target: str | None = None
@@ -37,16 +37,16 @@ async def post_restores(
 ) -> func.HttpResponse:
     """Start a restore: 202 with the address of its status. ``target`` is the source itself by default."""
     body = read_body(req, RestoreBody, "the name of the source, and of a target if it is another resource")
-    target = body.source if body.target is None else body.target
-    check_resources(
-        {"#/source": body.source} | ({} if body.target is None else {"#/target": target}), app.configuration
-    )
+    names = {"#/source": body.source}
+    if body.target is not None:
+        names["#/target"] = body.target
+    check_resources(names, app.configuration)
     check_model_ids(body.models or [])
     run_id = new_run_id("restore", app.now(), secrets.token_hex(4))
     request = RestoreRequest(
         run_id=run_id,
         source=body.source,
-        target=target,
+        target=body.source if body.target is None else body.target,
         kind=body.kind,
         models=body.models,
         dry_run=body.dry_run,

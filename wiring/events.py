@@ -1,4 +1,4 @@
-"""Events: one JSON line in the log for every step worth a question, with a stable name and without secrets."""
+"""Events: JSON lines in the log, one for each step that a person may ask about, with stable names and without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The function app's managed identity, which signs in to resources and to the catalog where no key does."""
+"""The function app's managed identity, which signs in to resources and to the catalog if they have no key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def managed_identity(client_id: str | None) -> ManagedIdentityCredential:
     """Return the user-assigned identity with ``client_id``, or the app's own. Makes no calls."""
-    # Loading it is a tenth of all that a start loads: an app with keys starts without it.
+    # It is a tenth of all that a start loads; an app with keys starts without it.
     from azure.identity import ManagedIdentityCredential
 
     return ManagedIdentityCredential(client_id=client_id)

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from backup.codes import Code
 from backup.lookup import REACHABLE
 from catalog.resources import REFRESH, ReachabilityTable
 from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
 from form_recognizer.transport import Call
-
-SERVER_ERROR = "ServerError"
 
 FRESH_FOR = timedelta(seconds=5)
 
@@ -30,7 +29,7 @@ class Reachability:
         self._read: tuple[datetime, dict[str, dict[str, str]]] | None = None
 
     def note(self, resource: str, state: str, now: datetime) -> None:
-        """Remember what a call came to. A catalog that does not answer is no reason for a call to fail."""
+        """Record the state that a call showed. If the catalog does not answer, the state is written with a later call."""
         with self._lock:
             last = self._noted.get(resource)
             if last is not None and last[0] == state and now - last[1] < REFRESH:
@@ -58,18 +57,18 @@ class WatchedTransport(Transport):
     """A transport that reports the result of each call."""
 
     def __init__(self, note: Callable[[str, str], None], *args: Any, **kwargs: Any) -> None:
-        """Tell ``note`` the resource and its state: ``reachable``, or the code of what is wrong with the way to it."""
+        """Call ``note`` with the resource and its state: ``reachable``, or the code of the failure."""
         super().__init__(*args, **kwargs)
-        self._tell = note
+        self._note = note
 
     def send(self, call: Call, resource: str) -> Answer:
         """See :class:`form_recognizer.Transport`."""
         try:
             answer = super().send(call, resource)
         except (Unreachable, NoAnswer) as error:
-            self._tell(resource, error.code)
+            self._note(resource, error.code)
             raise
-        self._tell(resource, SERVER_ERROR if _is_failing(answer) else REACHABLE)
+        self._note(resource, Code.SERVER_ERROR if _is_failing(answer) else REACHABLE)
         return answer
 
 

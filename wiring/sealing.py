@@ -1,4 +1,4 @@
-"""Sealing: what keeps the authorization's access token out of the orchestration's history, which is clear text.
+"""Sealing: it keeps the access token of an authorization out of the catalog and of the logs, which are clear text.
 
 Fernet (AES-128-CBC with HMAC-SHA256) with a list of keys from the app setting ``SEALING_KEYS``: the first seals, all of them open.
 docs/sealing-keys.md says how to rotate them.
@@ -49,15 +49,17 @@ class Sealer:
         return cls([key.strip() for key in text.split(",") if key.strip()])
 
     def seal(self, content: Any, purpose: str) -> str:
-        """Return ``content`` (JSON) sealed. ``purpose`` must be given again to open it: a seal cannot be moved elsewhere."""
+        """Return ``content`` (JSON) sealed. Opening it needs the same ``purpose``: sealed content cannot be moved elsewhere."""
         return self._fernet.encrypt(json.dumps([purpose, content]).encode()).decode()
 
     def open(self, sealed: str, purpose: str) -> Any:
         """Return what :meth:`seal` was given. Raises ``SealingKeyUnknown``."""
         try:
-            found, content = json.loads(self._fernet.decrypt(sealed.encode()))
+            sealed_for, content = json.loads(self._fernet.decrypt(sealed.encode()))
         except InvalidToken:
-            raise SealingKeyUnknown("no key in SEALING_KEYS opens this authorization") from None
-        if found != purpose:
+            raise SealingKeyUnknown(
+                "no key in SEALING_KEYS opens this authorization; add the key that sealed it"
+            ) from None
+        if sealed_for != purpose:
             raise SealingKeyUnknown("the authorization was sealed for another copy")
         return content

@@ -43,13 +43,13 @@ class ConfigurationInvalid(Exception):
 
 
 def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass
 class Services:
-    """What the app works with. Build it with :func:`services`; tests hand in their own with :func:`use`."""
+    """What the app works with. :func:`services` returns it; tests replace it with :func:`use`."""
 
     configuration: Configuration
     catalog: Catalog
@@ -62,13 +62,13 @@ class Services:
     _seen: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put the memory of what was reachable over the catalog."""
+        """Share the states of the resources through the catalog."""
         self._seen = Reachability(self.catalog.reachability)
 
     def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
-        """Return the service of ``resource`` through ``api_version``; all of one resource share one pool of connections.
+        """Return the service of ``resource`` through ``api_version``; the services of one resource share one pool of connections.
 
-        Raises ``LookupError`` for a resource that is not configured, and ``ConfigurationInvalid`` where its key is missing.
+        Raises ``LookupError`` for a resource that is not configured, and ``ConfigurationInvalid`` if its key is missing.
         """
         key = (resource, api_version, kind)
         with self._lock:
@@ -87,7 +87,7 @@ class Services:
         return WatchedTransport(self._note, resource.endpoint, self._credential(name, resource), timeouts=timeouts)
 
     def longest_call(self) -> timedelta:
-        """Return how long a call to a resource can last, with a tenth more for the clocks of two workers."""
+        """Return how long a call to a resource can last, plus a tenth, as the clocks of two workers differ."""
         return timedelta(seconds=self.configuration.copies.call_timeout_seconds * 1.1)
 
     def history_days(self) -> int:
@@ -101,7 +101,7 @@ class Services:
         self._seen.note(resource, state, self.now())
 
     def reachability(self) -> dict[str, dict[str, str]]:
-        """Return what is known of each resource, at most a few seconds old: ``state`` and ``at``."""
+        """Return ``state`` and ``at`` of the last call to each resource, at most a few seconds old."""
         states = self._seen.all(self.now())
         return {name: {**state, "at": written(datetime.fromisoformat(state["at"]))} for name, state in states.items()}
 
@@ -128,7 +128,7 @@ _current: Services | None = None
 def services() -> Services:
     """Return the services of this process, built at the first call. Raises ``ConfigurationInvalid``.
 
-    A failure is not remembered: once the file or setting is mended, the next call succeeds.
+    A failure is not remembered: once the file or setting is corrected, the next call succeeds.
     """
     global _current
     with _lock:
@@ -152,20 +152,20 @@ def build(environment: Mapping[str, str]) -> Services:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationInvalid(
-            f"the configuration file {path.name} cannot be read ({reason}); app setting {CONFIGURATION_SETTING} says where "
-            "it is, and backup.sample.json is a worked example"
+            f"the configuration file {path.name} cannot be read ({reason}); name the right file in app setting "
+            f"{CONFIGURATION_SETTING}, or start from backup.sample.json"
         ) from None
-    said = []
-    try:
-        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
-    except SealingKeysInvalid as error:
-        said.append(str(error))
+    messages = []
     try:
         configuration = parse_configuration(text, path.name)
     except ConfigurationError as error:
-        said.insert(0, str(error))
-    if said:
-        raise ConfigurationInvalid("\n".join(said))
+        messages.append(str(error))
+    try:
+        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
+    except SealingKeysInvalid as error:
+        messages.append(str(error))
+    if messages:
+        raise ConfigurationInvalid("\n".join(messages))
     return Services(configuration, Catalog(open_store(environment)), sealer, environment=environment)
 
 
@@ -176,17 +176,16 @@ def open_store(environment: Mapping[str, str]) -> Store:
     if scheme == "sqlite" and rest:
         path = Path(rest)
         if not path.parent.is_dir():
-            raise ConfigurationInvalid(f"app setting {CATALOG_SETTING} names a file in a folder that does not exist")
+            raise ConfigurationInvalid(
+                f"app setting {CATALOG_SETTING} names a file in a folder that does not exist; make the folder, or name another"
+            )
         return SqliteStore(path)
     if scheme == "table" and rest:
-        # Loading Azure's client library takes a good part of a second; the embedded host, on a file, starts without it.
-        from wiring.table_storage import TableSettingInvalid, open_table_store
+        # Azure's client library takes most of a second to load; the embedded host, with a file, starts without it.
+        from wiring.table_storage import open_table_store
 
-        try:
-            return open_table_store(rest, environment)
-        except TableSettingInvalid as error:
-            raise ConfigurationInvalid(str(error)) from None
-    # What stands there is not repeated: it may be a connection string.
+        return open_table_store(rest, environment)
+    # The setting's text is not repeated: it may be a connection string.
     raise ConfigurationInvalid(
         f"app setting {CATALOG_SETTING} is {'not understood' if setting else 'empty'}; write sqlite:PATH for a file on this "
         "machine, table:SETTING for the storage account whose connection string is in app setting SETTING, or "

@@ -15,6 +15,7 @@ from backup.configuration.fields import is_loopback
 from catalog.table_service import TableService
 from catalog.tables import DEFAULT_PREFIX, TableStore
 from wiring.identity import managed_identity
+from wiring.services import ConfigurationInvalid
 
 PREFIX_SETTING = "CATALOG_TABLE_PREFIX"
 CLIENT_ID_SETTING = "CATALOG_CLIENT_ID"
@@ -23,20 +24,16 @@ _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class TableSettingInvalid(ValueError):
-    """The settings do not name a storage account. The message says what is wrong, and repeats nothing that may be secret."""
-
-
 def open_table_store(place: str, environment: Mapping[str, str]) -> TableStore:
     """Open the catalog in Table Storage at ``place``: an account's address, or the name of a setting that holds its connection.
 
-    An address (``https://…table.core.windows.net``) is signed in to with the app's managed identity. A setting may hold a
-    connection string, or, as the Functions host has it, be split into ``NAME__accountName`` or ``NAME__tableServiceUri`` for a
-    managed identity. Makes no calls. Raises ``TableSettingInvalid``.
+    The app signs in to an address (``https://…table.core.windows.net``) with its managed identity. A setting may hold a connection
+    string, or be split into ``NAME__accountName`` or ``NAME__tableServiceUri`` for a managed identity, as for the Functions host. Makes no
+    calls. Raises ``ConfigurationInvalid``, whose message repeats nothing that may be secret.
     """
     prefix = environment.get(PREFIX_SETTING) or DEFAULT_PREFIX
     if not _PREFIX.fullmatch(prefix):
-        raise TableSettingInvalid(
+        raise ConfigurationInvalid(
             f"app setting {PREFIX_SETTING} says {prefix!r}; write a letter and up to 39 letters and digits"
         )
     return TableStore(_service(place, environment), prefix)
@@ -46,7 +43,7 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
     if place.lower().startswith(("https:", "http:")):
         return _with_identity(place, environment.get(CLIENT_ID_SETTING), "app setting CATALOG")
     if not _SETTING_NAME.fullmatch(place):
-        raise TableSettingInvalid(
+        raise ConfigurationInvalid(
             "app setting CATALOG says table: and then neither the name of an app setting nor an https address; write "
             "table:AzureWebJobsStorage or table:https://ACCOUNT.table.core.windows.net"
         )
@@ -60,26 +57,27 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
         return _with_identity(
             f"https://{account}.table.core.windows.net", client_id, f"app setting {place}__accountName"
         )
-    raise TableSettingInvalid(
+    raise ConfigurationInvalid(
         f"app setting {place}, which CATALOG names, is empty; put the connection string of a storage account there, or its name "
         f"into {place}__accountName for a managed identity"
     )
 
 
 def _with_connection_string(connection: str, setting: str) -> TableService:
-    wrong = (
-        f"app setting {setting}, which CATALOG names, holds no connection string of a storage account; copy one from the "
-        "account's page Access keys"
-    )
     try:
         client = TableClient.from_connection_string(connection, "anything")
         if isinstance(client.credential, AzureNamedKeyCredential):
             base64.b64decode(client.credential.named_key.key, validate=True)
     except (ValueError, binascii.Error):
-        raise TableSettingInvalid(wrong) from None
+        raise ConfigurationInvalid(
+            f"app setting {setting}, which CATALOG names, holds no connection string of a storage account; copy one from the "
+            "account's page Access keys"
+        ) from None
     parts = urlsplit(client.url)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise TableSettingInvalid(f"app setting {setting} names an http address; only https keeps the catalog private")
+        raise ConfigurationInvalid(
+            f"app setting {setting} names an http address; use https, so that the catalog stays private"
+        )
     return TableService(connection)
 
 
@@ -87,7 +85,7 @@ def _with_identity(address: str, client_id: str | None, setting: str) -> TableSe
     parts = urlsplit(address)
     plain = parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment or parts.username)
     if not plain or parts.path.strip("/"):
-        raise TableSettingInvalid(
+        raise ConfigurationInvalid(
             f"{setting} names no address of Table Storage; write https://ACCOUNT.table.core.windows.net, without a path or a "
             "signature"
         )

@@ -53,7 +53,7 @@ class Witness:
     def look(self) -> None:
         services = self._stage.services
         known = [one.record for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
-        found = places(SOURCE, Kind.MODEL, MODEL, known, services.configuration.resources, {}, services.now())
+        found = places(SOURCE, MODEL, known, services.configuration.resources, {}, services.now())
         self.looks += 1
         for resource in self._resources:
             there = [place["modelId"] for place in found if place["resource"] == resource]

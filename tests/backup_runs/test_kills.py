@@ -154,7 +154,7 @@ class Bench:
         assert host.exit_code == -signal.SIGKILL
         replicas = [one.record for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         now = datetime.now(UTC)
-        self.check(places(SOURCE, Kind.MODEL, MODEL, replicas, self.configuration.resources, {}, now))
+        self.check(places(SOURCE, MODEL, replicas, self.configuration.resources, {}, now))
 
     def wait_for_end(self) -> dict[str, Any]:
         """Wait until the newest run has ended, looking the model up all the time; return the run."""

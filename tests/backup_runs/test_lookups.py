@@ -53,7 +53,7 @@ def replica(target: str, hours_ago: float = 1.0, **more: Any) -> Replica:
 def named(replicas: Iterable[Replica], seen: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
     """Return the places in short: resource and model id."""
     known = {name: {"state": state, "at": "…"} for name, state in (seen or {}).items()}
-    found = places("west", Kind.MODEL, "m1", replicas, RESOURCES, known, NOW)
+    found = places("west", "m1", replicas, RESOURCES, known, NOW)
     return [(place["resource"], place["modelId"]) for place in found]
 
 

@@ -103,7 +103,7 @@ SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
         ({"CATALOG": "table:https://"}, "write https://"),
         (
             {"CATALOG": "table:S", "S": f"TableEndpoint=http://b.example;AccountName=b;AccountKey={SECRET}"},
-            "only https",
+            "use https",
         ),
         ({"CATALOG": "table:S", "S": REMOTE, "CATALOG_TABLE_PREFIX": "my-backup"}, "CATALOG_TABLE_PREFIX"),
         ({"CATALOG": "table:S", "S": REMOTE, "CATALOG_TABLE_PREFIX": "1a"}, "CATALOG_TABLE_PREFIX"),
