@@ -8,7 +8,7 @@ from activities.envelope import activity
 from backup.claim import Claim
 from backup.codes import Code, Remedy, remedy
 from backup.messages import Message
-from backup.messages.copy import DiscardInput, Failure, StepDone
+from backup.messages.copy import DiscardInput, Failure
 from backup.names import DISCARD_TARGET
 from backup.states import ClaimState
 from claims.deletions import remove_placeholder, sweep
@@ -27,7 +27,7 @@ def discard_target(services: Services, step: DiscardInput) -> Message:
     """Clean up after a failed attempt. ``DiscardInput`` in, ``StepDone`` out."""
     found = find_claim(services, step.order)
     if found is not None and _is_released(found.record, step):
-        return StepDone(attempt=step.attempt, state=ClaimState.RELEASED, target_model_id=found.record.target_model_id)
+        return StepContext(services, step, found).done()
     work = StepContext.open(services, step, found)
     if work.claim.state in ANNOUNCED and not step.go_on and remedy(step.code) is Remedy.WAIT:
         # what became of the call is not known: the next owner reconciles

@@ -28,7 +28,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     order = step.order
     found = find_claim(services, order)
     if found is not None and _is_recorded(found.record, step):
-        return _recorded(found.record)
+        return _recorded(StepContext(services, step, found))
     work = StepContext.open(services, step, found)
     if work.claim.state is not ClaimState.VERIFIED:
         return work.claim.stale_step_failure("there is nothing verified to record")
@@ -45,7 +45,7 @@ def record_replica(services: Services, step: StepInput) -> Message:
     sweep(work)
     work.save(work.claim.released())
     work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version)
-    return _recorded(work.claim)
+    return _recorded(work)
 
 
 def _is_recorded(claim: Claim, step: StepInput) -> bool:
@@ -54,14 +54,8 @@ def _is_recorded(claim: Claim, step: StepInput) -> bool:
     return is_ours and claim.verified_at is not None and claim.outcome_code is None
 
 
-def _recorded(claim: Claim) -> StepDone:
-    return StepDone(
-        attempt=claim.attempt,
-        state=claim.state,
-        target_model_id=claim.target_model_id,
-        verified_at=claim.verified_at,
-        api_version=claim.source_api_version,
-    )
+def _recorded(work: StepContext) -> StepDone:
+    return work.done(verified_at=work.claim.verified_at, api_version=work.claim.source_api_version)
 
 
 def _replica(claim: Claim, order: CopyOrder) -> Replica:

@@ -1,4 +1,4 @@
-"""When to try again: pure functions from what happened to a number of seconds, or to giving up."""
+"""When to poll, when to call again, and when to give up: pure functions that return seconds, or ``None`` to give up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEALING_KEY_PATIENCE_SECONDS = 600.0
 CRASH_TRIES = 5
 
 LEASE_SECONDS = 15 * 60.0
-"""How long a claim outlives the next moment at which its owner means to wake (design: 15 minutes)."""
+"""How long a claim outlives the next planned wake of its owner."""
 
 TOKEN_RESERVE = timedelta(minutes=2)
 """An authorization that ends sooner than this is not used: the source needs some of that time."""
@@ -90,7 +90,7 @@ def next_wait(
     elif retry_after is None:
         wait = backoff(tries)
     elif failure.code == Code.RECONCILING or tries <= TRUSTED_TRIES:
-        # a step that reconciles knows when to look again
+        # a step that reconciles knows when to check again
         wait = retry_after
     else:
         wait = max(retry_after, backoff(tries))

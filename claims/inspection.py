@@ -72,11 +72,8 @@ def require_room(services: Services, order: CopyOrder, model: SourceModel) -> No
         # v2 reads the count from its list of models, which allows ten calls a minute; the authorization fails if there is no room
         return
     if limits.count >= limits.limit:
-        raise Refused(
-            Code.MODEL_LIMIT_REACHED,
-            f'"{order.target}" holds {limits.count} custom models and may hold {limits.limit}: delete some there, or ask for '
-            "a higher limit",
-        )
+        counts = f"{limits.count} custom models and may hold {limits.limit}"
+        raise Refused(Code.MODEL_LIMIT_REACHED, f'"{order.target}" holds {counts}: delete some, or get a higher limit')
 
 
 def existing_copy(services: Services, order: CopyOrder, model: SourceModel) -> str | None:

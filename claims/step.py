@@ -25,12 +25,11 @@ RETRY_SECONDS = 2.0
 
 
 class Refused(Exception):
-    """The step may not act, or cannot: ``failure`` is its envelope."""
+    """The step may not act, or cannot: ``failure`` is its envelope. ``retry_after`` is in seconds."""
 
     def __init__(
         self, code: Code, message: str, *, retry_after: float | None = None, request_id: str | None = None
     ) -> None:
-        """Refuse with ``code``; ``retry_after`` is in seconds."""
         super().__init__(code)
         self.failure = Failure.of(code, message, retry_after=retry_after, request_id=request_id)
 
@@ -139,7 +138,7 @@ class StepContext:
         try:
             yield
         except RetryAfter:
-            self.save(before)
+            self.settle(lambda _: before)
             raise
         except ServiceError:
             self.note_call_ended()

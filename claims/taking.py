@@ -30,7 +30,11 @@ def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Inspect
         return None
     if claim.owner != step.owner:
         if claim.is_live(now):
-            raise _in_progress(claim, step)
+            name = f'{claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
+            # another copy of the same run may be of a shared component: it is waited for
+            is_of_run = claim.run_id == step.order.run_id
+            code, wait = (Code.RECONCILING, COMPONENT_RETRY_SECONDS) if is_of_run else (Code.COPY_IN_PROGRESS, None)
+            raise Refused(code, f"run {claim.run_id} is copying {name}", retry_after=wait)
         found = services.catalog.claims.save(found, claim.taken_over(step.order, step.owner, now))
         emit(Event.CLAIM_TAKEN_OVER, state=claim.state, previousRun=claim.run_id, **step_fields(step))
     return _with_slot(StepContext(services, step, found))
@@ -72,14 +76,6 @@ def _with_slot(work: StepContext) -> Inspected:
         api_version=claim.source_api_version,
         failure=claim.failure,
     )
-
-
-def _in_progress(claim: Claim, step: StepInput) -> Refused:
-    """Return the refusal of a copy that another orchestration makes. One of the same run may be a component: it is waited for."""
-    message = f'run {claim.run_id} is copying {claim.kind} {claim.model_id} from "{claim.source}" to "{claim.target}"'
-    if claim.run_id == step.order.run_id:
-        return Refused(Code.RECONCILING, message, retry_after=COMPONENT_RETRY_SECONDS)
-    return Refused(Code.COPY_IN_PROGRESS, message)
 
 
 def _reserve(services: Services, claim: Claim, now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """The embedded host: runs a function app (Python v2 model, Durable Functions 1.x) on one machine without Azure.
 
-It knows the app only through the module's name. What Azure would do and this host does not is refused with a clear message.
+It gets the app by the name of a module. A feature that only Azure has is refused with a clear message.
 """
 
 from local.host.clock import Clock, ManualClock, SystemClock
@@ -15,7 +15,7 @@ from local.host.errors import (
     UnknownFunctionError,
 )
 from local.host.host import Host, Idle, Status
-from local.host.store import RuntimeStatus
+from local.host.records import RuntimeStatus
 
 __all__ = [
     "AppLoadError",

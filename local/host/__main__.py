@@ -20,12 +20,12 @@ LAST_PORT = 65535
 
 _EPILOG = f"""\
 environment:
-  {FUNCTION_KEY_VARIABLE}   key of the HTTP functions (header x-functions-key, or ?code=); a random one when absent
-  {SYSTEM_KEY_VARIABLE}     key of /runtime/webhooks/durabletask/ and of admin functions; a random one when absent
+  {FUNCTION_KEY_VARIABLE}   key of the HTTP functions (header x-functions-key, or ?code=); random if not set
+  {SYSTEM_KEY_VARIABLE}     key of /runtime/webhooks/durabletask/ and of admin functions; random if not set
   {KILL_VARIABLE}           kill points, as --kill
 
-When it listens it prints one line of JSON to standard output: {{"ready": true, "url": "http://127.0.0.1:7071"}}. Logs go to
-standard error. SIGINT and SIGTERM stop it cleanly; whatever stops it, the next start on the same state file goes on where it was.
+When it listens, it prints one line of JSON to standard output: {{"ready": true, "url": "http://127.0.0.1:7071"}}. Logs go to
+standard error. SIGINT and SIGTERM stop it cleanly. After any end, the next start on the same state file continues all work.
 """
 
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exit-with-stdin",
         action="store_true",
-        help="stop when standard input ends, that is, when the parent process is gone",
+        help="stop when standard input ends, that is, when the parent process has ended",
     )
     parser.add_argument(
         "--kill",
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the host until a signal; return the exit code."""
     options = _parser().parse_args(arguments)
     if not 0 <= options.port <= LAST_PORT:
-        print(f"local.host: there is no port {options.port}: choose one up to {LAST_PORT}, or 0", file=sys.stderr)
+        print(f"local.host: {options.port} is not a port: choose one up to {LAST_PORT}, or 0", file=sys.stderr)
         return 2
     logging.basicConfig(
         level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     os.environ.pop(KILL_VARIABLE, None)
     try:
-        url = host.serve(options.port, options.host)  # first, so that functions that run at the start find this address
+        url = host.serve(options.port, options.host)  # first: functions that run at the start need the address
     except OSError as exc:
         host.stop()
         print(f"local.host: cannot listen on {options.host}:{options.port}: {exc.strerror}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What is due when: durable timers of instances, which the state file has too, and alarms, which it has not."""
+"""What is due at which time: durable timers of instances, which are also in the state file, and alarms, which are in memory only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from local.host.protocol import format_time, parse_time
-from local.host.store import Store, TimerRow
+from local.host.records import TimerRow
+from local.host.store import Store
 
 
 @dataclass(order=True, slots=True)
@@ -21,7 +22,7 @@ class _Alarm:
 
 
 class Agenda:
-    """Timers and alarms in the order of their time. Belongs to the engine's thread.
+    """Timers and alarms in the order of their time. Used by the engine's thread only.
 
     Args:
         store: keeps the timers.
@@ -35,25 +36,25 @@ class Agenda:
         self._alarms: list[_Alarm] = []
 
     def recover(self) -> int:
-        """Take up the timers of the state file; return how many."""
+        """Load the timers of the state file; return their number."""
         timers = self._store.pending_timers()
         for timer in timers:
             self._push(timer)
         return len(timers)
 
     def arm(self, timer: TimerRow) -> None:
-        """Arm a timer, durably."""
+        """Arm a timer and write it to the state file."""
         self._store.put_timer(timer)
         self._push(timer)
 
     def cancel(self, instance_id: str, timer_ids: Iterable[int]) -> None:
-        """Disarm those of an instance's timers that are armed."""
+        """Disarm these timers of an instance, if they are armed."""
         ids = set(timer_ids)
         for timer in [timer for timer in self._armed.get(instance_id, ()) if timer.timer_id in ids] if ids else ():
             self._disarm(timer)
 
     def forget(self, instance_id: str) -> None:
-        """Drop an instance's timers from memory; its rows are the caller's."""
+        """Drop the timers of an instance from memory; the caller deletes their rows."""
         self._armed.pop(instance_id, None)
 
     def due_timers(self, now: datetime) -> Iterator[TimerRow]:
@@ -65,7 +66,7 @@ class Agenda:
                 yield timer
 
     def add_alarm(self, when: datetime, callback: Callable[[], None], *, background: bool) -> None:
-        """Have ``callback`` due at ``when``."""
+        """Make ``callback`` due at ``when``. A ``background`` alarm is one that repeats without end."""
         heapq.heappush(self._alarms, _Alarm(when, next(self._order), callback, background))
 
     def due_alarms(self, now: datetime) -> Iterator[Callable[[], None]]:
@@ -74,7 +75,7 @@ class Agenda:
             yield heapq.heappop(self._alarms).callback
 
     def next_due(self, *, background: bool = True) -> datetime | None:
-        """Return when the next timer or alarm is due; with ``background=False`` without those that come again for ever."""
+        """Return when the next timer or alarm is due; ``background=False`` leaves out background alarms."""
         while self._heap and not self._is_armed(self._heap[0][2]):
             heapq.heappop(self._heap)
         alarms = self._alarms[:1] if background else [alarm for alarm in self._alarms if not alarm.background]
@@ -91,7 +92,7 @@ class Agenda:
         return timer in self._armed.get(timer.instance_id, ())
 
     def _disarm(self, timer: TimerRow) -> bool:
-        """Disarm a timer; ``False`` when it was not armed any more."""
+        """Disarm a timer; return whether it was armed."""
         if not self._is_armed(timer):
             return False
         timers = self._armed[timer.instance_id]

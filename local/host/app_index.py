@@ -1,4 +1,4 @@
-"""Finding the functions of an app: what ``FunctionApp.get_functions()`` gives, sorted by trigger."""
+"""The functions of an app: those of ``FunctionApp.get_functions()``, by trigger."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _HTTP_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
-    """One function, as every trigger needs it."""
+    """One function: what every trigger needs of it."""
 
     name: str
     call: Callable[..., Any]
     parameter: str
     """The trigger's parameter."""
     clients: tuple[str, ...] = ()
-    """Parameters that take a durable client binding."""
-    wants_context: bool = False
-    """It has a ``context`` parameter, which the worker fills with ``func.Context``."""
+    """The parameters with a durable client binding."""
+    has_context: bool = False
+    """Whether it has a ``context`` parameter, which the worker fills with ``func.Context``."""
 
     @property
     def is_async(self) -> bool:
-        """Whether it must be awaited."""
+        """Whether its call must be awaited."""
         return inspect.iscoroutinefunction(self.call)
 
 
@@ -68,21 +68,21 @@ class AppIndex:
 
     def orchestrator(self, name: str) -> OrchestratorHandle:
         """Return an orchestrator's handle; raises :class:`UnknownFunctionError`."""
-        found = self.orchestrators.get(name)
-        if found is None:
+        handle = self.orchestrators.get(name)
+        if handle is None:
             raise UnknownFunctionError(
                 f"the function '{name}' doesn't exist, is disabled, or is not an orchestrator function"
             )
-        return found
+        return handle
 
     def activity(self, name: str) -> FunctionInfo:
-        """Return an activity; raises :class:`UnknownFunctionError`, for example for work that an older app left behind."""
-        found = self.activities.get(name)
-        if found is None:
+        """Return an activity; raises :class:`UnknownFunctionError`, for example for work that an older version of the app scheduled."""
+        info = self.activities.get(name)
+        if info is None:
             raise UnknownFunctionError(
                 f"the function '{name}' doesn't exist, is disabled, or is not an activity function"
             )
-        return found
+        return info
 
 
 _indexes: WeakKeyDictionary[Any, AppIndex] = WeakKeyDictionary()
@@ -92,20 +92,20 @@ def load_app(app: str | ModuleType | object) -> AppIndex:
     """Index an app.
 
     Args:
-        app: the name of a module that can be imported from the working directory and has an ``app``, such a module, or the app itself.
+        app: the name of a module with an ``app``, importable from the working directory; or the module; or the app itself.
 
     Raises:
         AppLoadError: it cannot be imported, has no functions, or uses a trigger or binding that this host does not have.
     """
-    found = _find_app(app)
-    # get_functions() may be called once: a second time it takes its own names for duplicates
-    index = _indexes.get(found)
+    function_app = _function_app(app)
+    # the result is kept: a second call of get_functions() would report its own names as duplicates
+    index = _indexes.get(function_app)
     if index is None:
-        index = _indexes[found] = _index(found)
+        index = _indexes[function_app] = _index(function_app)
     return index
 
 
-def _find_app(app: str | ModuleType | object) -> Any:
+def _function_app(app: str | ModuleType | object) -> Any:
     if isinstance(app, str):
         here = str(Path.cwd())
         if here not in sys.path:
@@ -115,12 +115,12 @@ def _find_app(app: str | ModuleType | object) -> Any:
         except Exception as exc:
             raise AppLoadError(f"the app module '{app}' does not load: {type(exc).__name__}: {exc}") from exc
     if isinstance(app, ModuleType):
-        found = getattr(app, "app", None)
-        if found is None:
+        function_app = getattr(app, "app", None)
+        if function_app is None:
             raise AppLoadError(
                 f"the module '{app.__name__}' has no 'app'; it must hold a FunctionApp or DFApp of that name"
             )
-        return found
+        return function_app
     return app
 
 
@@ -151,13 +151,13 @@ def _add(index: AppIndex, function: Any) -> None:
         level = str(getattr(trigger.auth_level, "value", trigger.auth_level or "FUNCTION")).upper()
         index.http.append(HttpFunction(info, (trigger.route or "").strip("/"), methods, level))
     elif kind == "timerTrigger":
-        # use_monitor defaults to true: a missed occurrence is made up for at the next start
+        # use_monitor is true by default: an occurrence that was missed fires at the next start
         index.timers.append(
             TimerFunction(info, trigger.schedule, bool(trigger.run_on_startup), trigger.use_monitor is not False)
         )
     elif kind == "entityTrigger":
         raise AppLoadError(
-            f"function '{name}' is a durable entity: the embedded host has no entities, only Azure Durable Functions does"
+            f"function '{name}' is a durable entity: the embedded host has no entities; only Azure Durable Functions has them"
         )
     else:
         raise AppLoadError(
@@ -177,5 +177,5 @@ def _info(name: str, function: Any, trigger: Any) -> FunctionInfo:
             )
     call = function.get_user_function()
     parameters = inspect.signature(call).parameters
-    wants_context = "context" in parameters and trigger.name != "context"
-    return FunctionInfo(name, call, trigger.name, tuple(clients), wants_context)
+    has_context = "context" in parameters and trigger.name != "context"
+    return FunctionInfo(name, call, trigger.name, tuple(clients), has_context)

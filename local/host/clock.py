@@ -1,4 +1,4 @@
-"""Where the host gets its time from: the machine, or a test that drives it by hand."""
+"""The clocks of the host: that of the machine, and one that a test moves."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-# A sleeping engine looks at the clock at least this often, so that a corrected system clock is noticed.
+# A waiting engine reads the clock at least this often: the system clock may be corrected meanwhile.
 _LONGEST_SLEEP_S = 30.0
 
 
 class Clock(Protocol):
-    """What the host needs to know about time. All instants are UTC-aware."""
+    """The time, as the host needs it. All instants are aware and in UTC."""
 
     def now(self) -> datetime:
         """Return the current instant."""
         ...
 
     def seconds_to_wait(self, until: datetime | None) -> float | None:
-        """Return how many real seconds to sleep before looking again; ``None`` means until the next call."""
+        """Return how many real seconds to wait before the next look at the clock; ``None``: until the next operation."""
         ...
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
-        """Have ``on_change`` called whenever the time jumps."""
+        """Call ``on_change`` after every jump of the time."""
         ...
 
 
@@ -31,24 +31,24 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """Return the current instant, UTC."""
+        """Return the current instant."""
         return datetime.now(UTC)
 
     def seconds_to_wait(self, until: datetime | None) -> float | None:
-        """Return the seconds up to ``until``, at most half a minute; ``None`` when there is nothing to wait for."""
+        """Return the seconds up to ``until``, at most half a minute; ``None`` if ``until`` is ``None``."""
         if until is None:
             return None
         return min(max(0.0, (until - self.now()).total_seconds()), _LONGEST_SLEEP_S)
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
-        """Do nothing: this clock never jumps on request."""
+        """Do nothing: this clock does not jump."""
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move; nothing fires in between.
+    """A clock that stands still until a test moves it; nothing fires in between.
 
     Args:
-        start: where it begins, UTC-aware. Defaults to a fixed instant, so that recorded histories repeat.
+        start: its first instant, aware. The default is fixed, so that recorded histories repeat.
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -59,16 +59,16 @@ class ManualClock:
         self._subscribers: list[Callable[[], None]] = []
 
     def now(self) -> datetime:
-        """Return the instant it was last set to."""
+        """Return the instant that it was set to last."""
         with self._lock:
             return self._now
 
     def seconds_to_wait(self, until: datetime | None) -> float | None:
-        """Return 0 when ``until`` has come, else ``None``: only a jump can change anything."""
+        """Return 0 if ``until`` has come, else ``None``: only a jump can change that."""
         return 0.0 if until is not None and until <= self.now() else None
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
-        """Have ``on_change`` called after every jump."""
+        """Call ``on_change`` after every jump."""
         with self._lock:
             self._subscribers.append(on_change)
 
@@ -77,7 +77,7 @@ class ManualClock:
         self.set(self.now() + timedelta(seconds=seconds))
 
     def set(self, instant: datetime) -> None:
-        """Move to ``instant``; going back raises ``ValueError``, because recorded histories only go forward."""
+        """Move to ``instant``; an earlier one raises ``ValueError``, because the times of a history only increase."""
         with self._lock:
             if instant < self._now:
                 raise ValueError(f"the clock is at {self._now.isoformat()} and cannot go back to {instant.isoformat()}")

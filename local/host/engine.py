@@ -1,19 +1,17 @@
-"""The engine: one thread that owns the state, everything else sends it operations.
+"""The engine: one thread owns the state, and all other threads send it operations.
 
-It works in batches. A batch takes all operations that are waiting (starts, events, results, due timers), applies them, runs
-the episodes that follow, and commits once; so many episodes share a commit, an instance's whole inbox goes into one episode,
-and a crash at any moment leaves a state in which each episode happened whole or not at all. Work is handed out and callers
-are answered after the commit.
+It works in batches. A batch takes all waiting operations (starts, events, results, due timers), applies them, runs the episodes that
+follow, and commits once. So many episodes share one commit, the whole inbox of an instance goes into one episode, and a crash at any
+moment leaves a state in which each episode is either complete or did not happen. Activities are started, and callers are answered, after
+the commit.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,23 +21,25 @@ from typing import Any, TypeVar
 from local.host.agenda import Agenda
 from local.host.app_index import AppIndex
 from local.host.clock import Clock
+from local.host.commands import Commands
 from local.host.episode import run_episode
-from local.host.errors import HostError, InstanceStateError
+from local.host.errors import HostError
 from local.host.inbox import Inbox
 from local.host.instances import Instances
-from local.host.invoke import call_activity
+from local.host.invoke import activity_event
 from local.host.kill_points import KillPoints
 from local.host.outcomes import Outcomes
 from local.host.progress import Progress
 from local.host.protocol import Event, EventType, OrchestratorProtocol, make_event
-from local.host.store import ActivityJob, Message, Store
+from local.host.records import ActivityJob, Message
+from local.host.store import Store
 from local.host.versions import FailureStrategy, Versioning
 from local.host.workers import Workers
 
 _log = logging.getLogger("local.host.engine")
 T = TypeVar("T")
 
-# A batch ends after this long, so that callers are answered and activities handed out while others wait for their episodes.
+# A batch starts no further episode after this time, so that its callers are answered and its activities started.
 _BATCH_SECONDS = 0.03
 
 
@@ -54,12 +54,12 @@ class Engine:
 
     Args:
         index: the app.
-        store: the state.
+        store: the state file.
         clock: the time.
-        protocol: how orchestrators are asked.
+        protocol: runs the orchestrators.
         max_activities: how many activities run at the same time.
-        versions: the version of new instances, and which instances are run.
-        kill_points: where to die, in tests.
+        versions: the version of new instances, and the versions that this host runs.
+        kill_points: moments at which the process kills itself, in tests.
         keep_generations: keep the history of a generation that continued as new.
     """
 
@@ -102,15 +102,16 @@ class Engine:
             default_version=versions.current,
             keep_generations=keep_generations,
         )
+        self.commands = Commands(index, self._instances, self._inbox, self._outcomes, clock, self.submit)
         self._taken: list[_Operation] = []
         self._episodes: list[str] = []
         self._recorded: list[ActivityJob] = []
         self._finished = 0
 
-    # -- life
+    # -- start and stop
 
     def start(self) -> None:
-        """Take up what the state file holds, and begin."""
+        """Load the work of the state file, and start the thread."""
         self._inbox.recover()
         timers = self._agenda.recover()
         jobs = self.store.pending_activities()
@@ -123,25 +124,25 @@ class Engine:
         self._thread.start()
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Stop; activities under way get ``grace_s`` seconds to be recorded, the others run again at the next start."""
+        """Stop. Activities that end within ``grace_s`` seconds are recorded; the others run again at the next start."""
         if not self._workers.stop(grace_s):
-            _log.warning("activities still run at shutdown; they will run again at the next start")
+            _log.warning("activities still run at the stop of the host; they will run again at the next start")
         self._stopping = True
         if self._thread.ident is not None:
             self._operations.put(None)
             self._thread.join()
         if self.failure is None:
-            self._refuse(HostError("the host was stopped"))
+            self._refuse_all(HostError("the host was stopped"))
 
     def wake(self) -> None:
-        """Have the engine look at the clock."""
+        """Make the engine read the clock."""
         if not self._stopping:
             self.submit(_nothing)
 
     def submit(self, apply: Callable[[], T]) -> Future[T]:
-        """Run ``apply`` on the engine's thread, within a transaction; the future has its result after the commit.
+        """Run ``apply`` on the engine's thread, inside a transaction; the future has its result after the commit.
 
-        ``apply`` checks before it changes anything: a :class:`HostError` that it raises is the answer, and undoes nothing.
+        ``apply`` must check before it changes anything: a :class:`HostError` from it is the answer, and nothing is rolled back.
         """
         answer: Future[T] = Future()
         self.progress.sent()
@@ -151,83 +152,17 @@ class Engine:
             self._operations.put(_Operation(apply, answer))
         return answer
 
-    # -- what callers can ask for: each returns at once
-
-    def create(
-        self, name: str, raw_input: str | None, instance_id: str | None = None, version: str | None = None
-    ) -> Future[str]:
-        """Start an instance.
-
-        Args:
-            name: the orchestrator function.
-            raw_input: JSON text, as it is to stand in ``ExecutionStarted``.
-            instance_id: its id; a new one when ``None``. A finished instance of this id is replaced, with its history.
-            version: instead of ``defaultVersion``. An instance that this host does not run waits for one that does.
-
-        Raises (in the future):
-            UnknownFunctionError: there is no such orchestrator.
-            InstanceStateError: an instance of this id has not ended.
-        """
-
-        def apply() -> str:
-            self.index.orchestrator(name)
-            id_ = instance_id or uuid.uuid4().hex
-            existing = self._instances.get(id_)
-            if existing is not None and not existing.status.is_terminal:
-                status = existing.status.value
-                raise InstanceStateError(f"An Orchestration instance with the status {status} already exists.")
-            self._outcomes.start(id_, name, raw_input, version, replaced=existing is not None)
-            return id_
-
-        return self.submit(apply)
-
-    def raise_event(self, instance_id: str, event_name: str, raw: str | None) -> Future[None]:
-        """Send an external event; ``raw`` is JSON text."""
-        return self._send(instance_id, EventType.EVENT_RAISED, Name=event_name, Input=raw)
-
-    def terminate(self, instance_id: str, reason: str) -> Future[None]:
-        """End an instance; its activities and children are left alone, as on Azure."""
-        return self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
-
-    def suspend(self, instance_id: str, reason: str) -> Future[None]:
-        """Suspend an instance: what comes for it waits."""
-        return self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
-
-    def resume(self, instance_id: str, reason: str) -> Future[None]:
-        """Resume a suspended instance."""
-        return self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
-
-    def _send(self, instance_id: str, kind: EventType, **fields: Any) -> Future[None]:
-        def apply() -> None:
-            instance = self._instances.existing(instance_id)
-            if instance.status.is_terminal:
-                raise InstanceStateError(f"instance '{instance_id}' has ended: it is {instance.status.value}")
-            self._inbox.deliver(Message(instance_id, None, make_event(kind, self.clock.now(), **fields)))
-
-        return self.submit(apply)
-
-    def purge(self, instance_id: str) -> Future[None]:
-        """Delete an instance that has ended; :class:`InstanceStateError` while it runs."""
-
-        def apply() -> None:
-            status = self._instances.existing(instance_id).status
-            if not status.is_terminal:
-                raise InstanceStateError(
-                    f"instance '{instance_id}' is {status.value}; only one that has ended can be purged"
-                )
-            self._outcomes.remove(instance_id)
-
-        return self.submit(apply)
+    # -- alarms and tasks
 
     def alarm(self, when: datetime, callback: Callable[[], None], *, background: bool = False) -> None:
-        """Call ``callback`` on the engine's thread at ``when``; kept in memory only.
+        """Call ``callback`` on the engine's thread at ``when``. Alarms are in memory only.
 
-        ``background`` alarms come again and again (timer functions): :meth:`next_due` may leave them out.
+        ``background`` is for alarms that repeat without end (timer functions): :meth:`next_due` can leave them out.
         """
         self.submit(lambda: self._agenda.add_alarm(when, callback, background=background))
 
     def run_apart(self, task: Callable[[], None]) -> None:
-        """Run ``task`` on an activity thread; the host is not quiet before it ends."""
+        """Run ``task`` on an activity thread; the host counts as working until it ends."""
         self.progress.began()
 
         def run() -> None:
@@ -237,6 +172,14 @@ class Engine:
                 self.progress.finished()
 
         self._workers.submit(run)
+
+    def wait_for_end(self, instance_id: str, timeout_s: float) -> bool:
+        """Wait until an instance has ended, for at most ``timeout_s`` real seconds; return whether it has."""
+        waiter = self.progress.ended_event(instance_id)
+        try:
+            return self.store.reader.existing(instance_id).status.is_terminal or waiter.wait(timeout_s)
+        finally:
+            self.progress.forget_waiter(instance_id, waiter)
 
     def next_due(self, *, background: bool) -> datetime | None:
         """Return when the next durable timer or alarm is due, with or without the background alarms."""
@@ -248,16 +191,16 @@ class Engine:
         try:
             while self._gather():
                 self._batch()
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, callers must not wait for ever
+        except BaseException as exc:  # noqa: BLE001 - after any error, callers must get an answer
             self._fail(exc)
 
     def _fail(self, exc: BaseException) -> None:
         _log.critical("the engine has stopped; the state file holds everything up to the last commit", exc_info=exc)
         self.store.rollback()
-        self._refuse(exc)
+        self._refuse_all(exc)
 
-    def _refuse(self, reason: BaseException) -> None:
-        """Answer everybody who waits or comes: nothing happens here any more."""
+    def _refuse_all(self, reason: BaseException) -> None:
+        """Answer all waiting and all later operations with an error."""
         self.failure = reason
         error = HostError(f"the engine has stopped: {reason}")
         waiting = list(self._taken)
@@ -268,10 +211,10 @@ class Engine:
         for operation in waiting:
             if not operation.answer.done():
                 operation.answer.set_exception(error)
-        self.progress.give_up()
+        self.progress.stopped()
 
     def _gather(self) -> bool:
-        """Take all waiting operations, or wait for one or for a time to come; ``False`` at the end."""
+        """Take all waiting operations, or wait for an operation or a due time; return ``False`` at the stop."""
         self._taken = []
         timeout: float | None = 0.0
         if not self._inbox.ready:
@@ -286,7 +229,7 @@ class Engine:
         except queue.Empty:
             self.progress.engine_works(works=True)
             return True
-        if self._taken:  # finish these, then come back for the end
+        if self._taken:  # apply these first, then stop
             self._operations.put(None)
         return bool(self._taken)
 
@@ -324,7 +267,7 @@ class Engine:
         self._instances.trim()
 
     def _commit_records(self) -> None:
-        """Commit results before they are used: a moment that otherwise falls into the episode's own transaction."""
+        """Commit results before their episodes, for a kill point: otherwise results and episodes share one transaction."""
         self._inbox.settle()
         self.store.commit()
         for job in self._recorded:
@@ -351,8 +294,8 @@ class Engine:
         if instance is not None and not instance.status.is_terminal:
             mismatch = self._versions.mismatch(instance.version)
             if mismatch is not None and self._versions.failure is FailureStrategy.REJECT:
-                # what came for it stays in its inbox, be it a termination, and a host that runs it will find it there
-                _log.warning("instance '%s' (%s) is left for another host: %s", instance_id, instance.name, mismatch)
+                # its messages, a termination included, stay in its inbox for a host that runs its version
+                _log.warning("instance '%s' (%s) waits for another host: %s", instance_id, instance.name, mismatch)
                 return
         arrivals = self._inbox.take(instance_id, instance)
         if instance is None or not arrivals:
@@ -369,41 +312,27 @@ class Engine:
 
     def _perform(self, job: ActivityJob) -> None:
         self._kill.reach(job.name, "before-call")
-        event = self._activity_event(job)
+        event = activity_event(self.index, job, self.clock)
         self._kill.reach(job.name, "after-call")
         self.submit(lambda: self._record_activity(job, event))
 
-    def _activity_event(self, job: ActivityJob) -> Event:
-        try:
-            result = call_activity(self.index.activity(job.name), job.input)
-        except BaseException as exc:  # noqa: BLE001 - whatever the function raises is its result
-            _log.warning("activity '%s' of '%s' failed", job.name, job.instance_id, exc_info=exc)
-            kind, text = type(exc).__name__, str(exc)
-            return make_event(
-                EventType.TASK_FAILED,
-                self.clock.now(),
-                TaskScheduledId=job.task_id,
-                Reason=f"Activity function '{job.name}' failed: {kind}: {text}",
-                Details=json.dumps({"ClassName": kind, "Message": text}),
-                FailureDetails=None,
-            )
-        return make_event(EventType.TASK_COMPLETED, self.clock.now(), TaskScheduledId=job.task_id, Result=result)
-
     def _record_activity(self, job: ActivityJob, event: Event) -> None:
         self._finished += 1
-        if self.store.delete_activity(job):  # else its instance has ended or begun anew: the result is not needed
+        if self.store.delete_activity(
+            job
+        ):  # otherwise its instance has ended or continued as new: the result is dropped
             self._inbox.deliver(Message(job.instance_id, job.execution_id, event))
             self._recorded.append(job)
 
 
 def _nothing() -> None:
-    """Have a batch run for the sake of the clock."""
+    """Do nothing: the batch of this operation reads the clock."""
 
 
 def _apply(operation: _Operation) -> Callable[[], None]:
-    """Apply an operation and return how to answer it after the commit."""
+    """Apply an operation and return the function that answers it after the commit."""
     if not operation.answer.set_running_or_notify_cancel():
-        return _nothing  # its caller went away before it began
+        return _nothing  # its caller cancelled it
     try:
         value = operation.apply()
     except HostError as exc:

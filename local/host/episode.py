@@ -1,4 +1,4 @@
-"""One episode of one orchestration: from what arrived to what follows. Computes only; the engine writes it down."""
+"""One episode of one orchestration: from the events that arrived to what follows. It only computes; the engine writes the result."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from local.host.protocol import (
     make_event,
     played,
 )
+from local.host.records import Instance, RuntimeStatus
 from local.host.shim import Plan, Scheduled, replay_actions
-from local.host.store import Instance, RuntimeStatus
 
 # Azure keeps the custom status in 16 KB of UTF-16 and refuses more (MessagePayloadDataConverter).
 _CUSTOM_STATUS_LIMIT_BYTES = 16 * 1024
@@ -31,7 +31,7 @@ _ACTION_LIMIT = 100_000
 
 @dataclass(slots=True)
 class EpisodeResult:
-    """What an episode leads to. ``events`` are to be appended to the history, ``text`` is the same as JSON, played."""
+    """The result of an episode. ``events`` go to the end of the history; ``text`` is their JSON, marked as played."""
 
     status: RuntimeStatus
     events: list[Event] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _FailedError(Exception):
 
 
 def sub_orchestration_id(execution_id: str, task_id: int) -> str:
-    """Return the id of a child that was given none: unique per execution, so also across continue-as-new (as in DTFx)."""
+    """Return the id of a child without an id of its own: unique in each execution, so also across continue-as-new (as in DTFx)."""
     return f"{execution_id}:{task_id}"
 
 
@@ -65,12 +65,12 @@ def run_episode(
     """Run an episode.
 
     Args:
-        instance: with its history so far.
+        instance: the instance, with its history.
         arrivals: the new events, in order.
-        index: where the orchestrator and the names of activities are found.
-        protocol: how the orchestrator is asked.
-        now: the episode's instant, which becomes ``current_utc_datetime``.
-        mismatch: why its version has to fail here (``versionFailureStrategy`` Fail); the orchestrator is not asked then.
+        index: holds the orchestrator, and the names of the activities.
+        protocol: runs the orchestrator.
+        now: the time of the episode, which becomes ``current_utc_datetime``.
+        mismatch: why the instance fails by its version (``versionFailureStrategy`` Fail); the orchestrator is not run then.
     """
     suspended = _suspended_after(instance, arrivals)
     result = EpisodeResult(RuntimeStatus.SUSPENDED if suspended else RuntimeStatus.RUNNING)
@@ -81,7 +81,7 @@ def run_episode(
         result.status = RuntimeStatus.TERMINATED
         result.output = json.dumps(terminated["Input"])
     elif mismatch is not None:
-        # the words of DTFx's FailureDetails, and then what they leave out
+        # first the text of DTFx's FailureDetails, then both versions, which DTFx leaves out
         _fail(result, f"VersionMismatch: Orchestration version did not comply with Worker Versioning: {mismatch}")
     else:
         try:
@@ -128,7 +128,7 @@ def _decide(
     episode = Episode(instance.instance_id, [*instance.texts, *texts], instance.input, instance.parent_id)
     decision = protocol.decide(handle, episode)
     if len(decision.actions) > _ACTION_LIMIT:
-        raise _FailedError(f"it scheduled more than {_ACTION_LIMIT} actions in one generation; continue as new earlier")
+        raise _FailedError(f"it scheduled more than {_ACTION_LIMIT} actions in one generation: continue as new earlier")
     try:
         plan = replay_actions([*instance.history, *new], decision.actions)
     except HostError as exc:
@@ -145,14 +145,14 @@ def _decide(
 
 
 def _end(decision: Decision, plan: Plan, result: EpisodeResult) -> None:
-    # DTFx ends an orchestration only when every task that it started has ended or was cancelled (HasOpenTasks), however it ends.
+    # DTFx ends an orchestration only when every task that it started has ended or was cancelled (HasOpenTasks), also when it fails.
     if not (decision.done or decision.error) or not plan.all_awaited or plan.open_tasks:
         return
     if decision.error:
         raise _FailedError(decision.error)
     if plan.continues:
         result.continues = True
-        # the action's input is text already; the extension serializes it once more, as for a client's start
+        # the input of the action is JSON text; the extension serializes it once more, as for a client's start
         result.next_input = None if plan.continue_as_new is None else json.dumps(plan.continue_as_new)
         return
     result.status = RuntimeStatus.COMPLETED

@@ -1,7 +1,7 @@
-"""What can go wrong in the host, as its callers see it.
+"""The errors of the host, as its callers see them.
 
 HostError
-├── AppLoadError            the function app does not load, or asks for something this host does not have
+├── AppLoadError            the function app does not load, or needs a feature that this host does not have
 ├── ConfigurationError      host.json, a setting or a command line value is wrong
 ├── StateInUseError         another host holds the state file
 ├── InstanceNotFoundError   no orchestration instance has this id
@@ -14,15 +14,15 @@ from __future__ import annotations
 
 
 class HostError(Exception):
-    """Base of everything that the host raises on purpose."""
+    """Base of all errors that the host raises on purpose."""
 
 
 class AppLoadError(HostError):
-    """The function app could not be indexed; the message says which function and what to change."""
+    """The function app could not be indexed; the message names the function and says what to change."""
 
 
 class ConfigurationError(HostError):
-    """A configuration value is wrong; the message names it and says what would be right."""
+    """A configuration value is wrong; the message names it and says what is allowed."""
 
 
 class StateInUseError(HostError):
@@ -30,11 +30,11 @@ class StateInUseError(HostError):
 
 
 class InstanceNotFoundError(HostError):
-    """There is no such orchestration instance."""
+    """No orchestration instance has this id."""
 
 
 class InstanceStateError(HostError):
-    """The instance's status does not allow what was asked, for example starting an id that is still running."""
+    """The status of the instance does not allow the request, for example a start under an id that is still running."""
 
 
 class UnknownFunctionError(HostError):

@@ -1,4 +1,4 @@
-"""The host as a library: an app, a state file and a clock, joined."""
+"""The host as a library: it runs one app on a state file and a clock."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from local.host import loop
 from local.host.app_index import load_app
 from local.host.clock import Clock, ManualClock, SystemClock
 from local.host.engine import Engine
-from local.host.errors import HostError, InstanceNotFoundError
+from local.host.errors import HostError
 from local.host.front_door import FrontDoor
 from local.host.kill_points import KillPoints
 from local.host.phantoms import Phantoms
 from local.host.protocol import DurableProtocolV1, Event, client_input, parse_time
+from local.host.records import Instance, RuntimeStatus
 from local.host.server import Server, WebRequest
 from local.host.settings import HostSettings
-from local.host.store import Instance, RuntimeStatus, Store
+from local.host.store import Store
 
 KILL_VARIABLE = "LOCAL_HOST_KILL"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An orchestration instance, as its starter sees it. ``input`` of a client's start is text: the SDK serializes twice."""
+    """An orchestration instance, as a client sees it. ``input`` of a client's start is text: the SDK serializes it twice."""
 
     instance_id: str
     name: str
@@ -46,7 +47,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Why :meth:`Host.run_until_idle` stopped, and when on the host's clock."""
+    """Why :meth:`Host.run_until_idle` returned, and the time of the host's clock."""
 
     reason: Literal["no-work", "limit"]
     now: datetime
@@ -57,15 +58,15 @@ class Host:
 
     Args:
         app: the module's name (importable from the working directory), the module, or the ``FunctionApp`` itself.
-        state: the SQLite file with everything that must survive; made when absent, locked while the host runs.
-        clock: where time comes from.
-        host_json: path or content of host.json; the file in the working directory when absent.
-        max_activities: instead of host.json's ``maxConcurrentActivityFunctions``.
-        kill: kill points, see :mod:`local.host.kill_points`; by default what ``LOCAL_HOST_KILL`` says.
-        keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are gone otherwise, as on Azure.
+        state: the SQLite file with the whole state; made if absent, locked while the host runs.
+        clock: the clock; that of the machine by default.
+        host_json: path or content of host.json; the file in the working directory by default.
+        max_activities: instead of ``maxConcurrentActivityFunctions`` of host.json.
+        kill: kill points, see :mod:`local.host.kill_points`; by default those of ``LOCAL_HOST_KILL``.
+        keep_generations: keep histories across continue-as-new, for :meth:`generations`; they are deleted otherwise, as on Azure.
 
     Raises:
-        AppLoadError, ConfigurationError, NotSupportedError, StateInUseError: by the constructor; nothing has started then.
+        AppLoadError, ConfigurationError, NotSupportedError, StateInUseError: by the constructor; nothing is started then.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Host:
             self._store.close()
             raise
 
-    # -- life
+    # -- start and stop
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,12 +118,12 @@ class Host:
         self.stop()
 
     def start(self) -> None:
-        """Start the engine and the timer functions; work that the state file holds is taken up."""
+        """Start the engine and the timer functions; the work of the state file continues."""
         self._engine.start()
         self._door.timers.start()
 
     def stop(self, grace: float = 5.0) -> None:
-        """Stop serving and running; activities that run get ``grace`` seconds to be recorded. A second call does nothing."""
+        """Stop. Activities that end within ``grace`` seconds are recorded. A second call does nothing."""
         if self._stopped:
             return
         self._stopped = True
@@ -135,7 +136,7 @@ class Host:
         """Serve HTTP on a thread and return the base URL, without a slash at the end.
 
         Args:
-            port: 0 picks a free one.
+            port: the port to listen on; 0 takes a free one.
             host: the address to listen on.
         """
         with self._server_lock:
@@ -149,18 +150,18 @@ class Host:
 
     @property
     def base_url(self) -> str:
-        """Where this host serves; it begins to, on a free loopback port, if it does not yet (clients of functions need it)."""
+        """The address of this host. If it does not serve yet, it begins to, on a free loopback port (durable clients need the address)."""
         with self._server_lock:
             return self._serve(0, "127.0.0.1").base_url
 
     @property
     def function_key(self) -> str:
-        """The key that opens functions of level FUNCTION. Keep it out of logs."""
+        """The key for functions of level FUNCTION. Keep it out of logs."""
         return self._door.function_key
 
     @property
     def system_key(self) -> str:
-        """The key of the management routes, and of functions of level ADMIN. Keep it out of logs."""
+        """The key for the management routes and for functions of level ADMIN. Keep it out of logs."""
         return self._door.system_key
 
     # -- orchestrations
@@ -168,62 +169,59 @@ class Host:
     def start_new(
         self,
         name: str,
-        input: object = None,  # noqa: A002 - the word of the programming model
+        input: object = None,  # noqa: A002 - the name in the programming model
         instance_id: str | None = None,
         version: str | None = None,
     ) -> str:
-        """Start an orchestration as the SDK's client does, and return its id once that is durable.
+        """Start an orchestration as the SDK's client does, and return its id after the commit.
 
         Raises:
-            UnknownFunctionError: no orchestrator of that name.
-            InstanceStateError: the id belongs to an instance that has not ended.
+            UnknownFunctionError: the app has no orchestrator of this name.
+            InstanceStateError: an instance of this id has not ended.
         """
-        return self._engine.create(name, client_input(input), instance_id, version).result()
+        return self._engine.commands.create(name, client_input(input), instance_id, version).result()
 
     def raise_event(self, instance_id: str, event_name: str, data: object = None) -> None:
         """Send an external event, with ``data`` as a webhook sends it (a dict arrives as a dict)."""
-        self._engine.raise_event(instance_id, event_name, json.dumps(data)).result()
+        self._engine.commands.raise_event(instance_id, event_name, json.dumps(data)).result()
 
     def terminate(self, instance_id: str, reason: str = "") -> None:
         """Terminate an instance."""
-        self._engine.terminate(instance_id, reason).result()
+        self._engine.commands.terminate(instance_id, reason).result()
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Suspend an instance."""
-        self._engine.suspend(instance_id, reason).result()
+        self._engine.commands.suspend(instance_id, reason).result()
 
     def resume(self, instance_id: str, reason: str = "") -> None:
         """Resume an instance."""
-        self._engine.resume(instance_id, reason).result()
+        self._engine.commands.resume(instance_id, reason).result()
 
     def purge(self, instance_id: str) -> None:
         """Delete an instance that has ended."""
-        self._engine.purge(instance_id).result()
+        self._engine.commands.purge(instance_id).result()
 
     def status(self, instance_id: str) -> Status:
         """Return an instance as last committed; raises :class:`InstanceNotFoundError`."""
-        instance = self._store.read_instance(instance_id)
-        if instance is None:
-            raise InstanceNotFoundError(f"no instance has the id '{instance_id}'")
-        return _status(instance)
+        return _status(self._store.reader.existing(instance_id))
 
     def instances(self, prefix: str = "") -> list[Status]:
         """Return all instances whose ids start with ``prefix``, oldest first."""
-        return [_status(instance) for instance in self._store.query(prefix=prefix)]
+        return [_status(instance) for instance in self._store.reader.query(prefix=prefix)]
 
     def history(self, instance_id: str) -> list[Event]:
-        """Return the raw events of an instance's current generation, as they are given to the SDK."""
-        return self._store.read_history(instance_id)
+        """Return the raw events of the current generation of an instance, as the SDK gets them."""
+        return self._store.reader.history(instance_id)
 
     def generations(self, instance_id: str) -> list[list[Event]]:
         """Return the histories of all generations of an instance, oldest first; needs ``keep_generations``."""
-        return [*self._store.read_generations(instance_id), self.history(instance_id)]
+        return [*self._store.reader.generations(instance_id), self.history(instance_id)]
 
     def wait(self, instance_id: str, timeout: float = 30) -> Status:
         """Wait until an instance has ended, for at most ``timeout`` real seconds.
 
         Raises:
-            TimeoutError: it has not ended; the message says where it stands.
+            TimeoutError: it has not ended; the message holds its status.
             HostError: the engine has stopped.
         """
         deadline = time.monotonic() + timeout
@@ -244,16 +242,16 @@ class Host:
             self._check_engine()
 
     def run_until_idle(self, limit: timedelta | None = None, timeout: float = 60) -> Idle:
-        """Drive a manual clock: run everything that can run, jump to the next timer, again, until nothing is left.
+        """Move a manual clock: run all work, jump to the next due time, and repeat until no work is left.
 
         Args:
-            limit: how far the clock may go from here; ``None`` for as far as durable timers and phantoms reach. Timer functions, which
-                would go on for ever, are jumped to only when a limit is given.
-            timeout: real seconds after which it gives up.
+            limit: how far the clock may move; ``None``: up to the last durable timer or phantom. Timer functions repeat without end, so
+                the clock jumps to them only with a limit.
+            timeout: the longest time, in real seconds.
 
         Raises:
             HostError: the clock is not a manual one, or the engine has stopped.
-            TimeoutError: something keeps running for ``timeout`` real seconds.
+            TimeoutError: the host still works after ``timeout`` real seconds.
         """
         clock = self.clock
         if not isinstance(clock, ManualClock):
@@ -273,12 +271,12 @@ class Host:
             clock.set(max(due, clock.now()))
 
     def client_binding(self) -> str:
-        """Return the text that a durable client binding is given: ``DurableOrchestrationClient(host.client_binding())``."""
+        """Return the text of a durable client binding, for ``DurableOrchestrationClient(host.client_binding())``."""
         return self._door.client_binding()
 
     @property
     def failed(self) -> bool:
-        """Whether the engine has stopped on its own; its log says why."""
+        """Whether the engine has stopped after an error, which is in its log."""
         return self._engine.failure is not None
 
     def _check_engine(self) -> None:
@@ -293,17 +291,17 @@ class Host:
         return self._phantoms
 
     def rerun_activity(self, instance_id: str, task_id: int, execution_id: str | None = None) -> Any:
-        """Run a finished activity again, now and with the same input, and return what it returned; nothing is recorded.
+        """Run a finished activity again, now and with the same input, and return its result; nothing is recorded.
 
         Args:
-            instance_id: whose activity.
-            task_id: its id in the history.
-            execution_id: of which generation; the latest one that ran such a task when ``None``.
+            instance_id: the instance that called the activity.
+            task_id: the id of the call in the history.
+            execution_id: the generation; the latest one with such a task if ``None``.
         """
         return self._phantoms.rerun(instance_id, task_id, execution_id)
 
     def run_timer(self, name: str) -> None:
-        """Call a timer function now, besides its schedule; returns when it has ended, and raises what it raises."""
+        """Call a timer function now, outside its schedule; return when it has ended. Its exceptions are raised here."""
         self._door.timers.run(name)
 
     # -- HTTP
@@ -321,12 +319,12 @@ class Host:
         """Call this host without a socket.
 
         Args:
-            method: of the request.
-            path: with query, from the root: ``/api/copies``.
-            json: a body to be serialized, with its content type.
-            body: a body as it is.
-            headers: more headers.
-            with_key: send the function key, unless a key is among the headers or in the path.
+            method: the HTTP method.
+            path: the path from the root, with its query: ``/api/copies``.
+            json: the body, to be sent as JSON.
+            body: the body, to be sent unchanged.
+            headers: further headers.
+            with_key: send the function key, unless the headers or the query hold a key.
 
         Returns:
             Status, headers with names in lower case, body.

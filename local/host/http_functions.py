@@ -1,4 +1,4 @@
-"""The app's HTTP functions: which one a request is for, and calling it."""
+"""The app's HTTP functions: choosing the function of a request, and calling it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger("local.host.http")
 _PARAMETER = re.compile(
     r"\{\s*(?P<star>\*{0,2})(?P<name>[A-Za-z_]\w*)(?::(?P<constraint>[^{}?=]+))?(?P<optional>\?)?\s*\}"
 )
-# The route constraints of ASP.NET that make sense without its type system.
+# The route constraints of ASP.NET that do not need its type system.
 _CONSTRAINTS = {
     "int": r"-?\d+",
     "long": r"-?\d+",
@@ -33,9 +33,9 @@ class HttpRouter:
     """Routes requests to functions.
 
     Args:
-        functions: the app's.
+        functions: the HTTP functions of the app.
         prefix: ``routePrefix`` of host.json.
-        client_binding: makes the text that a durable client binding is given.
+        client_binding: returns the text of a durable client binding.
     """
 
     def __init__(self, functions: Sequence[HttpFunction], prefix: str, client_binding: Callable[[], str]) -> None:
@@ -45,7 +45,7 @@ class HttpRouter:
         self._client_binding = client_binding
 
     async def answer(self, request: WebRequest, allows: Callable[[WebRequest, str], bool]) -> Answer:
-        """Answer a request: 404 and 405 are the host's, 401 when ``allows`` says no, everything else the function's."""
+        """Answer a request: 404 for an unknown route, 405 for a wrong method, 401 if ``allows`` refuses, else the function's answer."""
         allowed_methods: set[str] = set()
         for pattern, function in self._routes:
             match = pattern.fullmatch(request.path)
@@ -62,7 +62,7 @@ class HttpRouter:
             )
         if allowed_methods:
             allowed = ", ".join(sorted(allowed_methods))
-            detail = f"{request.path} takes {allowed}, not {request.method}"
+            detail = f"{request.path} accepts {allowed}, not {request.method}"
             return Answer.problem(405, "MethodNotAllowed", detail, {"Allow": allowed})
         return Answer.problem(404, "UnknownRoute", f"no function has a route for {request.path}")
 
@@ -80,7 +80,7 @@ class HttpRouter:
         try:
             result = await info.call(**values) if info.is_async else await asyncio.to_thread(info.call, **values)
             return _answer(result)
-        except Exception:  # noqa: BLE001 - the function's failure is a 500, not the host's
+        except Exception:  # noqa: BLE001 - a failure of the function is answered with 500
             _log.exception("function '%s' failed", info.name)
             return Answer.problem(500, "FunctionFailed", f"function '{info.name}' failed")
 
@@ -112,7 +112,7 @@ def _pattern(prefix: str, function: HttpFunction) -> re.Pattern[str]:
             value = ".*"
         group = f"(?P<{match['name']}>{value})"
         if match["optional"] and literal.endswith("/"):
-            # an optional parameter takes its slash with it: runs/{id?} matches runs
+            # the slash before an optional parameter is optional, too: runs/{id?} matches runs
             pattern += re.escape(literal[:-1]) + f"(?:/{group})?"
         else:
             pattern += re.escape(literal) + group + ("?" if match["optional"] else "")
@@ -120,20 +120,20 @@ def _pattern(prefix: str, function: HttpFunction) -> re.Pattern[str]:
     rest = route[at:]
     if "{" in rest or "}" in rest:
         raise AppLoadError(f"function '{function.info.name}': the route '{function.route}' cannot be read")
-    # routes match without case, as in ASP.NET
+    # routes ignore case, as in ASP.NET
     return re.compile(f"/{pattern}{re.escape(rest)}/?", re.IGNORECASE)
 
 
 def _constraint(text: str, function: HttpFunction) -> str:
-    found = _CONSTRAINTS.get(text.strip().lower())
-    if found is None:
+    pattern = _CONSTRAINTS.get(text.strip().lower())
+    if pattern is None:
         supported = ", ".join(sorted(_CONSTRAINTS))
         raise AppLoadError(
-            f"function '{function.info.name}': the embedded host does not know the route constraint '{text}', only {supported}"
+            f"function '{function.info.name}': the embedded host does not have the route constraint '{text}', only {supported}"
         )
-    return found
+    return pattern
 
 
 def _specificity(route: str) -> tuple[tuple[int, str], ...]:
-    """Sort literal segments before parameters, and those before catch-alls."""
+    """Return a sort key: literal segments come before parameters, and parameters before catch-alls."""
     return tuple((2 if "{*" in segment else 1 if "{" in segment else 0, segment) for segment in route.split("/"))

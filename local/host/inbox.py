@@ -1,4 +1,4 @@
-"""Messages on their way to instances. Those that are not delivered within their transaction are written to the state file."""
+"""Messages on their way to instances. A message that is not delivered in its transaction is written to the state file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections import deque
 from collections.abc import Iterable
 
 from local.host.protocol import Event, EventType
-from local.host.store import Instance, Message, RuntimeStatus, Store
+from local.host.records import Instance, Message, RuntimeStatus
+from local.host.store import Store
 
 
 class Inbox:
-    """All inboxes, and the queue of instances that have something in theirs. Belongs to the engine's thread.
+    """All inboxes, and the queue of the instances with new messages. Used by the engine's thread only.
 
     Args:
-        store: keeps what waits across transactions.
+        store: keeps the messages that wait across transactions.
     """
 
     def __init__(self, store: Store) -> None:
@@ -26,17 +27,17 @@ class Inbox:
 
     @property
     def ready(self) -> int:
-        """How many instances have something new."""
+        """The number of instances with new messages."""
         return len(self._ready)
 
     def recover(self) -> None:
-        """Take up the messages of the state file."""
+        """Load the messages of the state file."""
         for message in self._store.pending_messages():
             self.deliver(message)
         self._unwritten.clear()
 
     def deliver(self, message: Message, *, first: bool = False) -> None:
-        """Put a message into its instance's inbox, ahead of the others if it is to be ``first``."""
+        """Put a message into the inbox of its instance; ``first`` puts it before the others."""
         messages = self._messages.setdefault(message.instance_id, [])
         if first:
             messages.insert(0, message)
@@ -54,7 +55,7 @@ class Inbox:
         return instance_id
 
     def take(self, instance_id: str, instance: Instance | None) -> list[Event]:
-        """Take what an instance gets now, in order; while it is suspended the rest waits."""
+        """Take the events that an instance gets now, in order; the others wait while it is suspended."""
         messages = self._messages.pop(instance_id, [])
         arrivals, held = _split(instance, messages)
         kept = {id(message) for message in held}
@@ -64,7 +65,7 @@ class Inbox:
         return arrivals
 
     def forget(self, instance_id: str) -> None:
-        """Throw an instance's messages away."""
+        """Delete the messages of an instance."""
         self._done(self._messages.pop(instance_id, []))
 
     def _done(self, messages: Iterable[Message]) -> None:
@@ -74,7 +75,7 @@ class Inbox:
                 self._delivered.append(message.seq)
 
     def settle(self) -> None:
-        """Bring the state file up to date: delivered messages out, waiting ones in."""
+        """Update the state file: delete delivered messages, write waiting ones."""
         if self._delivered:
             self._store.delete_messages(self._delivered)
             self._delivered = []
@@ -91,7 +92,7 @@ def _split(instance: Instance | None, messages: list[Message]) -> tuple[list[Eve
     suspended = instance.status is RuntimeStatus.SUSPENDED
     for message in messages:
         if message.execution_id not in (None, instance.execution_id):
-            continue  # meant for a generation that is over
+            continue  # for an earlier generation
         kind = message.event["EventType"]
         if kind == EventType.EXECUTION_RESUMED:
             suspended = False

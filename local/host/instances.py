@@ -1,4 +1,4 @@
-"""Instances in memory, with their histories: read from the state file when needed, dropped when there are too many."""
+"""Instances in memory, with their histories: a cache of the state file."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections import OrderedDict
 
 from local.host.errors import InstanceNotFoundError
 from local.host.protocol import Event
-from local.host.store import Instance, Store
+from local.host.records import Instance
+from local.host.store import Store
 
-# About 300 MB of events at 1.5 KB each would be too much for a small machine; this is a tenth of that.
+# At 1.5 KB each these are 30 MB, which a small machine has.
 _CACHED_EVENTS = 20_000
 
 
 class Instances:
-    """The instances that the engine has in its hands. Belongs to the engine's thread.
+    """The instances in memory. Used by the engine's thread only.
 
     Args:
-        store: where they come from; a change is written there within the same transaction.
+        store: the state file. A caller that changes an instance writes it there in the same transaction.
     """
 
     def __init__(self, store: Store) -> None:
@@ -25,7 +26,7 @@ class Instances:
         self._events = 0
 
     def get(self, instance_id: str) -> Instance | None:
-        """Return an instance, or ``None``."""
+        """Return an instance, or ``None`` if it does not exist."""
         instance = self._cache.get(instance_id)
         if instance is not None:
             self._cache.move_to_end(instance_id)
@@ -43,12 +44,12 @@ class Instances:
         return instance
 
     def add(self, instance: Instance) -> None:
-        """Take an instance in."""
+        """Add an instance."""
         self._cache[instance.instance_id] = instance
         self._events += len(instance.history)
 
     def append(self, instance: Instance, events: list[Event], text: str) -> None:
-        """Add an episode's events to an instance's history, here and in the state file; ``text`` is the same as JSON."""
+        """Add the events of an episode to a history, in memory and in the state file; ``text`` is their JSON."""
         self._store.append_history(instance.instance_id, len(instance.texts), text)
         instance.history += events
         instance.texts.append(text)
@@ -56,7 +57,7 @@ class Instances:
             self._events += len(events)
 
     def clear_history(self, instance: Instance) -> None:
-        """Empty an instance's history in memory; its rows are the caller's."""
+        """Empty a history in memory; the caller deletes its rows."""
         if instance.instance_id in self._cache:
             self._events -= len(instance.history)
         instance.history, instance.texts = [], []
@@ -68,7 +69,7 @@ class Instances:
             self._events -= len(instance.history)
 
     def trim(self) -> None:
-        """Drop those that were used longest ago; only between transactions."""
+        """Drop the instances that were used longest ago, if there are too many events; only between transactions."""
         while self._events > _CACHED_EVENTS and len(self._cache) > 1:
             _, instance = self._cache.popitem(last=False)
             self._events -= len(instance.history)

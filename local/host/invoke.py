@@ -1,7 +1,9 @@
-"""Calling the app's functions the way the Python worker does."""
+"""Calls the app's functions as the Python worker does."""
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,8 +12,12 @@ from typing import Any
 import azure.functions as func
 
 from local.host import loop
-from local.host.app_index import FunctionInfo
-from local.host.protocol import decode_payload, encode_payload
+from local.host.app_index import AppIndex, FunctionInfo
+from local.host.clock import Clock
+from local.host.protocol import Event, EventType, decode_payload, encode_payload, make_event
+from local.host.records import ActivityJob
+
+_log = logging.getLogger("local.host.activities")
 
 
 class TraceContext(func._abc.TraceContext):
@@ -73,18 +79,36 @@ def call_activity(info: FunctionInfo, payload: str | None) -> str:
         payload: its input as JSON text.
 
     Raises:
-        Exception: whatever the function raises, or ``TypeError`` when its result is not JSON-able.
+        Exception: every exception of the function, and ``TypeError`` if its result cannot be written as JSON.
     """
     return encode_payload(call_function(info, None if payload is None else decode_payload(payload)))
 
 
+def activity_event(index: AppIndex, job: ActivityJob, clock: Clock) -> Event:
+    """Call the activity of ``job`` and return the event of its end: completed with its result, or failed with its exception."""
+    try:
+        result = call_activity(index.activity(job.name), job.input)
+    except BaseException as exc:  # noqa: BLE001 - every exception of the function is its result
+        _log.warning("activity '%s' of '%s' failed", job.name, job.instance_id, exc_info=exc)
+        kind, text = type(exc).__name__, str(exc)
+        return make_event(
+            EventType.TASK_FAILED,
+            clock.now(),
+            TaskScheduledId=job.task_id,
+            Reason=f"Activity function '{job.name}' failed: {kind}: {text}",
+            Details=json.dumps({"ClassName": kind, "Message": text}),
+            FailureDetails=None,
+        )
+    return make_event(EventType.TASK_COMPLETED, clock.now(), TaskScheduledId=job.task_id, Result=result)
+
+
 def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[[], str] | None = None) -> Any:
-    """Call a function from a thread of its own and return what it returns; an ``async`` one runs on the function loop.
+    """Call a function and return its result; an ``async`` function runs on the function loop. Not for use on that loop.
 
     Args:
         info: the function.
         trigger: the value of its trigger's parameter.
-        client_binding: makes the text for durable client parameters.
+        client_binding: returns the text of a durable client binding.
     """
     call_arguments = arguments(info, trigger, client_binding() if client_binding and info.clients else "")
     if info.is_async:
@@ -93,8 +117,8 @@ def call_function(info: FunctionInfo, trigger: object, client_binding: Callable[
 
 
 def arguments(info: FunctionInfo, trigger: object, client_binding: str) -> dict[str, Any]:
-    """Return the arguments of one invocation: trigger, durable clients, and the context where it is asked for."""
+    """Return the arguments of one invocation: the trigger, the durable clients, and the context if there is a parameter for it."""
     values: dict[str, Any] = {info.parameter: trigger, **dict.fromkeys(info.clients, client_binding)}
-    if info.wants_context:
+    if info.has_context:
         values["context"] = InvocationContext(info.name)
     return values

@@ -1,9 +1,9 @@
-"""Places where the host kills itself, as a crash would, so that tests can try every moment.
+"""Kill points: moments at which the host kills itself as a crash would, so that tests can try each of them.
 
 ``LOCAL_HOST_KILL="authorize_copy:before-call:1,start_copy:after-record:2,copy_model@episode:before-commit:3"`` is a list of
-``name:moment:N``. The process gets SIGKILL at the Nth time of that moment, counted in this process. Moments of an activity:
-``before-call``, ``after-call`` (it returned, nothing is recorded), ``after-record`` (its result is committed, the orchestrator has not seen
-it). Moments of an orchestrator's episode: ``before-commit`` and ``after-commit``.
+``name:moment:N``. The process gets SIGKILL when it reaches that moment for the Nth time. Moments of an activity: ``before-call``,
+``after-call`` (it returned, and its result is not recorded), ``after-record`` (its result is committed, and no episode has seen it).
+Moments of an orchestrator's episode: ``before-commit`` and ``after-commit``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class KillPoints:
     """The kill points of one process.
 
     Args:
-        spec: the list; empty for none.
-        kill: what to do when a point is reached.
+        spec: the list; an empty text for none.
+        kill: called when a point is reached.
 
     Raises:
-        ConfigurationError: the list cannot be read; the message shows the part that is wrong.
+        ConfigurationError: the list cannot be read; the message shows the wrong part.
     """
 
     def __init__(self, spec: str = "", kill: Callable[[], None] = _kill_myself) -> None:
@@ -44,11 +44,11 @@ class KillPoints:
         self._kill = kill
 
     def watches(self, name: str, moment: str) -> bool:
-        """Return whether any point is set for this activity and moment."""
+        """Return whether a point is set for this activity and moment."""
         return (name, moment) in self._moments
 
     def reach(self, name: str, moment: str) -> None:
-        """Count this moment of activity ``name``, and end the process if a point is set for it."""
+        """Count this moment of activity ``name``, and kill the process if a point is set for it."""
         if (name, moment) not in self._moments:
             return
         with self._lock:

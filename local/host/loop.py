@@ -1,7 +1,7 @@
-"""The process's one event loop for functions and servers.
+"""The event loop for functions and servers: one for the whole process, on its own thread.
 
-azure-functions-durable keeps its HTTP session in a module global that belongs to the first loop that used it, so every
-``async`` function of every host in this process runs on the same loop, on its own thread.
+azure-functions-durable keeps its HTTP session in a global of a module, and the session belongs to the first loop that used it. So every
+``async`` function of every host in this process runs on the same loop.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
 
 
 def _close_sdk_session() -> None:
-    """Close the session that the SDK never closes: aiohttp would complain on standard error as the process ends."""
+    """Close the session of the SDK, which does not close it: aiohttp would warn on standard error at the end of the process."""
     with contextlib.suppress(Exception):
         submit(sdk.close_session()).result(timeout=1)

@@ -1,36 +1,39 @@
-"""The Durable management API (``HttpApiHandler`` of the extension), and the host's own routes for tests.
+"""The Durable management API (``HttpApiHandler`` of the extension).
 
-The same routes are served twice: under ``/runtime/webhooks/durabletask/`` with the system key, and under ``/durabletask/``
-without one for the SDK's client in functions of this host.
+The host serves these routes twice: under ``/runtime/webhooks/durabletask/`` with the system key, and under ``/durabletask/`` without a
+key, for the SDK's client in functions of this host.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import math
-from collections.abc import Awaitable, Callable
 from urllib.parse import quote, unquote
 
 from local.host.engine import Engine
 from local.host.errors import (
-    HostError,
     InstanceNotFoundError,
     InstanceStateError,
     NotSupportedError,
     UnknownFunctionError,
 )
-from local.host.phantoms import Phantoms
-from local.host.protocol import format_time, parse_time
+from local.host.management_query import (
+    CONTINUATION,
+    BadRequestError,
+    check_id,
+    continuation_token,
+    read_continuation_token,
+    read_flag,
+    read_seconds,
+    read_statuses,
+    read_time,
+)
+from local.host.records import RuntimeStatus
 from local.host.server import Answer, WebRequest, json_body
 from local.host.settings import HostSettings
 from local.host.status_json import folded_history, status_json
-from local.host.store import Instance, RuntimeStatus
 
 _PAGE = 100
-_CONTINUATION = "x-ms-continuation-token"
-_NAMES = {status.value.lower(): status.value for status in RuntimeStatus}
 _MANAGEMENT_URIS = {
     "statusQueryGetUri": "",
     "sendEventPostUri": "/raiseEvent/{eventName}",
@@ -43,25 +46,20 @@ _MANAGEMENT_URIS = {
 }
 
 
-class _BadRequestError(HostError):
-    """The request cannot be understood."""
-
-
 class Management:
     """Answers management requests.
 
     Args:
-        engine: what is managed.
-        settings: for the hub's name.
-        phantoms: for the test routes.
+        engine: runs the orchestrations.
+        settings: hold the name of the task hub.
     """
 
-    def __init__(self, engine: Engine, settings: HostSettings, phantoms: Phantoms) -> None:
+    def __init__(self, engine: Engine, settings: HostSettings) -> None:
         self._engine = engine
+        self._reader = engine.store.reader
         self._settings = settings
-        self._phantoms = phantoms
 
-    # -- what functions and callers are told
+    # -- the client binding
 
     def client_binding(self, base_url: str, system_key: str) -> str:
         """Return the text of a durable client binding (``BindingHelper`` of the extension)."""
@@ -94,14 +92,14 @@ class Management:
         Args:
             request: the request.
             path: its path below ``base``.
-            base: the base URL for links in the answer, with a slash at the end.
-            key: the system key to put into those links; ``None`` for none.
+            base: the base URL of links in the answer, with a slash at the end.
+            key: the system key for these links, or ``None``.
         """
         try:
             return await self._route(request, [unquote(part) for part in path.rstrip("/").split("/")], base, key)
         except InstanceNotFoundError as exc:
             return _error(404, exc)
-        except (UnknownFunctionError, _BadRequestError, ValueError) as exc:
+        except (UnknownFunctionError, BadRequestError, ValueError) as exc:
             return _error(400, exc)
         except InstanceStateError as exc:
             return _error(410, exc)
@@ -127,61 +125,21 @@ class Management:
                 return await self._raise_event(request, instance_id, event_name)
             case ("POST", "instances", instance_id, "terminate" | "suspend" | "resume" as verb):
                 send = {
-                    "terminate": self._engine.terminate,
-                    "suspend": self._engine.suspend,
-                    "resume": self._engine.resume,
+                    "terminate": self._engine.commands.terminate,
+                    "suspend": self._engine.commands.suspend,
+                    "resume": self._engine.commands.resume,
                 }[verb]
                 await asyncio.wrap_future(send(instance_id, request.query.get("reason", "")))
                 return Answer(202)
             case ("POST", "instances", instance_id, "restart"):
                 return await self._restart(request, instance_id, base, key)
             case ("POST", "instances", _, "rewind"):
-                raise NotSupportedError("the embedded host cannot rewind; start the instance again, or restart it")
+                raise NotSupportedError("the embedded host cannot rewind an instance: restart it, or start a new one")
             case (_, "entities", *_):
                 raise NotSupportedError(
-                    "the embedded host has no durable entities; they work on Azure Durable Functions only"
+                    "the embedded host has no durable entities; only Azure Durable Functions has them"
                 )
         return Answer.problem(404, "UnknownRoute", f"the management API has no {method} {'/'.join(parts)}")
-
-    async def answer_host(self, request: WebRequest, path: str) -> Answer:
-        """Answer the host's own routes, which tests use from other processes."""
-        try:
-            return await self._route_host(request, path.rstrip("/"))
-        except InstanceNotFoundError as exc:
-            return Answer.problem(404, "UnknownInstance", str(exc))
-        except (KeyError, TypeError, ValueError) as exc:
-            return Answer.problem(400, "InvalidRequest", f"cannot read the request: {exc}")
-
-    async def _route_host(self, request: WebRequest, path: str) -> Answer:
-        match (request.method, path):
-            case ("POST", "phantoms"):
-                body = json_body(request) or {}
-                self._phantoms(delay=float(body.get("delay", 0)), match=str(body.get("match", "*")))
-                return Answer(204)
-            case ("DELETE", "phantoms"):
-                self._phantoms.clear()
-                return Answer(204)
-            case ("GET", "phantoms"):
-                return Answer.of_json(200, {"count": self._phantoms.count})
-            case ("POST", "rerun"):
-                body = json_body(request)
-                result = await asyncio.to_thread(
-                    self._phantoms.rerun, body["instanceId"], int(body["taskId"]), body.get("executionId")
-                )
-                return Answer.of_json(200, {"result": result})
-            case ("GET", "activities"):
-                jobs = self._phantoms.finished(request.query.get("instanceId"))
-                keys = ("instanceId", "executionId", "taskId", "name")
-                values = [(job.instance_id, job.execution_id, job.task_id, job.name) for job in jobs]
-                return Answer.of_json(200, [dict(zip(keys, value, strict=True)) for value in values])
-            case ("GET", "wait"):
-                instance_id, timeout_s = request.query["instanceId"], _seconds(request.query.get("timeout", "30"))
-                await asyncio.to_thread(self._wait, instance_id, timeout_s)
-                return Answer.of_json(200, status_json(self._existing(instance_id), show_input=False))
-            case ("GET", "history"):
-                events = await asyncio.to_thread(self._engine.store.read_history, request.query["instanceId"])
-                return Answer.of_json(200, events)
-        return Answer.problem(404, "UnknownRoute", f"the host has no {request.method} /_host/{path}")
 
     # -- one instance
 
@@ -189,34 +147,25 @@ class Management:
         self, request: WebRequest, name: str, instance_id: str | None, base: str, key: str | None
     ) -> Answer:
         if instance_id is not None:
-            _check_id(instance_id)
-        json_body(
-            request
-        )  # a body that is not JSON is a 400; the text itself is the input, as the SDK serializes twice
+            check_id(instance_id)
+        json_body(request)  # raises if it is not JSON; the input is the text itself, as the SDK serializes twice
         raw = request.body.decode("utf-8").strip() or None
         try:
             started = await asyncio.wrap_future(
-                self._engine.create(name, raw, instance_id, request.query.get("version"))
+                self._engine.commands.create(name, raw, instance_id, request.query.get("version"))
             )
         except InstanceStateError as exc:
             return _error(409, exc)
         if "timeout" in request.query:
-            wait_s = _seconds(request.query["timeout"])
-            if await asyncio.to_thread(self._wait, started, wait_s):
-                instance = self._existing(started)
+            wait_s = read_seconds(request.query["timeout"])
+            if await asyncio.to_thread(self._engine.wait_for_end, started, wait_s):
+                instance = self._reader.existing(started)
                 return Answer(
                     200 if instance.status is not RuntimeStatus.FAILED else 500,
                     (instance.output or "null").encode(),
                     _JSON,
                 )
         return self._accepted(started, base, key)
-
-    def _wait(self, instance_id: str, timeout_s: float) -> bool:
-        waiter = self._engine.progress.ended_event(instance_id)
-        try:
-            return self._existing(instance_id).status.is_terminal or waiter.wait(timeout_s)
-        finally:
-            self._engine.progress.forget_waiter(instance_id, waiter)
 
     def _accepted(self, instance_id: str, base: str, key: str | None) -> Answer:
         uris = _management_uris(base, quote(instance_id, safe=""), self._query(key))
@@ -226,35 +175,35 @@ class Management:
         )
 
     def _status(self, request: WebRequest, instance_id: str, base: str, key: str | None) -> Answer:
-        instance = self._existing(instance_id)
-        body = status_json(instance, show_input=_flag(request, "showInput", default=True))
-        if _flag(request, "showHistory"):
-            events = self._engine.store.read_history(instance_id)
-            body["historyEvents"] = folded_history(events, show_output=_flag(request, "showHistoryOutput"))
+        instance = self._reader.existing(instance_id)
+        body = status_json(instance, show_input=read_flag(request, "showInput", default=True))
+        if read_flag(request, "showHistory"):
+            events = self._reader.history(instance_id)
+            body["historyEvents"] = folded_history(events, show_output=read_flag(request, "showHistoryOutput"))
         if not instance.status.is_terminal:
             location = _management_uris(base, quote(instance_id, safe=""), self._query(key))["statusQueryGetUri"]
             return Answer.of_json(202, body, {"Location": location, "Retry-After": "5"})
-        failed = instance.status is RuntimeStatus.FAILED and _flag(request, "returnInternalServerErrorOnFailure")
+        failed = instance.status is RuntimeStatus.FAILED and read_flag(request, "returnInternalServerErrorOnFailure")
         return Answer.of_json(500 if failed else 200, body)
 
     async def _raise_event(self, request: WebRequest, instance_id: str, event_name: str) -> Answer:
         if not request.headers.get("Content-Type", "").lower().startswith("application/json"):
-            raise _BadRequestError("Only application/json request content is supported")
+            raise BadRequestError("Only application/json request content is supported")
         json_body(request)
         await asyncio.wrap_future(
-            self._engine.raise_event(instance_id, event_name, request.body.decode("utf-8").strip() or None)
+            self._engine.commands.raise_event(instance_id, event_name, request.body.decode("utf-8").strip() or None)
         )
         return Answer(202)
 
     async def _restart(self, request: WebRequest, instance_id: str, base: str, key: str | None) -> Answer:
         try:
-            instance = await asyncio.to_thread(self._existing, instance_id)
+            instance = await asyncio.to_thread(self._reader.existing, instance_id)
         except InstanceNotFoundError as exc:
             return _error(400, exc)
-        target = None if _flag(request, "restartWithNewInstanceId", default=True) else instance_id
+        target = None if read_flag(request, "restartWithNewInstanceId", default=True) else instance_id
         try:
             started = await asyncio.wrap_future(
-                self._engine.create(instance.name, instance.input, target, instance.version)
+                self._engine.commands.create(instance.name, instance.input, target, instance.version)
             )
         except InstanceStateError as exc:
             return _error(409, exc)
@@ -262,16 +211,10 @@ class Management:
 
     async def _purge(self, instance_id: str) -> Answer:
         try:
-            await asyncio.wrap_future(self._engine.purge(instance_id))
+            await asyncio.wrap_future(self._engine.commands.purge(instance_id))
         except InstanceStateError as exc:
             return _error(412, exc)
         return Answer.of_json(200, {"instancesDeleted": 1})
-
-    def _existing(self, instance_id: str) -> Instance:
-        instance = self._engine.store.read_instance(instance_id)
-        if instance is None:
-            raise InstanceNotFoundError(f"no instance has the id '{instance_id}'")
-        return instance
 
     # -- many instances
 
@@ -279,32 +222,33 @@ class Management:
         query = request.query
         top = int(query.get("top") or _PAGE)
         if top < 1:
-            raise _BadRequestError("top must be 1 or more")
-        found = self._engine.store.query(
+            raise BadRequestError("top must be 1 or more")
+        instances = self._reader.query(
             prefix=query.get("instanceIdPrefix", ""),
-            created_from=_time(request, "createdTimeFrom"),
-            created_to=_time(request, "createdTimeTo"),
-            statuses=_statuses(query.get("runtimeStatus", "")),
-            after=_read_token(request.headers.get(_CONTINUATION)),
+            created_from=read_time(request, "createdTimeFrom"),
+            created_to=read_time(request, "createdTimeTo"),
+            statuses=read_statuses(query.get("runtimeStatus", "")),
+            after=read_continuation_token(request.headers.get(CONTINUATION)),
             limit=top + 1,
         )
-        page, more = found[:top], len(found) > top
-        show_input = _flag(request, "showInput", default=True)
-        headers = {_CONTINUATION: _token(page[-1])} if more else {}
+        page, more = instances[:top], len(instances) > top
+        show_input = read_flag(request, "showInput", default=True)
+        headers = {CONTINUATION: continuation_token(page[-1])} if more else {}
         return Answer.of_json(200, [status_json(instance, show_input=show_input) for instance in page], headers)
 
     async def _purge_by_filter(self, request: WebRequest) -> Answer:
         if not request.query.get("createdTimeFrom"):
-            raise _BadRequestError("Please provide value for 'createdTimeFrom' parameter.")
-        wanted = _statuses(request.query.get("runtimeStatus", "")) or [status.value for status in RuntimeStatus]
-        found = await asyncio.to_thread(
-            self._engine.store.query,
-            created_from=_time(request, "createdTimeFrom"),
-            created_to=_time(request, "createdTimeTo"),
-            statuses=[status for status in wanted if RuntimeStatus(status).is_terminal] or ["none of these has ended"],
+            raise BadRequestError("Please provide value for 'createdTimeFrom' parameter.")
+        statuses = read_statuses(request.query.get("runtimeStatus", "")) or [status.value for status in RuntimeStatus]
+        instances = await asyncio.to_thread(
+            self._reader.query,
+            created_from=read_time(request, "createdTimeFrom"),
+            created_to=read_time(request, "createdTimeTo"),
+            statuses=[status for status in statuses if RuntimeStatus(status).is_terminal]
+            or ["none of these has ended"],
         )
         results = await asyncio.gather(
-            *(asyncio.wrap_future(self._engine.purge(found_one.instance_id)) for found_one in found),
+            *(asyncio.wrap_future(self._engine.commands.purge(instance.instance_id)) for instance in instances),
             return_exceptions=True,
         )
         deleted = sum(1 for result in results if result is None)
@@ -312,7 +256,6 @@ class Management:
 
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
-Route = Callable[[WebRequest], Awaitable[Answer]]
 
 
 def _management_uris(base: str, instance_id: str, query: str) -> dict[str, str]:
@@ -323,62 +266,7 @@ def _management_uris(base: str, instance_id: str, query: str) -> dict[str, str]:
 
 
 def _error(status: int, exc: Exception) -> Answer:
-    # The SDK reads ExceptionMessage of a 400. No stack trace: it is in the log where it matters.
+    # The SDK reads ExceptionMessage of a 400. There is no stack trace in the answer: it is in the log.
     return Answer.of_json(
         status, {"Message": str(exc), "ExceptionMessage": str(exc), "ExceptionType": type(exc).__name__}
     )
-
-
-def _check_id(instance_id: str) -> None:
-    # The extension's rule for ids from outside: they end up in URLs and table keys.
-    if (
-        len(instance_id) > 100
-        or instance_id.startswith("@")
-        or any(c in "/\\#?" or not c.isprintable() for c in instance_id)
-    ):
-        raise _BadRequestError(
-            "an instance id has at most 100 characters, does not begin with @, and contains none of / \\ # ? and control characters"
-        )
-
-
-def _flag(request: WebRequest, name: str, *, default: bool = False) -> bool:
-    value = request.query.get(name)
-    return default if value is None else value.lower() == "true"
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise _BadRequestError("timeout must be a number of seconds from 0 up")
-    return value
-
-
-def _time(request: WebRequest, name: str) -> str | None:
-    value = request.query.get(name)
-    return format_time(parse_time(value.replace(" ", "+"))) if value else None
-
-
-def _statuses(text: str) -> list[str]:
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    # valid on Azure, never seen here
-    return [_NAMES.get(name, name) for name in names if name in _NAMES or _unseen(name)]
-
-
-def _unseen(name: str) -> bool:
-    if name in ("canceled", "continuedasnew"):
-        return True
-    raise _BadRequestError(f"'{name}' is not a runtime status")
-
-
-def _token(instance: Instance) -> str:
-    return base64.urlsafe_b64encode(json.dumps([instance.created, instance.instance_id]).encode()).decode()
-
-
-def _read_token(text: str | None) -> tuple[str, str] | None:
-    if not text:
-        return None
-    try:
-        created, instance_id = json.loads(base64.urlsafe_b64decode(text))
-    except (ValueError, TypeError):
-        raise _BadRequestError(f"the header {_CONTINUATION} is not one that this host gave") from None
-    return str(created), str(instance_id)

@@ -1,7 +1,7 @@
 """NCRONTAB: the cron expressions of timer triggers, with seconds.
 
 Six fields ``{second} {minute} {hour} {day} {month} {day-of-week}``, or five without the seconds. As in NCrontab, which Azure Functions
-uses, a day must match *both* day fields (cron's own rule is either), Sunday is 0 and there is no 7. Times are UTC.
+uses, a day must match *both* day fields (in cron: one of them), and Sunday is 0, never 7. Times are UTC.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from local.host.errors import ConfigurationError
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
-# The calendar repeats after 28 years within a century, and after 400 for good; 29 February on a given weekday is the rarest.
+# Weekdays repeat after 28 years, or after 40 across a year such as 2100; 29 February on one weekday is the rarest case.
 _HORIZON_YEARS = 40
 
 
@@ -51,7 +51,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, expression: str) -> Schedule:
-        """Parse an expression; raises :class:`ConfigurationError` naming the field that is wrong."""
+        """Parse an expression; raises :class:`ConfigurationError`, which names the wrong field."""
         texts = expression.split()
         if len(texts) == 5:
             texts = ["0", *texts]
@@ -69,7 +69,7 @@ class Schedule:
         """Return the first occurrence after ``instant``.
 
         Raises:
-            ConfigurationError: there is none, for example on 31 February.
+            ConfigurationError: there is no occurrence, for example on 31 February.
         """
         start = instant.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         day = start.replace(hour=0, minute=0, second=0)
@@ -80,12 +80,12 @@ class Schedule:
                 earliest = (0, 0, 0)
                 continue
             if day.day in self.days and day.isoweekday() % 7 in self.weekdays:
-                found = self._time_from(earliest)
-                if found is not None:
-                    return day.replace(hour=found[0], minute=found[1], second=found[2])
+                time = self._time_from(earliest)
+                if time is not None:
+                    return day.replace(hour=time[0], minute=time[1], second=time[2])
             day += timedelta(days=1)
             earliest = (0, 0, 0)
-        raise ConfigurationError(f"the schedule '{self.expression}' never comes: no such day exists")
+        raise ConfigurationError(f"the schedule '{self.expression}' has no occurrence: no day matches all its fields")
 
     def _time_from(self, earliest: tuple[int, int, int]) -> tuple[int, int, int] | None:
         for hour in self.hours:
@@ -137,5 +137,5 @@ def _number(text: str, field: _Field, expression: str) -> int:
 
 def _wrong(expression: str, field: _Field, part: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the schedule '{expression}': '{part}' is not right for the {field.name}, which goes from {field.low} to {field.high}"
+        f"the schedule '{expression}': '{part}' is not allowed for the {field.name}, which goes from {field.low} to {field.high}"
     )

@@ -1,6 +1,6 @@
-"""Writing down what starts and what follows: new instances, an episode's work, children, ends, new generations.
+"""Applies starts and results of episodes to the state: new instances, scheduled work, children, ends, new generations.
 
-All of it happens within the engine's transaction; what has to be done after the commit is collected for the engine.
+All of it happens in the engine's transaction. Work for after the commit is collected for the engine.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from local.host.episode import EpisodeResult
 from local.host.inbox import Inbox
 from local.host.instances import Instances
 from local.host.protocol import Event, EventType, format_time, make_event
+from local.host.records import ActivityJob, Instance, Message, RuntimeStatus, TimerRow
 from local.host.shim import Scheduled
-from local.host.store import ActivityJob, Instance, Message, RuntimeStatus, Store, TimerRow
+from local.host.store import Store
 
 _log = logging.getLogger("local.host.outcomes")
 
 
 class Outcomes:
-    """Applies starts and episode results to the state. Belongs to the engine's thread.
+    """Applies starts and results of episodes. Used by the engine's thread only.
 
     Args:
         store: the state file.
         instances: the instances in memory.
-        inbox: where messages to parents and children go.
-        agenda: where timers go.
+        inbox: takes the messages to parents and children.
+        agenda: takes the timers.
         clock: the time.
-        default_version: the version of instances that are given none.
+        default_version: the version of instances that are started without one.
         keep_generations: keep the history of a generation that continued as new.
     """
 
@@ -53,9 +54,9 @@ class Outcomes:
         self._default_version = default_version
         self._keep_generations = keep_generations
         self.to_dispatch: list[ActivityJob] = []
-        """Activities to hand out after the commit."""
+        """Activities to start after the commit."""
         self.ended: list[str] = []
-        """Instances that ended, to be announced after the commit."""
+        """Instances that ended: their waiters are woken after the commit."""
 
     def start(
         self,
@@ -67,15 +68,15 @@ class Outcomes:
         *,
         replaced: bool,
     ) -> None:
-        """Begin an instance under an id that no running one has.
+        """Start an instance under an id that no running instance has.
 
         Args:
             instance_id: its id.
             name: its orchestrator.
             raw_input: JSON text.
-            version: ``None`` for the default one.
+            version: its version; ``None`` for the default version.
             parent: instance id, execution id and task id of the sub-orchestration call.
-            replaced: a finished instance has that id, and goes.
+            replaced: an ended instance has this id; it is deleted.
         """
         if replaced:
             self.remove(instance_id)
@@ -89,12 +90,12 @@ class Outcomes:
         self._inbox.deliver(Message(instance_id, instance.execution_id, self._started_event(instance)))
 
     def remove(self, instance_id: str) -> None:
-        """Delete an instance and everything about it, if there is one."""
+        """Delete an instance with everything that belongs to it, if it exists."""
         self._forget(instance_id)
         self._store.delete_instance(instance_id)
 
     def record(self, instance: Instance, result: EpisodeResult) -> None:
-        """Write down what an episode led to."""
+        """Apply the result of an episode."""
         instance.updated = format_time(self._clock.now())
         if result.custom_status is not None:
             instance.custom_status = result.custom_status
@@ -126,8 +127,8 @@ class Outcomes:
         assert work.instance_id is not None
         existing = self._instances.get(work.instance_id)
         if existing is not None and not existing.status.is_terminal:
-            # Azure drops the duplicate start and the parent waits for ever (durabletask#1402): the same here, but said.
-            message = "sub-orchestration id '%s' is already running: its new parent '%s' waits for ever"
+            # Azure drops the second start, and its parent never gets a result (durabletask#1402). So does this host, and logs it.
+            message = "sub-orchestration id '%s' is already running: its new parent '%s' never gets a result"
             _log.error(message, work.instance_id, parent.instance_id)
             return
         raw = None if work.input is None else json.dumps(work.input)
@@ -137,7 +138,7 @@ class Outcomes:
     def _end(self, instance: Instance, result: EpisodeResult) -> None:
         instance.output = result.output
         self._forget(instance.instance_id)
-        if result.status is not RuntimeStatus.COMPLETED:  # which it is only when nothing is open
+        if result.status is not RuntimeStatus.COMPLETED:  # a completed instance has no open work
             self._store.drop_work(instance.instance_id)
         self.ended.append(instance.instance_id)
         if result.failure is not None:
@@ -156,7 +157,7 @@ class Outcomes:
         return make_event(kind, now, TaskScheduledId=task_id, Reason=reason, Details=None)
 
     def _continue_as_new(self, instance: Instance, result: EpisodeResult) -> None:
-        # External events that were not read go with the history (durable-python#331).
+        # External events that were not read are deleted with the history (durable-python#331).
         if self._keep_generations:
             self._store.archive(instance)
         self._store.clear_execution(instance.instance_id)

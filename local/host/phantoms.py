@@ -1,6 +1,7 @@
-"""Phantoms: an activity that runs again although its result was recorded, which Azure Storage does when a queue message comes back late.
+"""Phantoms: activities that run again after their result was recorded.
 
-A phantom runs the same function with the same input; what it returns or raises is thrown away, as there.
+On Azure this happens when Azure Storage delivers a queue message a second time. A phantom runs the same function with the same input, and
+its result or exception is ignored, as on Azure.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from local.host.engine import Engine
 from local.host.errors import InstanceNotFoundError
 from local.host.invoke import call_activity
 from local.host.protocol import EventType
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
 _log = logging.getLogger("local.host.phantoms")
-# Finished activities that are remembered for a rerun after their history is gone (continue-as-new, purge).
+# Finished activities that are kept for a rerun after their history was deleted (continue-as-new, purge).
 _REMEMBERED = 20_000
 
 
@@ -35,7 +36,7 @@ class Phantoms:
     """Reruns of finished activities, on demand or by policy.
 
     Args:
-        engine: whose activities.
+        engine: runs the activities.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -44,25 +45,24 @@ class Phantoms:
         self._finished: OrderedDict[tuple[str, str, int], ActivityJob] = OrderedDict()
         self._lock = threading.Lock()
         self.count = 0
-        """How many phantoms have run."""
+        """The number of phantoms that have run."""
         engine.on_recorded.append(self._recorded)
 
     def __call__(self, delay: timedelta | float = 0.0, match: str | Callable[[ActivityJob], bool] = "*") -> None:
         """From now on, run every matching activity again after its result was recorded.
 
         Args:
-            delay: how long after, on the host's clock; seconds or a ``timedelta``.
+            delay: the time between record and rerun, on the host's clock; seconds or a ``timedelta``.
             match: an activity's name, ``*`` for all, or a predicate.
         """
         wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
         if wait < timedelta(0):
             raise ValueError("a phantom's delay cannot be negative")
-        wanted = match if callable(match) else _named(match)
         with self._lock:
-            self._policies.append(_Policy(wait, wanted))
+            self._policies.append(_Policy(wait, match if callable(match) else _named(match)))
 
     def clear(self) -> None:
-        """Forget all policies."""
+        """Remove all policies."""
         with self._lock:
             self._policies.clear()
 
@@ -72,14 +72,11 @@ class Phantoms:
             return [job for job in self._finished.values() if instance_id in (None, job.instance_id)]
 
     def rerun(self, instance_id: str, task_id: int, execution_id: str | None = None) -> Any:
-        """Run a finished activity again on the caller's thread.
-
-        Returns:
-            What it returned.
+        """Run a finished activity again on the caller's thread, and return its result.
 
         Raises:
-            InstanceNotFoundError: no such finished activity is known.
-            Exception: what the activity raises.
+            InstanceNotFoundError: no finished activity has these ids.
+            Exception: every exception of the activity.
         """
         return json.loads(self._run(self._find(instance_id, task_id, execution_id)))
 
@@ -91,7 +88,7 @@ class Phantoms:
                     job.execution_id,
                 ):
                     return job
-        for event in self._engine.store.read_history(instance_id):
+        for event in self._engine.store.reader.history(instance_id):
             if event["EventType"] == EventType.TASK_SCHEDULED and event["EventId"] == task_id:
                 return ActivityJob(instance_id, execution_id or "", task_id, event["Name"], event["Input"])
         raise InstanceNotFoundError(f"instance '{instance_id}' has no finished activity with the id {task_id}")
@@ -103,15 +100,14 @@ class Phantoms:
                 self._finished.popitem(last=False)
             policies = [policy for policy in self._policies if policy.match(job)]
         for policy in policies:
-            self._engine.alarm(
-                self._engine.clock.now() + policy.delay, lambda: self._engine.run_apart(lambda: self._quietly(job))
-            )
+            due = self._engine.clock.now() + policy.delay
+            self._engine.alarm(due, lambda: self._engine.run_apart(lambda: self._run_and_ignore(job)))
 
-    def _quietly(self, job: ActivityJob) -> None:
+    def _run_and_ignore(self, job: ActivityJob) -> None:
         try:
             self._run(job)
-        except Exception:  # noqa: BLE001 - a phantom's outcome is thrown away
-            _log.info("phantom of '%s' (%s) raised; thrown away", job.name, job.instance_id)
+        except Exception:  # noqa: BLE001 - the outcome of a phantom is ignored
+            _log.info("phantom of '%s' (%s) raised an exception, which is ignored", job.name, job.instance_id)
 
     def _run(self, job: ActivityJob) -> str:
         info = self._engine.index.activity(job.name)

@@ -1,9 +1,9 @@
-"""Protocol 1.x: everything that azure-functions-durable 1.x and its host say to each other.
+"""Protocol 1.x: the JSON between azure-functions-durable 1.x and its host.
 
-The SDK's orchestrator handle takes the trigger's JSON (history included) and returns, or raises, the state's JSON. This is the only module
-that knows the shape of either; the engine deals in :class:`Action`, :class:`Decision` and history events. Shapes and numbers are those of
-the extension (``OrchestrationTriggerAttributeBindingProvider``, ``OutOfProcOrchestrationShim``) and of the SDK (``OrchestratorState``).
-Where the SDK keeps what is needed of it, :mod:`local.host.sdk` knows.
+The SDK's orchestrator handle takes the JSON of the trigger (history included) and returns, or raises, the JSON of the state. This is the
+only module that reads or writes either; the engine uses :class:`Action`, :class:`Decision` and history events. Shapes and numbers are those
+of the extension (``OrchestrationTriggerAttributeBindingProvider``, ``OutOfProcOrchestrationShim``) and of the SDK (``OrchestratorState``).
+:mod:`local.host.sdk` imports what is needed from inside the SDK.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Event = dict[str, Any]
 """One history event, with the keys of the wire."""
 
 OrchestratorHandle = Callable[[str], str]
-"""What ``@orchestration_trigger`` leaves behind: trigger JSON in, state JSON out."""
+"""The function that ``@orchestration_trigger`` makes: it takes the trigger's JSON and returns the state's."""
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 _OUT_OF_PROC_LABEL = "$OutOfProcData$:"
@@ -52,7 +52,7 @@ class EventType(IntEnum):
     EXECUTION_RESUMED = 20
 
 
-# The names that the management API shows; the SDK compares nothing against them.
+# The names in answers of the management API; the SDK does not read them.
 EVENT_NAMES = {
     EventType.EXECUTION_STARTED: "ExecutionStarted",
     EventType.EXECUTION_COMPLETED: "ExecutionCompleted",
@@ -96,7 +96,7 @@ class ActionKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Retry options of a ``*_with_retry`` call, as the extension reads them."""
+    """The retry options of a ``*_with_retry`` call, as the extension reads them."""
 
     first_interval: timedelta
     max_attempts: int
@@ -104,14 +104,14 @@ class RetryPolicy:
     max_interval: timedelta | None = None
 
     def delay(self, failed_attempts: int) -> timedelta:
-        """Return the wait after ``failed_attempts`` (1 or more) failures."""
+        """Return the wait after ``failed_attempts`` failures (1 or more)."""
         wait = self.first_interval * self.backoff ** (failed_attempts - 1)
         return wait if self.max_interval is None else min(wait, self.max_interval)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that an orchestrator asked for. ``input`` is JSON text, as the SDK serialized it."""
+    """One action of an orchestrator. ``input`` is JSON text, as the SDK serialized it."""
 
     kind: ActionKind
     name: str = ""
@@ -126,20 +126,20 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an orchestrator said in one episode: all its actions so far, in order, and whether it has ended."""
+    """The result of an orchestrator in one episode: all its actions so far, in order, and whether it has ended."""
 
     done: bool
     actions: tuple[Action, ...] = ()
     output: str | None = None
-    """JSON text of what it returned."""
+    """JSON text of its return value."""
     error: str | None = None
     custom_status: str | None = None
-    """JSON text; ``None`` when it said nothing, which leaves the old status in place."""
+    """JSON text; ``None`` leaves the custom status unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """What an orchestrator is shown in one episode.
+    """What an orchestrator gets in one episode.
 
     ``history`` holds JSON texts of one or more events with commas between them, the new ones at the end.
     """
@@ -152,7 +152,7 @@ class Episode:
 
 
 class OrchestratorProtocol(Protocol):
-    """How the host makes an orchestrator decide. Another protocol version is another implementation of this."""
+    """How the host runs an orchestrator. Each version of the protocol is one implementation."""
 
     def decide(self, handle: OrchestratorHandle, episode: Episode) -> Decision:
         """Replay ``episode`` through ``handle``."""
@@ -161,16 +161,16 @@ class OrchestratorProtocol(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DurableProtocolV1:
-    """Protocol 1.x with schema V3, the newest that SDK 1.7 speaks."""
+    """Protocol 1.x with schema V3, the newest of SDK 1.7."""
 
     long_timer_interval: str = "3.00:00:00"
     longest_short_timer: str = "6.00:00:00"
     _tail: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        """Write the part of the trigger that never changes. Raises ``NotSupportedError`` where the SDK is not 1.x."""
+        """Write the constant part of the trigger. Raises ``NotSupportedError`` if the SDK is not 1.x."""
         sdk.require_protocol_1()
-        # "Millseconds" is how the extension spells it.
+        # "Millseconds" is the spelling of the extension.
         tail = (
             f',"isReplaying":false,"upperSchemaVersion":1,"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"{self.long_timer_interval}"'
             f',"maximumShortTimerDuration":"{self.longest_short_timer}","defaultHttpAsyncRequestSleepTimeMillseconds":30000}}'
@@ -178,14 +178,14 @@ class DurableProtocolV1:
         object.__setattr__(self, "_tail", tail)
 
     def decide(self, handle: OrchestratorHandle, episode: Episode) -> Decision:
-        """Replay ``episode`` through ``handle``; whatever the orchestrator or the SDK raises becomes ``Decision.error``."""
+        """Replay ``episode`` through ``handle``; an exception of the orchestrator or the SDK becomes ``Decision.error``."""
         trigger = (
             f'{{"history":[{",".join(episode.history)}],"input":{episode.input or "null"}'
             f',"instanceId":{json.dumps(episode.instance_id)},"parentInstanceId":{json.dumps(episode.parent_instance_id)}{self._tail}'
         )
         try:
             state = handle(trigger)
-        except Exception as exc:  # noqa: BLE001 - user code raised: that is an outcome of the orchestration, not of the host
+        except Exception as exc:  # noqa: BLE001 - an exception of the app is a result of the orchestration
             return _decision_from_error(exc)
         return _decision(json.loads(state))
 
@@ -206,7 +206,7 @@ def _decision(state: Mapping[str, Any]) -> Decision:
 def _decision_from_error(exc: Exception) -> Decision:
     text = str(exc)
     at = text.find(_OUT_OF_PROC_LABEL)
-    while at >= 0:  # the user's own message may contain the label: the state is what parses
+    while at >= 0:  # the message of the app may contain the label, too: the state is the part that is JSON
         try:
             return _decision(json.loads(text[at + len(_OUT_OF_PROC_LABEL) :]))
         except ValueError:
@@ -244,41 +244,41 @@ def _retry_policy(raw: Mapping[str, Any]) -> RetryPolicy:
 
 @lru_cache(maxsize=16)  # an episode writes its own instant into every event that it adds
 def format_time(instant: datetime) -> str:
-    """Write an instant as the SDK reads it: ``2026-01-01T00:00:00.000000Z``."""
+    """Return an instant as text for the SDK: ``2026-01-01T00:00:00.000000Z``."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Read an instant that :func:`format_time` or the SDK wrote."""
+    """Return the instant of a text of :func:`format_time` or the SDK."""
     instant = datetime.fromisoformat(text)
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
 def make_event(kind: EventType, now: datetime, event_id: int = -1, **fields: object) -> Event:
-    """Make a history event. ``event_id`` is the sequence number for what an orchestrator scheduled, -1 for what came to it."""
+    """Return a new history event. ``event_id`` is the number of scheduled work, and -1 for events that arrive."""
     return {"EventType": int(kind), "EventId": event_id, "IsPlayed": False, "Timestamp": format_time(now), **fields}
 
 
 def event_text(event: Event) -> str:
-    """Write an event as JSON text, without spaces: histories are written and read far more often than looked at."""
+    """Return an event as JSON text, without spaces: programs read histories far more often than people do."""
     return _COMPACT.encode(event)
 
 
 def played(text: str) -> str:
-    """Return an event's text marked as played, as every event is from the episode after its own."""
+    """Return the text of an event marked as played, as every event is in the episodes after its own."""
     return text.replace('"IsPlayed":false', '"IsPlayed":true', 1)
 
 
 def encode_payload(value: object) -> str:
-    """Serialize a value as the SDK does for inputs and results; raises ``TypeError`` when it is not JSON-able."""
+    """Serialize a value as the SDK does for inputs and results; raises ``TypeError`` if it cannot be written as JSON."""
     return sdk.dumps(value)
 
 
 def decode_payload(text: str) -> Any:
-    """Read what :func:`encode_payload` wrote, as the worker does for an activity's input."""
+    """Return the value of a text of :func:`encode_payload`, as the worker does for an activity's input."""
     return sdk.loads(text)
 
 
 def client_input(value: object) -> str | None:
-    """Return the raw input of an instance started by the SDK's client, which serializes twice; ``None`` stays no input."""
+    """Return the raw input of a start by the SDK's client, which serializes twice; ``None`` is no input."""
     return None if value is None else json.dumps(encode_payload(value))

@@ -1,13 +1,14 @@
-"""Replaying recorded histories against today's orchestrators, and writing histories to files for that.
+"""Replays recorded histories with the present orchestrators, and writes histories to files.
 
-A history is split into its episodes; each is shown to the orchestrator as it was then, and what the orchestrator asks for now is
-compared with what the history says it asked for: kinds, names, ids, inputs, fire times, and how it ended.
+A history is split into its episodes. The orchestrator gets each episode as it was recorded, and the work that it schedules now is compared
+with the work in the history: kinds, names, ids, inputs, fire times, and how it ended.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ _OUTCOMES = _SCHEDULING | _ENDING | {EventType.ORCHESTRATOR_COMPLETED}
 
 
 class ReplayMismatchError(HostError):
-    """Today's code decides otherwise than the history says."""
+    """The present code does something else than the history."""
 
 
 def orchestrator_handle(orchestrator: Any) -> OrchestratorHandle:
@@ -46,15 +47,15 @@ def orchestrator_handle(orchestrator: Any) -> OrchestratorHandle:
 def replay(
     orchestrator: Any, history: Sequence[Event], protocol: OrchestratorProtocol | None = None
 ) -> list[list[Action]]:
-    """Replay a recorded history and return what the orchestrator newly asked for in each episode.
+    """Replay a recorded history and return the new actions of each episode.
 
     Args:
         orchestrator: the decorated function, or the SDK's handle of it.
-        history: raw events of one generation, as :meth:`local.host.Host.history` gives them.
-        protocol: protocol 1.x unless told otherwise.
+        history: raw events of one generation, as :meth:`local.host.Host.history` returns them.
+        protocol: protocol 1.x by default.
 
     Raises:
-        ReplayMismatchError: the first difference, with its episode, what the history has and what the code does.
+        ReplayMismatchError: the first difference; the message names the episode, the history's work and the code's.
     """
     handle = orchestrator_handle(orchestrator)
     protocol = protocol or DurableProtocolV1()
@@ -64,11 +65,11 @@ def replay(
     parent = started.get("ParentInstance")
     decisions: list[list[Action]] = []
     shown: list[Event] = []
-    seen = 0
+    action_count = 0
     for number, turn in enumerate(_episodes(history), 1):
         arrivals = [event for event in turn if event["EventType"] not in _OUTCOMES]
         if any(event["EventType"] == EventType.EXECUTION_TERMINATED for event in arrivals):
-            break  # the orchestrator was not asked
+            break  # the orchestrator did not run
         texts = [played(event_text(event)) for event in shown] + [event_text(event) for event in arrivals]
         episode = Episode(
             started["OrchestrationInstance"]["InstanceId"],
@@ -82,8 +83,8 @@ def replay(
         except (NonDeterministicError, UnsupportedActionError) as exc:
             raise ReplayMismatchError(f"episode {number}: {exc}") from exc
         _compare(number, turn, plan, decision)
-        decisions.append(list(decision.actions[seen:]))
-        seen = len(decision.actions)
+        decisions.append(list(decision.actions[action_count:]))
+        action_count = len(decision.actions)
         shown += turn
     return decisions
 
@@ -98,26 +99,24 @@ def _episodes(history: Sequence[Event]) -> list[list[Event]]:
 
 
 def _compare(number: int, turn: Sequence[Event], plan: Plan, decision: Decision) -> None:
-    then = [_recorded(event) for event in turn if event["EventType"] in _SCHEDULING]
-    now = [_decided(work) for work in plan.new]
-    for position in range(max(len(then), len(now))):
-        expected = then[position] if position < len(then) else "nothing more"
-        found = now[position] if position < len(now) else "nothing more"
-        if expected != found:
-            raise ReplayMismatchError(f"episode {number}: the history scheduled {expected}; the code schedules {found}")
+    recorded = [_recorded(event) for event in turn if event["EventType"] in _SCHEDULING]
+    decided = [_decided(work) for work in plan.new]
+    for old, new in zip_longest(recorded, decided, fillvalue="nothing more"):
+        if old != new:
+            raise ReplayMismatchError(f"episode {number}: the history scheduled {old}; the code schedules {new}")
     ended = next((event for event in turn if event["EventType"] in _ENDING), None)
-    expected_end = "goes on" if ended is None else _recorded_end(ended)
-    found_end = _decided_end(plan, decision)
-    if expected_end != found_end:
-        raise ReplayMismatchError(f"episode {number}: in the history it {expected_end}; the code {found_end}")
+    recorded_end = "continues" if ended is None else _recorded_end(ended)
+    decided_end = _decided_end(plan, decision)
+    if recorded_end != decided_end:
+        raise ReplayMismatchError(f"episode {number}: in the history it {recorded_end}; the code {decided_end}")
 
 
 def _recorded(event: Event) -> str:
     kind = event["EventType"]
     if kind == EventType.TIMER_CREATED:
         return f"timer {event['EventId']} for {event['FireAt']}"
-    what = "activity" if kind == EventType.TASK_SCHEDULED else "sub-orchestration"
-    return f"{what} {event['EventId']} '{event['Name']}' with {event['Input']}"
+    work = "activity" if kind == EventType.TASK_SCHEDULED else "sub-orchestration"
+    return f"{work} {event['EventId']} '{event['Name']}' with {event['Input']}"
 
 
 def _decided(work: Scheduled) -> str:
@@ -130,13 +129,13 @@ def _recorded_end(event: Event) -> str:
     if event["EventType"] == EventType.CONTINUE_AS_NEW:
         return f"continues as new with {event['Input']}"
     if event["OrchestrationStatus"] == "Failed":
-        return "fails"  # the message may name a line of code
+        return "fails"  # without the message: it may name a line of code
     return f"returns {event['Result']}"
 
 
 def _decided_end(plan: Plan, decision: Decision) -> str:
     if not (decision.done or decision.error) or not plan.all_awaited or plan.open_tasks:
-        return "goes on"
+        return "continues"
     if decision.error:
         return "fails"
     if plan.continues:
@@ -145,7 +144,7 @@ def _decided_end(plan: Plan, decision: Decision) -> str:
 
 
 def save_history(path: Path, orchestrator: str, history: Sequence[Event]) -> None:
-    """Write a history to a file: ``{"orchestrator": name, "history": [event, …]}``, one event a line, so that diffs can be read."""
+    """Write a history to a file, one event on each line: ``{"orchestrator": name, "history": [event, …]}``."""
     lines = ",\n".join("    " + json.dumps(event, ensure_ascii=False) for event in history)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = f'{{\n  "orchestrator": {json.dumps(orchestrator)},\n  "history": [\n{lines}\n  ]\n}}\n'
@@ -153,6 +152,6 @@ def save_history(path: Path, orchestrator: str, history: Sequence[Event]) -> Non
 
 
 def load_history(path: Path) -> tuple[str, list[Event]]:
-    """Read what :func:`save_history` wrote: the orchestrator's name and the events."""
+    """Read a file of :func:`save_history`: return the orchestrator's name and the events."""
     document = json.loads(path.read_text(encoding="utf-8"))
     return document["orchestrator"], document["history"]

@@ -1,4 +1,4 @@
-"""HTTP in and out: requests and answers as plain values, and the aiohttp server that carries them."""
+"""HTTP: requests and answers as plain values, and the aiohttp server."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from local.host import loop
 
 _log = logging.getLogger("local.host.server")
 
-# The app checks its own, smaller limits: whatever it may want to answer must reach it.
+# Larger than the limit of the app, so that the app itself answers a body that is too large for it.
 BODY_LIMIT_BYTES = 1024 * 1024
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
 @dataclass(slots=True, repr=False)  # keys are among the headers and in the query
 class WebRequest:
-    """A request. Header names compare without case; of a repeated query parameter the last one counts, as in Functions."""
+    """A request. Header names ignore case; the last value of a repeated query parameter counts, as in Azure Functions."""
 
     method: str
     path: str
-    """Still percent-encoded, so that an encoded slash is no separator."""
+    """Percent-encoded, so that an encoded slash is not a separator."""
     origin: str
-    """Scheme and authority that the caller used."""
+    """The scheme and authority in the caller's URL."""
     url: str
     query: dict[str, str]
     headers: CIMultiDict[str]
@@ -41,24 +41,21 @@ class WebRequest:
 
     @property
     def is_local(self) -> bool:
-        """Whether a process of this machine sent it, and not a web page in a browser here."""
+        """Whether a process of this machine sent it, and not a web page in a browser."""
         try:
             loopback = ipaddress.ip_address(self.remote).is_loopback
         except ValueError:
             loopback = False
-        # a page can make a browser send requests here, but not without an Origin, and not under our name when it rebinds its own
-        name = (
-            urlsplit(self.origin).netloc.rsplit(":", 1)[0]
-            if not self.origin.endswith("]")
-            else urlsplit(self.origin).netloc
-        )
+        # a browser sends an Origin for a page's request, and the name of the page's host if that was rebound to loopback
+        authority = urlsplit(self.origin).netloc
+        name = authority if authority.endswith("]") else authority.rsplit(":", 1)[0]
         return loopback and "Origin" not in self.headers and name.lower() in _LOOPBACK_NAMES
 
     @classmethod
     def make(
         cls, method: str, path: str, base_url: str, *, json_body: object, body: bytes | None, headers: Mapping[str, str]
     ) -> Self:
-        """Make a request without a socket."""
+        """Return a request for a call without a socket."""
         split = urlsplit(path)
         all_headers: CIMultiDict[str] = CIMultiDict(headers)
         if json_body is not None:
@@ -86,14 +83,14 @@ class Answer:
 
     @classmethod
     def of_json(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> Self:
-        """Answer with JSON."""
+        """Return an answer with a JSON body."""
         return cls(
             status, json.dumps(value).encode(), {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
         )
 
     @classmethod
     def problem(cls, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Self:
-        """Answer with an RFC 9457 problem. ``code`` is stable: callers decide by it, as by those of the app."""
+        """Return an answer with an RFC 9457 problem. ``code`` is stable, like the codes of the app: callers may depend on it."""
         body = {
             "type": f"urn:embedded-host:problem:{code}",
             "title": HTTPStatus(status).phrase,
@@ -108,12 +105,12 @@ Handler = Callable[[WebRequest], Awaitable[Answer]]
 
 
 class Server:
-    """An HTTP server on the process's function loop.
+    """An HTTP server on the function loop.
 
     Args:
         handler: answers every request.
         host: the address to listen on.
-        port: 0 picks a free one.
+        port: the port to listen on; 0 takes a free one.
     """
 
     def __init__(self, handler: Handler, host: str, port: int) -> None:
@@ -124,11 +121,11 @@ class Server:
         self.base_url = ""
 
     def start(self) -> None:
-        """Begin to listen; raises ``OSError`` when the port is taken."""
+        """Begin to listen; raises ``OSError`` if the port is in use."""
         loop.submit(self._start()).result()
 
     def stop(self) -> None:
-        """Stop listening; requests under way get a second."""
+        """Stop listening; requests under way have one second to end."""
         runner = self._runner
         if runner is not None:
             loop.submit(runner.cleanup()).result()
@@ -168,14 +165,14 @@ class Server:
             answer = await self._handler(web_request)
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - the server goes on
+        except Exception:  # noqa: BLE001 - the server continues
             _log.exception("%s %s failed", request.method, request.path)
             answer = Answer.problem(500, "HostFailed", "the host failed; its log has the details")
         return _response(answer)
 
 
 class _Connection(web.RequestHandler):
-    """A connection that answers with a problem also what cannot be read as a request."""
+    """A connection that also answers a malformed request with a problem."""
 
     def handle_error(
         self,
@@ -186,12 +183,12 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """See :class:`aiohttp.web.RequestHandler`."""
         super().handle_error(request, status, exc, message)  # which logs it
-        # what was sent is not repeated: it may hold a key
+        # the answer does not repeat the request, which may hold a key
         answer = (
             Answer.problem(500, "HostFailed", "the host failed; its log has the details")
             if status >= 500
             else Answer.problem(
-                status, "MalformedRequest", "this is not HTTP/1.1: its method is none, or a line of it is malformed"
+                status, "MalformedRequest", "this is not HTTP/1.1: the method is unknown, or a line is malformed"
             )
         )
         response = _response(answer)
@@ -200,7 +197,7 @@ class _Connection(web.RequestHandler):
 
 
 class _Connections(web.Server):
-    """Makes those connections, and requests whose bodies may be as long as the app's limit needs them to be."""
+    """Makes these connections, and requests with bodies of up to ``BODY_LIMIT_BYTES``."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, request_factory=self._request, **options)
@@ -228,5 +225,5 @@ def _query(text: str) -> dict[str, str]:
 
 
 def json_body(request: WebRequest) -> Any:
-    """Return the body as JSON, ``None`` when it is empty; raises ``ValueError``."""
+    """Return the JSON value of the body, ``None`` if it is empty; raises ``ValueError``."""
     return json.loads(request.body) if request.body.strip() else None

@@ -1,4 +1,4 @@
-"""What the host reads from host.json and local.settings.json."""
+"""The settings of the host: from host.json and local.settings.json."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from local.host.versions import FailureStrategy, MatchStrategy, Versioning
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-# What the extension uses outside Azure.
+# The default of the extension outside Azure.
 _HUB = "TestHubName"
 _PERCENT = re.compile(r"%([^%]+)%")
 
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """The parts of host.json that this host honours; the others are Azure's."""
+    """The parts of host.json that this host uses; the others have a meaning on Azure only."""
 
     route_prefix: str = "api"
     hub_name: str = _HUB
@@ -37,8 +37,8 @@ class HostSettings:
         """Read host.json.
 
         Args:
-            source: its path, its parsed content, or ``None`` for the defaults. A path that does not exist means the defaults too.
-            environ: where ``%NAME%`` is looked up; the process environment by default.
+            source: its path, its parsed content, or ``None`` for the defaults. A path that does not exist also means the defaults.
+            environ: the values for ``%NAME%``; the process environment by default.
 
         Raises:
             ConfigurationError: not JSON, or a value of the wrong kind.
@@ -76,26 +76,25 @@ class HostSettings:
 
 
 def resolve_setting(text: str, what: str, environ: Mapping[str, str] | None = None) -> str:
-    """Replace ``%NAME%`` in ``text`` by the environment's value; raises :class:`ConfigurationError` naming ``what`` needs it."""
+    """Replace ``%NAME%`` in ``text`` by its value in the environment; raises :class:`ConfigurationError`, which names ``what``."""
     env = os.environ if environ is None else environ
 
     def value(match: re.Match[str]) -> str:
-        found = env.get(match[1])
-        if found is None:
-            raise ConfigurationError(f"{what} needs the setting {match[1]}, and it is not set")
-        return found
+        setting = env.get(match[1])
+        if setting is None:
+            raise ConfigurationError(f"{what} needs the setting {match[1]}, which is not set")
+        return setting
 
     return _PERCENT.sub(value, text)
 
 
 def apply_local_settings(path: Path, environ: MutableMapping[str, str] | None = None) -> list[str]:
-    """Copy the ``Values`` of local.settings.json into the environment, as Core Tools does; what is set already wins.
+    """Copy the ``Values`` of local.settings.json into the environment, as Core Tools does, and return the names that were set.
 
-    Returns:
-        The names that were set; empty when the file does not exist.
+    A value that is already in the environment stays. Without the file, nothing is set.
 
     Raises:
-        ConfigurationError: not JSON, or ``Values`` is not an object of texts. The message shows no value: they may be keys.
+        ConfigurationError: not JSON, or ``Values`` is not an object of texts. The message holds no value, because they may be keys.
     """
     env = os.environ if environ is None else environ
     if not path.exists():
@@ -126,7 +125,7 @@ def _read(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _choice(section: Mapping[str, Any], name: str, default: Choice) -> Choice:
-    """Read one of a few words, in any case as the extension does; the default when it is absent or null."""
+    """Return the value of a setting with fixed choices, in any case as in the extension; the default if it is absent or null."""
     value = section.get(name)
     if value is None:
         return default

@@ -1,10 +1,9 @@
-"""The extension's replay loop, strict: top-level actions are awaited one by one, and ids must match the history.
+"""The replay loop of the extension: it awaits top-level actions one by one, and checks ids against the history.
 
-A pure function of (history, actions). It does what ``OutOfProcOrchestrationShim.ProcessAsyncActionsV2`` does on DTFx's live
-context: start an action, await it, ignore its exception, start the next. So whatever the SDK asks for late in the list is not
-scheduled before everything ahead of it has ended, which is why a refilled ``task_any`` runs one at a time. Ids are given in
-the order of starting, and DTFx's check against the history is kept: what was scheduled under an id must be what the code
-schedules under it now.
+A pure function of (history, actions). It does the same as ``OutOfProcOrchestrationShim.ProcessAsyncActionsV2`` with DTFx: start an
+action, await it, ignore its exception, start the next. So an action is scheduled only after all actions before it have ended. That is why
+a refilled ``task_any`` runs one task at a time. Ids follow the order of the starts, and the check of DTFx is kept: the code must schedule
+the same work under an id as the history has.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ _NOT_HERE = {
 
 
 class NonDeterministicError(HostError):
-    """The orchestrator's code does not do what its history says it did."""
+    """The orchestrator's code does not repeat its history."""
 
 
 class UnsupportedActionError(HostError):
-    """The orchestrator asked for something that this host does not have."""
+    """The orchestrator uses a feature that this host does not have."""
 
 
 @dataclass(slots=True)
@@ -62,38 +61,38 @@ class Scheduled:
     cancelled: bool = False
 
     def __str__(self) -> str:
-        """Name it for a message, without its input."""
+        """Return a description for messages, without the input."""
         return f"{self.kind} '{self.name}'" if self.name else self.kind
 
 
 @dataclass(slots=True)
 class Plan:
-    """What follows from a history and the actions."""
+    """The work that follows from a history and the actions."""
 
     new: list[Scheduled] = field(default_factory=list)
-    """Started, and not in the history yet."""
+    """Started, and not yet in the history."""
     cancelled_timers: list[int] = field(default_factory=list)
     all_awaited: bool = False
-    """Every action was started and awaited."""
+    """Whether every action was started and awaited."""
     open_tasks: int = 0
-    """Started and neither ended nor cancelled; DTFx completes no orchestration before this is 0."""
+    """Tasks that have neither ended nor been cancelled; DTFx completes an orchestration only when this is 0."""
     continue_as_new: str | None = None
-    """JSON text of the next generation's input, where one was asked for."""
+    """JSON text of the input of the next generation, if there is one."""
     continues: bool = False
 
 
 def replay_actions(history: Iterable[Event], actions: tuple[Action, ...]) -> Plan:
-    """Run ``actions`` against ``history`` and return what has to be scheduled now.
+    """Run ``actions`` against ``history`` and return the work to schedule now.
 
     Raises:
-        NonDeterministicError: the history holds a scheduling that the code does not repeat.
-        UnsupportedActionError: an action needs Azure.
+        NonDeterministicError: the history holds scheduled work that the code does not repeat.
+        UnsupportedActionError: only Azure has this kind of action.
     """
     return _Replay(actions).run(history)
 
 
 class _Node:
-    """Something that can be awaited."""
+    """A task that can be awaited."""
 
     __slots__ = ("done", "ok", "parent")
 
@@ -110,7 +109,7 @@ class _Node:
             self.parent.child_ended(self)
 
     def child_ended(self, child: _Node) -> None:
-        raise AssertionError(f"a leaf has no children, and got {child}")
+        raise AssertionError(f"a leaf has no children: {child}")
 
 
 class _Compound(_Node):
@@ -132,7 +131,7 @@ class _Compound(_Node):
 
 
 class _Retried(_Node):
-    """A call with retry: a failure takes an id for a timer, a timer one for the next attempt (``RetryInterceptor``)."""
+    """A call with retry: each failure takes one id for a timer, and the timer one for the next attempt (``RetryInterceptor``)."""
 
     __slots__ = ("action", "attempts", "replay", "waiting_on_timer")
 
@@ -163,7 +162,7 @@ class _Retried(_Node):
         elif child.ok:
             self.end(ok=True)
         else:
-            # one timer runs after the last attempt too, and the SDK waits for it
+            # one timer runs also after the last attempt, and the SDK waits for it
             self.waiting_on_timer = True
             fire_at = parse_time(self.replay.now) + self.policy.delay(self.attempts)
             self.replay.start_timer(fire_at, cancelled=False).parent = self
@@ -189,7 +188,7 @@ class _Replay:
             if kind in _ENDING:
                 key, ok = _ENDING[kind]
                 node = self.open.pop(event[key], None)
-                if node is not None:  # a cancelled timer may still fire: nothing waits for it
+                if node is not None:  # a cancelled timer may still fire; it is ignored
                     node.end(ok=ok)
                     self.advance()
             elif kind in _SCHEDULING:
@@ -235,7 +234,7 @@ class _Replay:
             node.done = True
             return node
         raise UnsupportedActionError(
-            f"the embedded host does not support {_NOT_HERE[kind]}; it works on Azure Durable Functions only"
+            f"the embedded host does not support {_NOT_HERE[kind]}; only Azure Durable Functions does"
         )
 
     def start_call(self, action: Action) -> _Node:
@@ -272,12 +271,12 @@ class _Replay:
 
     def check(self, event: Event, kind: TaskKind) -> None:
         id_ = event["EventId"]
-        found = self.started.get(id_)
-        then = Scheduled(id_, kind, name=event.get("Name") or "")
-        if found is None or found.kind != kind or (kind != "timer" and found.name != then.name):
+        started = self.started.get(id_)
+        recorded = Scheduled(id_, kind, name=event.get("Name") or "")
+        if started is None or started.kind != kind or (kind != "timer" and started.name != recorded.name):
             raise NonDeterministicError(
-                f"Non-Deterministic workflow detected: under id {id_} the history scheduled {then}, "
-                f"and the code now schedules {found or 'nothing'}. Did the orchestrator change while instances were running?"
+                f"Non-Deterministic workflow detected: under id {id_} the history scheduled {recorded}, "
+                f"and the code now schedules {started or 'nothing'}. Did the orchestrator change while instances were running?"
             )
         self.in_history.add(id_)
 
@@ -290,7 +289,7 @@ class _Replay:
         node = _Node()
         self.started[work.id] = work
         if work.cancelled:
-            node.done = True  # DTFx cancels the task at once, and the open task with it
+            node.done = True  # DTFx cancels the task at once, so it is not open
         else:
             self.open[work.id] = node
         return node

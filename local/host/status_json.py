@@ -1,4 +1,4 @@
-"""How the management API shows instances and histories (``HttpApiHandler`` and ``DurableOrchestrationStatus`` of the extension)."""
+"""Instances and histories as JSON of the management API (``HttpApiHandler`` and ``DurableOrchestrationStatus`` of the extension)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from local.host.protocol import EVENT_NAMES, Event, EventType, parse_time
-from local.host.store import Instance
+from local.host.records import Instance
 
 _HIDDEN = {EventType.ORCHESTRATOR_STARTED, EventType.ORCHESTRATOR_COMPLETED}
 _SCHEDULING = {EventType.TASK_SCHEDULED, EventType.SUB_ORCHESTRATION_CREATED, EventType.TIMER_CREATED}
@@ -22,7 +22,7 @@ _REMOVED_KEYS = {"EventType", "EventId", "IsPlayed", "TaskScheduledId", "TimerId
 
 
 def status_json(instance: Instance, *, show_input: bool) -> dict[str, Any]:
-    """Return an instance as JSON. Times have whole seconds there."""
+    """Return an instance as JSON. Times have whole seconds."""
     return {
         "name": instance.name,
         "instanceId": instance.instance_id,
@@ -36,11 +36,11 @@ def status_json(instance: Instance, *, show_input: bool) -> dict[str, Any]:
 
 
 def folded_history(events: Iterable[Event], *, show_output: bool) -> list[dict[str, Any]]:
-    """Return a history for reading: what was scheduled is folded into how it ended, ids and episodes are left out.
+    """Return a history for people to read: a task is one line with its start and end, without ids and episodes.
 
     Args:
         events: raw events.
-        show_output: include results.
+        show_output: whether to include results.
     """
     scheduled: dict[int, Event] = {}
     shown: list[dict[str, Any]] = []

@@ -1,9 +1,9 @@
-"""The state file: one SQLite database with everything that must survive the process.
+"""The state file: one SQLite database with the whole state of a host.
 
-One thread writes (the engine's), in transactions that hold whole episodes; others read through a second connection, which in
-WAL mode sees the last commit and never waits. ``synchronous=NORMAL`` is enough: a committed transaction is in the operating
-system's hands, so a killed process loses nothing; a machine that loses power may lose the last commits, never consistency.
-A lock on a file next to the database keeps a second host out, and goes away with its process however that ends.
+Only the engine's thread writes, in transactions of whole episodes; other threads use :class:`~local.host.reader.Reader`.
+``synchronous=NORMAL`` is enough: the operating system has every committed transaction, so a killed process loses nothing. If the machine
+loses power, the last commits may be lost, but the file stays consistent. A lock on a file next to the database keeps a second host out; the
+system removes the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import fcntl
 import json
 import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from local.host.errors import StateInUseError
-from local.host.protocol import Event, event_text
+from local.host.protocol import event_text
+from local.host.reader import COLUMNS, SELECT_HISTORY, SELECT_INSTANCE, Reader, events_of, instance_of
+from local.host.records import ActivityJob, Instance, Message, TimerRow
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS instances (
@@ -45,119 +44,36 @@ CREATE TABLE IF NOT EXISTS schedules (name TEXT PRIMARY KEY, status TEXT NOT NUL
 _SCHEMA_VERSION = 1
 
 
-class RuntimeStatus(StrEnum):
-    """The statuses of an instance, with the names that the management API uses."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    SUSPENDED = "Suspended"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    TERMINATED = "Terminated"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing more will happen to the instance."""
-        return self in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.TERMINATED)
-
-
-@dataclass(slots=True)
-class Instance:
-    """An orchestration instance. Payloads are JSON texts, times are texts of :func:`~local.host.protocol.format_time`."""
-
-    instance_id: str
-    execution_id: str
-    name: str
-    version: str | None
-    status: RuntimeStatus
-    input: str | None
-    created: str
-    updated: str
-    output: str | None = None
-    custom_status: str | None = None
-    parent_id: str | None = None
-    parent_execution: str | None = None
-    parent_task: int | None = None
-    history: list[Event] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    """``history`` as JSON: one text for each episode, its events with commas between them and marked as played."""
-
-
-@dataclass(slots=True)
-class Message:
-    """An event on its way to an instance. ``execution_id`` is ``None`` when any generation may have it."""
-
-    instance_id: str
-    execution_id: str | None
-    event: Event
-    seq: int | None = None
-    """Its row, once it has one."""
-    waiting: bool = True
-    """It was not delivered yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityJob:
-    """One activity to run; ``input`` is JSON text."""
-
-    instance_id: str
-    execution_id: str
-    task_id: int
-    name: str
-    input: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimerRow:
-    """An armed durable timer."""
-
-    instance_id: str
-    execution_id: str
-    timer_id: int
-    fire_at: str
-
-
-_COLUMNS = (
-    "instance_id, execution_id, name, version, status, input, created, "
-    "updated, output, custom_status, parent_id, parent_execution, parent_task"
-)
-
-_SELECT_ONE = f"SELECT {_COLUMNS} FROM instances WHERE instance_id=?"  # noqa: S608 - constant columns
-_SELECT_HISTORY = "SELECT event FROM history WHERE instance_id=? ORDER BY seq"
-
-
 class Store:
     """The state file, opened for one host.
 
     Args:
-        path: the database file; made when absent.
+        path: the database file; made if absent.
 
     Raises:
-        StateInUseError: another process has it.
+        StateInUseError: another process uses it, or another version of this host wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = _take_lock(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # histories are clear text: for their owner only
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it: histories are clear text
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA busy_timeout=10000")
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, _SCHEMA_VERSION):
+        schema = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if schema not in (0, _SCHEMA_VERSION):
             raise StateInUseError(
-                f"{path.name} was written by another version of this host (schema {found}); use another file"
+                f"{path.name} was written by another version of this host (schema {schema}); use another file"
             )
         self._db.executescript(_SCHEMA + f"PRAGMA user_version={_SCHEMA_VERSION};")
-        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._reader_lock = threading.Lock()
+        self.reader = Reader(path)
 
     def close(self) -> None:
-        """Close the file and let others have it."""
-        with self._reader_lock:
-            self._reader.close()
+        """Close the file and release its lock."""
+        self.reader.close()
         self._db.close()
         os.close(self._lock_file)
 
@@ -168,28 +84,28 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make the transaction durable."""
+        """Commit the transaction."""
         self._db.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Give the transaction up."""
+        """Roll the transaction back, if there is one."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
     def load(self, instance_id: str) -> Instance | None:
         """Return an instance with its history, or ``None``."""
-        row = self._db.execute(_SELECT_ONE, (instance_id,)).fetchone()
+        row = self._db.execute(SELECT_INSTANCE, (instance_id,)).fetchone()
         if row is None:
             return None
-        instance = _instance(row)
-        instance.texts = [text for (text,) in self._db.execute(_SELECT_HISTORY, (instance_id,))]
-        instance.history = _events(instance.texts)
+        instance = instance_of(row)
+        instance.texts = [text for (text,) in self._db.execute(SELECT_HISTORY, (instance_id,))]
+        instance.history = events_of(instance.texts)
         return instance
 
     def save(self, instance: Instance) -> None:
-        """Write an instance's row (not its history)."""
+        """Write the row of an instance, without its history."""
         self._db.execute(
-            f"INSERT OR REPLACE INTO instances ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant columns
+            f"INSERT OR REPLACE INTO instances ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant columns
             (
                 instance.instance_id,
                 instance.execution_id,
@@ -208,7 +124,7 @@ class Store:
         )
 
     def update(self, instance: Instance) -> None:
-        """Write what changes of an instance that :meth:`save` has written before."""
+        """Write the fields that change, of an instance that :meth:`save` has written."""
         self._db.execute(
             "UPDATE instances SET execution_id=?, status=?, input=?, output=?, custom_status=?, updated=?"
             " WHERE instance_id=?",
@@ -224,28 +140,28 @@ class Store:
         )
 
     def append_history(self, instance_id: str, seq: int, text: str) -> None:
-        """Add the events of an episode to an instance's history: a row for each event would cost three times as much."""
+        """Add the events of an episode to a history, as one row: a row for each event would cost three times as much."""
         self._db.execute("INSERT INTO history (instance_id, seq, event) VALUES (?,?,?)", (instance_id, seq, text))
 
     def clear_execution(self, instance_id: str) -> None:
-        """Drop history, work and timers of an instance: a new generation begins, or it is purged."""
+        """Delete history, work and timers of an instance: for a new generation, or a purge."""
         for table in ("history", "activities", "timers"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id=?", (instance_id,))  # noqa: S608 - constant names
 
     def drop_work(self, instance_id: str) -> None:
-        """Drop work and timers of an instance that has ended; its history stays."""
+        """Delete work and timers of an instance that has ended; its history stays."""
         for table in ("activities", "timers"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id=?", (instance_id,))  # noqa: S608 - constant names
 
     def delete_instance(self, instance_id: str) -> None:
-        """Drop an instance and everything about it."""
+        """Delete an instance with everything that belongs to it."""
         self.clear_execution(instance_id)
         self._db.execute("DELETE FROM inbox WHERE instance_id=?", (instance_id,))
         self._db.execute("DELETE FROM generations WHERE instance_id=?", (instance_id,))
         self._db.execute("DELETE FROM instances WHERE instance_id=?", (instance_id,))
 
     def put_messages(self, messages: Iterable[Message]) -> None:
-        """Write messages that were not delivered within their transaction."""
+        """Write messages that were not delivered in their transaction."""
         for message in messages:
             cursor = self._db.execute(
                 "INSERT INTO inbox (instance_id, execution_id, event) VALUES (?,?,?)",
@@ -254,7 +170,7 @@ class Store:
             message.seq = cursor.lastrowid
 
     def delete_messages(self, seqs: Iterable[int]) -> None:
-        """Drop delivered messages."""
+        """Delete delivered messages."""
         self._db.executemany("DELETE FROM inbox WHERE seq=?", [(seq,) for seq in seqs])
 
     def put_activity(self, job: ActivityJob) -> None:
@@ -265,7 +181,7 @@ class Store:
         )
 
     def delete_activity(self, job: ActivityJob) -> bool:
-        """Drop an activity that has ended; ``False`` when it was not wanted any more."""
+        """Delete an activity that has ended; return whether its row was still there."""
         cursor = self._db.execute(
             "DELETE FROM activities WHERE instance_id=? AND execution_id=? AND task_id=?",
             (job.instance_id, job.execution_id, job.task_id),
@@ -287,12 +203,12 @@ class Store:
         )
 
     def archive(self, instance: Instance) -> None:
-        """Keep the history of a generation that is over."""
+        """Keep the history of a generation that has ended."""
         events = f"[{','.join(instance.texts)}]"
         self._db.execute("INSERT INTO generations (instance_id, events) VALUES (?,?)", (instance.instance_id, events))
 
     def put_schedule(self, name: str, status: dict[str, Any]) -> None:
-        """Remember when a timer function last ran."""
+        """Write when a timer function ran last."""
         self._db.execute("INSERT OR REPLACE INTO schedules (name, status) VALUES (?,?)", (name, json.dumps(status)))
 
     # -- recovery
@@ -317,85 +233,6 @@ class Store:
             TimerRow(*row)
             for row in self._db.execute("SELECT instance_id, execution_id, timer_id, fire_at FROM timers")
         ]
-
-    # -- reading: any thread
-
-    def read_instance(self, instance_id: str) -> Instance | None:
-        """Return an instance as last committed, without its history."""
-        with self._reader_lock:
-            row = self._reader.execute(_SELECT_ONE, (instance_id,)).fetchone()
-        return None if row is None else _instance(row)
-
-    def read_history(self, instance_id: str) -> list[Event]:
-        """Return an instance's history as last committed."""
-        with self._reader_lock:
-            rows = self._reader.execute(_SELECT_HISTORY, (instance_id,)).fetchall()
-        return _events(text for (text,) in rows)
-
-    def read_generations(self, instance_id: str) -> list[list[Event]]:
-        """Return the histories that :meth:`archive` kept of an instance, oldest first."""
-        with self._reader_lock:
-            sql = "SELECT events FROM generations WHERE instance_id=? ORDER BY seq"
-            rows = self._reader.execute(sql, (instance_id,)).fetchall()
-        return [json.loads(text) for (text,) in rows]
-
-    def query(
-        self,
-        *,
-        prefix: str = "",
-        created_from: str | None = None,
-        created_to: str | None = None,
-        statuses: Sequence[str] = (),
-        after: tuple[str, str] | None = None,
-        limit: int = -1,
-    ) -> list[Instance]:
-        """Return instances as last committed, oldest first.
-
-        Args:
-            prefix: what their ids start with.
-            created_from: earliest creation, inclusive.
-            created_to: latest creation, inclusive.
-            statuses: runtime statuses to keep; none means all.
-            after: (created, instance id) of the last one already seen.
-            limit: how many at most; -1 for all.
-        """
-        where, values = ["1"], list[Any]()
-        if prefix:
-            where.append("substr(instance_id, 1, ?) = ?")
-            values += [len(prefix), prefix]
-        if created_from is not None:
-            where.append("created >= ?")
-            values.append(created_from)
-        if created_to is not None:
-            where.append("created <= ?")
-            values.append(created_to)
-        if statuses:
-            where.append(f"status IN ({','.join('?' * len(statuses))})")
-            values += statuses
-        if after is not None:
-            where.append("(created, instance_id) > (?, ?)")
-            values += after
-        sql = f"SELECT {_COLUMNS} FROM instances WHERE {' AND '.join(where)} ORDER BY created, instance_id LIMIT ?"  # noqa: S608 - values are bound
-        with self._reader_lock:
-            rows = self._reader.execute(sql, (*values, limit)).fetchall()
-        return [_instance(row) for row in rows]
-
-    def read_schedule(self, name: str) -> dict[str, Any] | None:
-        """Return what :meth:`put_schedule` wrote."""
-        with self._reader_lock:
-            row = self._reader.execute("SELECT status FROM schedules WHERE name=?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
-
-def _instance(row: tuple[Any, ...]) -> Instance:
-    values = list(row)
-    values[4] = RuntimeStatus(values[4])
-    return Instance(*values)
-
-
-def _events(texts: Iterable[str]) -> list[Event]:
-    events: list[Event] = json.loads(f"[{','.join(texts)}]")
-    return events
 
 
 def _take_lock(path: Path) -> int:

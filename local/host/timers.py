@@ -1,8 +1,8 @@
-"""Timer functions: calling them when their schedule says so, once for what was missed (``TimerListener`` of WebJobs).
+"""Timer functions: calls them at their scheduled times (``TimerListener`` of WebJobs).
 
-When a timer was due while the host was away, it fires at once with ``past_due``, however many occurrences were missed; that is known from
-the state file, for schedules of at least a minute (``useMonitor``). Otherwise ``run_on_startup`` fires it at the start. An
-occurrence never overlaps the one before it; one that came due meanwhile follows at once.
+If occurrences were missed while the host did not run, the timer fires once at the start, with ``past_due``. The state file shows this, for
+schedules of at least a minute (``useMonitor``). Otherwise ``run_on_startup`` fires it at the start. Two occurrences never overlap: if the
+next one is due before the call ends, it follows immediately.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Timers:
     """The timer functions of an app.
 
     Args:
-        functions: the app's.
-        engine: gives alarms, threads and the state file.
-        client_binding: makes the text that a durable client binding is given.
+        functions: the timer functions.
+        engine: provides alarms, threads and the state file.
+        client_binding: returns the text of a durable client binding.
 
     Raises:
-        ConfigurationError: a schedule cannot be read. One whose setting is missing is only logged, as on Azure.
+        ConfigurationError: a schedule cannot be read. A schedule whose setting is missing is only logged, as on Azure.
     """
 
     def __init__(self, functions: Sequence[TimerFunction], engine: Engine, client_binding: Callable[[], str]) -> None:
@@ -60,7 +60,7 @@ class Timers:
             try:
                 expression = resolve_setting(function.schedule, f"the schedule of function '{function.info.name}'")
             except ConfigurationError as error:
-                # as on Azure: this function is in error, and all others work
+                # as on Azure: this function has an error, and all others work
                 _log.warning("%s: it will not fire", error)
                 continue
             schedule = Schedule.parse(expression)
@@ -75,32 +75,32 @@ class Timers:
         return set(self._timers)
 
     def start(self) -> None:
-        """Fire what was missed and what wants to run at the start; set the alarms."""
+        """Fire missed timers and those with ``run_on_startup``; set the alarms of the others."""
         now = self._engine.clock.now()
         for timer in self._timers.values():
             past_due = self._recall(timer, now)
             if past_due or timer.function.run_on_startup:
-                _log.info("timer '%s' fires at the start%s", timer.name, ": it is past due" if past_due else "")
+                _log.info("timer '%s' fires at the start%s", timer.name, ", past due" if past_due else "")
                 self._fire(timer, now, past_due=past_due)
             else:
                 self._plan(timer)
 
     def run(self, name: str) -> None:
-        """Call a timer function now, besides its schedule; returns when it has ended. Raises what it raises."""
+        """Call a timer function now, outside its schedule; return when it has ended. Its exceptions are raised here."""
         timer = self._timers.get(name)
         if timer is None:
             raise UnknownFunctionError(f"the app has no timer function '{name}'")
         self._call(timer, past_due=False)
 
     def _recall(self, timer: _Timer, now: datetime) -> bool:
-        """Take up what the state file knows of a timer; return whether an occurrence was missed."""
+        """Load the status of a timer from the state file; return whether an occurrence was missed."""
         timer.next = timer.schedule.next_after(now)
-        status = self._engine.store.read_schedule(timer.name) if timer.monitored else None
+        status = self._engine.store.reader.schedule(timer.name) if timer.monitored else None
         if status is None:
             self._remember(timer)
             return False
         timer.last = parse_time(status["Last"]) if status["Last"] else None
-        # from the last look on, by today's schedule: it may have been changed while the host was away
+        # counted with the present schedule: it may have changed while the host did not run
         return timer.schedule.next_after(parse_time(status["LastUpdated"])) <= now
 
     def _plan(self, timer: _Timer) -> None:
@@ -112,12 +112,12 @@ class Timers:
         def run() -> None:
             try:
                 self._call(timer, past_due=past_due)
-            except Exception:  # noqa: BLE001 - the next occurrence comes anyway
+            except Exception:  # noqa: BLE001 - the next occurrence is planned also after a failure
                 _log.exception("timer function '%s' failed", timer.name)
             now = self._engine.clock.now()
             timer.last = scheduled
             following = timer.schedule.next_after(scheduled)
-            # what came due meanwhile follows at once, and once
+            # occurrences that became due meanwhile follow as one, immediately
             timer.next = following if following > now else now
             self._remember(timer)
             self._plan(timer)
@@ -144,7 +144,7 @@ def _status(timer: _Timer, now: datetime | None) -> dict[str, str]:
 
 
 def _shortest_interval(schedule: Schedule, now: datetime) -> timedelta:
-    """Return the shortest time between the next few occurrences, as WebJobs does to decide on monitoring."""
+    """Return the shortest time between the next few occurrences, by which WebJobs decides on monitoring."""
     shortest, occurrence = timedelta.max, schedule.next_after(now)
     for _ in range(5):
         following = schedule.next_after(occurrence)

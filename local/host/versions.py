@@ -1,7 +1,7 @@
-"""Which instances this host runs, by their version: ``versionMatchStrategy`` and ``versionFailureStrategy`` of host.json.
+"""Versions: which instances this host runs, by ``versionMatchStrategy`` and ``versionFailureStrategy`` of host.json.
 
-The rules are those of DTFx (``VersioningSettings``, ``TaskOrchestrationDispatcher``), which asks before every episode. A host without a
-version counts as older than any other, so by default it runs only instances that have none.
+The rules are those of DTFx (``VersioningSettings``, ``TaskOrchestrationDispatcher``), which checks before every episode. A host without a
+version counts as older than any version, so by default it runs only instances without a version.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# What System.Version reads: two to four whole numbers. A single number is none, so "10" is older than "9": they are texts.
+# The versions of System.Version: two to four whole numbers. A single number is compared as text, so "10" is older than "9".
 _NUMBERS = re.compile(r"\d+(?:\.\d+){1,3}", re.ASCII)
 _LARGEST_NUMBER = 2**31 - 1
 
 
 class MatchStrategy(StrEnum):
-    """Which versions are run, with the names of host.json."""
+    """Which versions run here, with the names of host.json."""
 
     NONE = "None"
     STRICT = "Strict"
@@ -24,7 +24,7 @@ class MatchStrategy(StrEnum):
 
 
 class FailureStrategy(StrEnum):
-    """What becomes of the others, with the names of host.json."""
+    """What happens to instances of other versions, with the names of host.json."""
 
     REJECT = "Reject"
     FAIL = "Fail"
@@ -32,15 +32,15 @@ class FailureStrategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Versioning:
-    """The version of a host, and what it means for instances of other versions."""
+    """The version of a host, and its rules for instances of other versions."""
 
     current: str | None = None
-    """``defaultVersion``: the host's own version, which new instances and children get unless they ask for another."""
+    """``defaultVersion``: the version of the host, and of new instances and children that are started without one."""
     match: MatchStrategy = MatchStrategy.CURRENT_OR_OLDER
     failure: FailureStrategy = FailureStrategy.REJECT
 
     def mismatch(self, version: str | None) -> str | None:
-        """Return why an instance of ``version`` is not run here, or ``None`` if it is."""
+        """Return why an instance of ``version`` does not run here, or ``None`` if it does."""
         if self.match is MatchStrategy.NONE or (version or "") == (self.current or ""):
             return None
         if self.match is MatchStrategy.STRICT:
@@ -50,12 +50,12 @@ class Versioning:
         return None
 
 
-def compare_versions(one: str | None, other: str | None) -> int:
-    """Return less than, equal to or greater than 0 as ``one`` is older than, as old as or newer than ``other``.
+def compare_versions(version: str | None, other: str | None) -> int:
+    """Return less than 0, 0 or greater than 0 if ``version`` is older than, equal to or newer than ``other``.
 
-    No version is older than any; numbers with dots are compared number by number; anything else as text, in which case does not matter.
+    No version is older than every version. Numbers with dots are compared number by number, other versions as text without regard to case.
     """
-    first, second = (one or "").strip(), (other or "").strip()
+    first, second = (version or "").strip(), (other or "").strip()
     if not first or not second:
         return bool(first) - bool(second)
     left, right = _numbers(first), _numbers(second)
@@ -66,7 +66,7 @@ def compare_versions(one: str | None, other: str | None) -> int:
 
 
 def _numbers(version: str) -> tuple[int, ...] | None:
-    """Read a version as System.Version does, to which 1.0 is older than 1.0.0; ``None`` when it is not one."""
+    """Return the numbers of a version as System.Version reads it (1.0 is older than 1.0.0), or ``None`` if it cannot."""
     if _NUMBERS.fullmatch(version) is None:
         return None
     numbers = tuple(int(part) for part in version.split("."))

@@ -1,4 +1,4 @@
-"""Threads that run activities, as many at a time as host.json allows."""
+"""The threads that run activities; host.json limits their number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _log = logging.getLogger("local.host.workers")
 class Workers:
     """A pool of daemon threads.
 
-    The standard executor is not used, because its threads keep a process from exiting while a function hangs.
+    The standard executor is not used: with it, a process cannot exit while a function hangs.
 
     Args:
-        size: how many threads, at most; they start as they are needed.
+        size: the largest number of threads; they start when they are needed.
     """
 
     def __init__(self, size: int) -> None:
@@ -29,7 +29,7 @@ class Workers:
         self._stopped = False
 
     def submit(self, task: Callable[[], None]) -> None:
-        """Run ``task`` on a thread; ``task`` deals with its own errors. Ignored once stopped."""
+        """Run ``task`` on a thread; ``task`` must handle its own errors. Ignored after :meth:`stop`."""
         with self._lock:
             if self._stopped:
                 return
@@ -41,7 +41,7 @@ class Workers:
         self._tasks.put(task)
 
     def stop(self, grace_s: float) -> bool:
-        """Take no more tasks, wait up to ``grace_s`` seconds for those that run; ``False`` if some still do."""
+        """Start no more tasks, wait up to ``grace_s`` seconds for those that run, and return whether all have ended."""
         with self._lock:
             self._stopped = True
             threads = list(self._threads)
@@ -62,9 +62,9 @@ class Workers:
                 if task is None:
                     return
                 self._waiting -= 1
-                if self._stopped:  # not started: the state file still has it
+                if self._stopped:  # do not start it: it is still in the state file
                     continue
             try:
                 task()
-            except Exception:  # noqa: BLE001 - the thread goes on
+            except Exception:  # noqa: BLE001 - the thread continues
                 _log.exception("a worker's task failed")

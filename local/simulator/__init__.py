@@ -1,16 +1,15 @@
 """A stand-in for the Form Recognizer / Document Intelligence service, one port per resource, in memory, on loopback.
 
-It behaves as the service was recorded, quirks included, and knows nothing of the app. What belongs here: the wire
-contract of every API version, faults on demand, and the admin routes to steer both. What does not: anything that the
-app imports.
+It behaves as the service in the recordings, oddities included, and does not use the app. It holds the wire contract of
+every API version, faults on demand, and the admin routes that control both. The app imports nothing of it.
 
-Admin routes, on every port (``/_sim/…`` is the port's own resource, ``/_sim/resources/{name}/…`` any one) and on an
-admin port, which is the place to reach a resource that is down. They need no key and are not in the journal;
-docs/simulator.md shows them at work::
+Admin routes are on every port (``/_sim/…`` is the port's own resource, ``/_sim/resources/{name}/…`` any resource) and on
+an admin port, which also reaches a resource that is down. They need no key and are not in the journal;
+docs/simulator.md has examples::
 
     GET, DELETE       /_sim/requests[?operation=]       the journal
-    GET               /_sim/models[?kind=classifier]    everything there is, placeholders included
-    GET, PUT, DELETE  /_sim/models/{id}[?kind=]         one model; PUT again to train it anew
+    GET               /_sim/models[?kind=classifier]    all models, placeholders included
+    GET, PUT, DELETE  /_sim/models/{id}[?kind=]         one model; a second PUT trains it again
     GET, PUT          /_sim/limits                      {"preset": "S0", "copyIntervalSeconds": 60, …}; null: no limit
     GET, PUT          /_sim/durations                   {"copySeconds": [min, max]}
     GET, PUT          /_sim/behaviour                   {"placeholderDelete", "listNeedsOp", "showRunning"}
@@ -18,7 +17,7 @@ docs/simulator.md shows them at work::
     GET, PUT          /_sim/down                        {"down": true}: refuse connections
     GET               /_sim/resources                   names, endpoints, regions
     DELETE            /_sim/tokens                      revoke every bearer token
-    GET, POST         /_sim/clock, /_sim/clock/advance  {"seconds"}, where the clock is a manual one
+    GET, POST         /_sim/clock, /_sim/clock/advance  {"seconds"}, with a manual clock
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m local.simulator``: run the simulated service until told to stop."""
+"""``python -m local.simulator``: runs the simulated service until a signal."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ The configuration is JSON, for example:
       "apiVersions": ["v2.1", "2023-07-31", "2024-11-30"]}],
    "limits": {"preset": "S0"}, "durations": {"copySeconds": [1, 2]}, "seedModels": "demo"}
 
-Only resources is required. port 0 takes a free port. limits: preset none (default), S0 or F0, single rates over it.
-seedModels (on the first resource): demo, night, all or none (default). clock: system (default) or manual. adminPort: 0
-takes a free one. entra: {"identityHeader": "…", "clientId"?, "resources"?, "tokenSeconds"?, "audience"?} lets a managed identity in, with
-IDENTITY_HEADER as given and IDENTITY_ENDPOINT as printed.
-Keys are read from the file or from standard input, never from the command line, where everybody on
-the machine could see them.
+Only resources is required. port: 0 takes a free port. limits: a preset, none (default), S0 or F0, and single limits that
+replace parts of it. seedModels, on the first resource: demo, night, all or none (default). clock: system (default) or manual.
+adminPort: 0 takes a free port. entra: a managed identity, {"identityHeader": "…", "clientId"?, "resources"?, "tokenSeconds"?,
+"audience"?}; set IDENTITY_HEADER to that header, and IDENTITY_ENDPOINT to the address that is printed.
+Keys are read from the file or from standard input, never from the command line: every user of the machine can see that.
 
 When all ports listen, one line goes to standard output:
   {"ready": true, "resources": {"forms-westeurope": {"endpoint": "http://127.0.0.1:…"}},
    "admin": {"endpoint": "…"}, "entra": {"identityEndpoint": "…"}}
-After that it is silent. SIGINT and SIGTERM end it with exit code 0; a wrong configuration or a taken port with 2.
+After that it prints nothing. Exit code: 0 after SIGINT or SIGTERM, 2 for a wrong configuration or a port in use.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program and give its exit code."""
+    """Run the program and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m local.simulator",
         description="A stand-in for the Form Recognizer service, one loopback port per resource.",
@@ -46,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--config",
         required=True,
         metavar="FILE",
-        help="the configuration; - reads standard input (one line, or to its end)",
+        help="the configuration; - reads standard input (with --exit-with-stdin its first line, otherwise all of it)",
     )
     parser.add_argument(
-        "--exit-with-stdin", action="store_true", help="end when standard input ends, so as not to outlive the parent"
+        "--exit-with-stdin", action="store_true", help="end when standard input ends, that is, with the parent process"
     )
     options = parser.parse_args(arguments)
     try:
@@ -73,13 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(ready), flush=True)
             stop.wait()
     except OSError as wrong:
-        print(f"simulator: a port cannot be bound: {wrong}. Choose another one, or 0 for a free one.", file=sys.stderr)
+        print(f"simulator: a port cannot be used: {wrong}. Choose another, or 0 for a free one.", file=sys.stderr)
         return 2
     return 0
 
 
 def _read(path: str, stdin_stays_open: bool) -> str:
-    """Read the configuration. Where standard input lives on as the sign of life of the parent, it is the first line."""
+    """Read the configuration: only the first line of a standard input that the parent keeps open."""
     if path != "-":
         return Path(path).read_text(encoding="utf-8")
     return sys.stdin.readline() if stdin_stays_open else sys.stdin.read()

@@ -1,4 +1,4 @@
-"""The admin routes under ``/_sim/``: no key, loopback only, never in the journal. The package's docstring lists
+"""The admin routes under ``/_sim/``: without a key, on loopback only, not in the journal. The package's docstring lists
 them."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PREFIX = "/_sim/"
 
 
 class AdminError(Exception):
-    """A request to an admin route that makes no sense; the text says what would."""
+    """A wrong request to an admin route; the message says what is allowed."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -50,10 +50,10 @@ class AdminCall:
 
     @property
     def kind(self) -> Kind:
-        """The kind of model meant by the query."""
+        """The kind of model in the query."""
         kind = self.query.get("kind", "model")
         if kind not in get_args(Kind):
-            raise AdminError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
+            raise AdminError(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
         return "classifier" if kind == "classifier" else "model"
 
 
@@ -73,14 +73,14 @@ class Admin:
     async def answer(
         self, here: ResourceState | None, method: str, path: str, query: dict[str, str], body: bytes
     ) -> Answer:
-        """Answer one request that came in on the port of ``here`` (``None``: the admin port)."""
+        """Answer a request on the port of the resource ``here`` (``None``: the admin port)."""
         parts = [unquote(part) for part in path[len(PREFIX) :].split("/")]
         try:
             return await self._route(here, AdminCall(method, parts, query, body))
         except AdminError as wrong:
             return json_answer({"error": str(wrong)}, wrong.status)
         except KeyError as wrong:
-            return json_answer({"error": f"the member {wrong} is missing, or is none of those that there are"}, 400)
+            return json_answer({"error": f"the member {wrong} is missing or unknown"}, 400)
         except (ValueError, TypeError, AttributeError) as wrong:
             return json_answer({"error": f"{type(wrong).__name__}: {wrong}"}, 400)
 
@@ -91,7 +91,7 @@ class Admin:
                 return json_answer({"resources": self._resources()})
             here = self._world.resources.get(call.parts[1])
             if here is None:
-                raise AdminError(f"no resource is called {call.parts[1]!r}", 404)
+                raise AdminError(f"there is no resource {call.parts[1]!r}", 404)
             call.parts = call.parts[2:] or [""]
             head, others = call.parts[0], "tokens, clock, down"
         if head == "clock":
@@ -107,7 +107,7 @@ class Admin:
             return await self._down(here, call)
         handler = _HANDLERS.get(head)
         if handler is None:
-            raise AdminError(f"no admin route {head!r}; there are {', '.join(sorted(_HANDLERS))}, {others}", 404)
+            raise AdminError(f"unknown admin route {head!r}; use one of {', '.join(sorted(_HANDLERS))}, {others}", 404)
         with self._world.lock:
             self._world.settle(self._world.clock.now())
             return handler(here, call)
@@ -131,10 +131,10 @@ class Admin:
         if call.method == "POST" and call.parts[1:] == ["advance"]:
             advance = getattr(clock, "advance", None)
             if advance is None:
-                raise AdminError("this simulator runs on the machine's clock: start it with a manual one", 409)
+                raise AdminError("the clock cannot be moved: start the simulator with a manual clock", 409)
             advance(float(call.json_object()["seconds"]))
         elif call.method != "GET" or len(call.parts) > 1:
-            raise AdminError("GET /_sim/clock, or POST /_sim/clock/advance", 405)
+            raise AdminError("use GET /_sim/clock, or POST /_sim/clock/advance", 405)
         return json_answer({"now": clock.now().isoformat().replace("+00:00", "Z")})
 
     async def _down(self, here: ResourceState, call: AdminCall) -> Answer:
@@ -144,7 +144,7 @@ class Admin:
                 raise AdminError('the body must be {"down": true} or {"down": false}')
             await self._set_down(here.spec.name, down)
         elif call.method != "GET":
-            raise AdminError("GET or PUT", 405)
+            raise AdminError("use GET or PUT", 405)
         return json_answer({"down": here.is_down})
 
 
@@ -166,14 +166,14 @@ def _models(here: ResourceState, call: AdminCall) -> Answer:
         model = model_from_json(model_id, call.json_object(), "classifier" if call.kind == "classifier" else None)
         here.table(model.kind).put(model)
         return json_answer(model_to_json(model))
-    found = table.get(model_id)
-    if found is None:
-        raise AdminError(f"no {call.kind} {model_id!r} here", 404)
+    stored = table.get(model_id)
+    if stored is None:
+        raise AdminError(f"there is no {call.kind} {model_id!r}", 404)
     if call.method == "DELETE":
         table.remove(model_id)
         return Answer(204)
     _only(call, "GET")
-    return json_answer(model_to_json(found))
+    return json_answer(model_to_json(stored))
 
 
 def _limits(here: ResourceState, call: AdminCall) -> Answer:
@@ -194,7 +194,7 @@ def _durations(here: ResourceState, call: AdminCall) -> Answer:
 
 
 def read_range(value: Any) -> tuple[float, float]:
-    """Read a range of seconds: ``[min, max]``, neither negative."""
+    """Return a range of seconds from ``[min, max]``; both must be 0 or more."""
     low, high = (float(item) for item in value)
     if not 0 <= low <= high:
         raise ValueError("copySeconds must be [min, max] with 0 <= min <= max")
@@ -224,18 +224,18 @@ _FAULT = {
     "headers": (dict,),
     "modelId": (str, type(None)),
 }
-"""The members of a fault, and what they may be."""
+"""The members of a fault, and their types."""
 
 
 def _fault(body: dict[str, Any]) -> dict[str, Any]:
     if missing := [name for name in ("operation", "kind") if name not in body]:
         raise AdminError(
-            f'{" and ".join(missing)} missing; such as {{"operation": "startCopy", "kind": "lostAnswer"}}: operation is * or one of '
-            f"{', '.join(sorted(OPERATIONS))}; kind is one of {', '.join(KINDS)}"
+            f'{" and ".join(missing)} missing; an example is {{"operation": "startCopy", "kind": "lostAnswer"}}. '
+            f"operation is * or one of {', '.join(sorted(OPERATIONS))}; kind is one of {', '.join(KINDS)}"
         )
     for name, value in body.items():
-        if name not in _FAULT and name != "id":  # a listed fault that is put back has an id
-            raise AdminError(f"a fault has no member {name!r}; there are {', '.join(_FAULT)}")
+        if name not in _FAULT and name != "id":  # the id of a listed fault is ignored
+            raise AdminError(f"a fault has no member {name!r}; its members are {', '.join(_FAULT)}")
         if name in _FAULT and not isinstance(value, _FAULT[name]):
             raise AdminError(f"the member {name!r} of a fault cannot be {json.dumps(value)}")
     return {"model_id" if name == "modelId" else name: value for name, value in body.items() if name != "id"}
@@ -263,7 +263,7 @@ def _behaviour(here: ResourceState, call: AdminCall) -> Answer:
 
 def _only(call: AdminCall, method: str) -> None:
     if call.method != method:
-        raise AdminError(f"{call.method} is not known here", 405)
+        raise AdminError(f"{call.method} is not allowed here", 405)
 
 
 _HANDLERS: dict[str, Callable[[ResourceState, AdminCall], Answer]] = {

@@ -1,4 +1,4 @@
-"""What the service answers: bodies, headers and the error envelopes of each generation."""
+"""Answers of the service: bodies, headers and the error envelopes of each generation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAIN_JSON = "application/json"  # v3 and later send errors without a charset (r
 
 @dataclass(slots=True)
 class Answer:
-    """One HTTP answer, before the transport has its way with it."""
+    """One HTTP answer, before a fault changes it."""
 
     status: int
     body: bytes = b""
@@ -23,18 +23,18 @@ class Answer:
 
 
 def json_answer(body: Json, status: int = 200, **headers: str) -> Answer:
-    """Answer with a JSON body; ``headers`` are given with underscores for hyphens."""
+    """Return an answer with a JSON body; ``headers`` have underscores for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, dump(body), {"Content-Type": UTF8_JSON, **named})
 
 
 def dump(body: Json) -> bytes:
-    """Write JSON without blanks, as the service does."""
+    """Return JSON without spaces, as the service writes it."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class ServiceError(Exception):
-    """A request that the service refuses: raised wherever the reason is found, answered at the door."""
+    """A refused request: raised at any depth, and answered in :mod:`local.simulator.door`."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"answered {answer.status}")
@@ -42,12 +42,12 @@ class ServiceError(Exception):
 
 
 def gateway_error(status: int, message: str, **headers: str) -> ServiceError:
-    """Refuse at the gateway: every generation gets the status as its code there, and no innererror."""
+    """Refuse at the gateway: there, in every generation, the code is the status, and there is no innererror."""
     return ServiceError(json_answer({"error": {"code": str(status), "message": message}}, status, **headers))
 
 
 def resource_not_found() -> ServiceError:
-    """Refuse a path that no route has: an empty id in the path ends here too (recorded)."""
+    """Refuse a path without a route, also a path with an empty id (recorded)."""
     return gateway_error(404, "Resource not found")
 
 
@@ -61,14 +61,14 @@ def access_denied() -> ServiceError:
 
 
 def version_retired() -> ServiceError:
-    """Refuse a version that was taken away (seen for v2.0 since summer 2026)."""
+    """Refuse a retired version (seen for v2.0 since summer 2026)."""
     body = {"error": {"code": "Gone", "message": "The requested API version has been retired."}}
     return ServiceError(json_answer(body, 410))
 
 
 def too_many_requests(operation: str, window: int, retry_after: int, version: str, tier: str) -> ServiceError:
-    """Refuse because of a rate limit; ``window`` and ``retry_after`` are seconds. Text and headers as recorded on an
-    S0 resource."""
+    """Refuse by a rate limit; ``window`` and ``retry_after`` are in seconds. Text and headers are recorded on an S0
+    resource."""
     message = (
         f"Requests to the {operation} Operation under Form Recognizer API ({version}) have exceeded [call] rate limit "
         f"of your current FormRecognizer {tier} pricing tier. Please retry after {retry_after} seconds. Please contact "
@@ -78,12 +78,12 @@ def too_many_requests(operation: str, window: int, retry_after: int, version: st
 
 
 def v2_error(status: int, code: str, message: str) -> ServiceError:
-    """Refuse under v2: codes are numbers in strings."""
+    """Refuse in v2, where codes are numbers in strings."""
     return ServiceError(json_answer({"error": {"code": code, "message": message}}, status))
 
 
 def v2_model_not_found(model_id: str) -> ServiceError:
-    """Refuse an id that v2 does not know (recorded, code 1022)."""
+    """Refuse an unknown v2 id (recorded, code 1022)."""
     return v2_error(404, "1022", f"Model with 'id={model_id}' not found.")
 
 
@@ -98,8 +98,7 @@ _OUTER_MESSAGES = {
 
 
 def v3_error(status: int, code: str, inner_code: str, inner_message: str) -> ServiceError:
-    """Refuse under v3 and later: a word, and an ``innererror`` (lower case there, ``innerError`` in v2) that says
-    why."""
+    """Refuse in v3 and later: the code is a word, and ``innererror`` holds the reason (in v2: ``innerError``)."""
     body = {
         "error": {
             "code": code,
@@ -120,11 +119,11 @@ def v3_not_found(inner_code: str = "ModelNotFound") -> ServiceError:
 
 
 def seconds(moment: datetime) -> str:
-    """Write a time as most answers have it: whole seconds, Z."""
+    """Return a time as in most answers: whole seconds, Z."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seven_digits(moment: datetime) -> str:
-    """Write a time with .NET's seven fractional digits, as v2 does once a copy has ended (trailing zeros dropped)."""
+    """Return a time with up to seven fractional digits, as in v2 after a copy has ended (no trailing zeros)."""
     fraction = f"{moment.microsecond:06d}0".rstrip("0")
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}Z" if fraction else "Z")

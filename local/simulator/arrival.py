@@ -1,4 +1,4 @@
-"""What arrives at the target of a copy."""
+"""The result of a copy: what the target holds after it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from local.simulator.versions import Kind
 
 
 def has_parts(target: ResourceState, model: StoredModel) -> bool:
-    """Say whether everything that a composed v4 model names is ready in the target; other models name nothing."""
-    named: list[tuple[Kind, str]] = []
+    """Return whether all parts of a composed v4 model are ready in the target; other models have no parts."""
+    ids: list[tuple[Kind, str]] = []
     if "classifierId" in model.content:
-        named.append(("classifier", model.content["classifierId"]))
-        named += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
-    found = [target.table(kind).get(model_id) for kind, model_id in named]
-    return all(part is not None and part.state == "ready" for part in found)
+        ids.append(("classifier", model.content["classifierId"]))
+        ids += [("model", item["modelId"]) for item in model.content["docTypes"].values() if "modelId" in item]
+    parts = [target.table(kind).get(model_id) for kind, model_id in ids]
+    return all(part is not None and part.state == "ready" for part in parts)
 
 
 def as_copied(source: StoredModel, place: StoredModel, finished: datetime) -> StoredModel:
-    """Give what arrives at the target: what each generation keeps and renames was recorded.
+    """Return the model that the target holds after a copy. What each generation keeps and renames is recorded.
 
     v2 keeps everything, dates included. v3 keeps the source's createdDateTime and docTypes; description and tags are
-    those of the authorization. v4 is created now, remembers the source's training in modifiedDateTime, and names a
-    single docType by the target's id; its classifiers keep the source's description where none was sent, and lose
-    their tags. No copy lives longer than its source.
+    those of the authorization. v4 is created now, keeps the time of the source's training in modifiedDateTime, and names
+    a single docType by the target's id; its classifiers keep the source's description if none was sent, and lose their
+    tags. No copy expires later than its source.
     """
     copied = source.snapshot()
     copied.model_id = place.model_id

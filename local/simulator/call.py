@@ -1,4 +1,4 @@
-"""One request as the operations see it."""
+"""One request, as the operations get it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.simulator.routing import Route
 
 @dataclass(slots=True)
 class Call:
-    """A routed request to one resource. ``base`` is scheme and host of every address in the answer."""
+    """A routed request to one resource. ``base`` is the scheme and host of every address in the answer."""
 
     world: World
     resource: ResourceState
@@ -28,7 +28,7 @@ class Call:
     model_id: str | None = None
 
     def json_body(self) -> Any:
-        """Read the body; ``ValueError`` where it is no JSON."""
+        """Return the JSON value of the body; raises ``ValueError`` if it is not JSON."""
         try:
             return json.loads(self.body)
         except RecursionError as wrong:
@@ -36,6 +36,6 @@ class Call:
 
     @property
     def is_json(self) -> bool:
-        """Whether the caller declares a JSON body."""
+        """Whether the request says that its body is JSON."""
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return kind == "application/json" or kind.endswith("+json")

@@ -1,4 +1,4 @@
-"""A certificate authority for an hour of tests, so that https to loopback can be verified like any other."""
+"""A short-lived certificate authority for tests: clients can then verify https on loopback as usual."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNUSED = (
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """What an https server on loopback needs (``context``), and what its clients have to trust (``authority``, a PEM file)."""
+    """What an https server on loopback needs (``context``), and what its clients must trust (``authority``, a PEM file)."""
 
     authority: Path
     context: ssl.SSLContext
@@ -42,7 +42,7 @@ def make_server_identity(directory: Path, host: str = "127.0.0.1", hours: int = 
             .serial_number(x509.random_serial_number())
             .not_valid_before(start)
             .not_valid_after(start + timedelta(hours=hours))
-            # Python 3.13 verifies strictly (RFC 5280): both key identifiers and the key usage have to be there.
+            # Python 3.13 verifies strictly (RFC 5280): it requires both key identifiers and the key usage.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False

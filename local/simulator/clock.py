@@ -1,4 +1,4 @@
-"""The time that the simulated service lives in: everything but the waiting of faults is computed from it."""
+"""The clocks of the simulated service: all times but the waits of faults are computed from them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Anything that knows the time. A clock that also has ``advance(seconds)`` can be moved by the admin routes."""
+    """Any clock. The admin routes can move a clock that also has ``advance(seconds)``."""
 
     def now(self) -> datetime:
-        """Give the present moment, time zone aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
 
@@ -19,12 +19,12 @@ class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> datetime:
-        """Give the present moment in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move; safe to share between threads."""
+    """A clock that stands still until a test moves it. Safe to use from several threads."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)) -> None:
         if start.tzinfo is None:
@@ -33,12 +33,12 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Give the moment that the clock stands at."""
+        """Return the time of the clock."""
         with self._lock:
             return self._now
 
     def advance(self, seconds: float) -> datetime:
-        """Move the clock forward by ``seconds`` (not negative) and give the new moment."""
+        """Move the clock forward by ``seconds`` (0 or more) and return the new time."""
         if seconds < 0:
             raise ValueError("a clock only moves forward: seconds must not be negative")
         with self._lock:

@@ -20,7 +20,7 @@ LAST_PORT = 65535
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the text says where and what would be right. It never contains a key."""
+    """The configuration is wrong; the message says where, and what is allowed. It never holds a key."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class SimulatorConfig:
     identities: tuple[Identity, ...] = ()
 
     def simulator(self) -> Simulator:
-        """Make the simulator, filled and set, not yet started."""
+        """Return a simulator with its models and limits, not yet started."""
         clock: Clock = ManualClock() if self.manual_clock else SystemClock()
         simulator = Simulator(self.resources, clock, self.seed, identities=self.identities, admin_port=self.admin_port)
         for spec in self.resources:
@@ -55,14 +55,14 @@ _MEMBERS = {"resources", "limits", "durations", "seedModels", "seed", "adminPort
 
 
 def read_config(text: str) -> SimulatorConfig:
-    """Read the JSON configuration; ``ConfigError`` where it is wrong."""
+    """Read the JSON configuration; raises ``ConfigError`` if it is wrong."""
     try:
         body = json.loads(text)
     except ValueError as wrong:
         raise ConfigError(f"the configuration is not valid JSON: {wrong}") from wrong
     if not isinstance(body, dict):
         raise ConfigError("the configuration must be a JSON object")
-    _known(body, _MEMBERS, "")
+    _check_members(body, _MEMBERS, "")
     resources = body.get("resources")
     if not isinstance(resources, list) or not resources:
         raise ConfigError("resources must be a list of at least one resource")
@@ -70,7 +70,7 @@ def read_config(text: str) -> SimulatorConfig:
     try:
         config.limits = Limits.from_json(body.get("limits") or {})
         if body.get("durations"):
-            _known(body["durations"], {"copySeconds"}, "durations")
+            _check_members(body["durations"], {"copySeconds"}, "durations")
             config.copy_seconds = read_range(body["durations"]["copySeconds"])
     except (ValueError, TypeError, KeyError) as wrong:
         raise ConfigError(f"limits or durations: {wrong}") from wrong
@@ -89,7 +89,7 @@ def read_config(text: str) -> SimulatorConfig:
 def _identities(entra: Any, names: set[str]) -> tuple[Identity, ...]:
     if entra is None:
         return ()
-    _known(entra, {"identityHeader", "clientId", "resources", "tokenSeconds", "audience"}, "entra")
+    _check_members(entra, {"identityHeader", "clientId", "resources", "tokenSeconds", "audience"}, "entra")
     if not isinstance(entra.get("identityHeader"), str) or not entra["identityHeader"]:
         raise ConfigError("entra.identityHeader is missing or empty")
     allowed = entra.get("resources")
@@ -109,7 +109,7 @@ def _identities(entra: Any, names: set[str]) -> tuple[Identity, ...]:
 def _resource(item: Any, where: str) -> ResourceSpec:
     if not isinstance(item, dict):
         raise ConfigError(f"{where} must be an object")
-    _known(item, {"name", "region", "resourceId", "key", "port", "apiVersions", "encrypted"}, where)
+    _check_members(item, {"name", "region", "resourceId", "key", "port", "apiVersions", "encrypted"}, where)
     for name in ("name", "region", "resourceId", "key"):
         if not isinstance(item.get(name), str) or not item[name]:
             raise ConfigError(f"{where}.{name} is missing or empty")
@@ -130,7 +130,7 @@ def _resource(item: Any, where: str) -> ResourceSpec:
 def _integer(body: Mapping[str, Any], name: str, default: int, where: str = "") -> int:
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"{where}{'.' if where else ''}{name} must be a whole number, not negative")
+        raise ConfigError(f"{where}{'.' if where else ''}{name} must be a whole number from 0 up")
     return value
 
 
@@ -141,11 +141,11 @@ def _port(body: Mapping[str, Any], name: str, where: str = "") -> int:
     return port
 
 
-def _known(body: Any, allowed: set[str], where: str) -> None:
+def _check_members(body: Any, members: set[str], where: str) -> None:
     if not isinstance(body, dict):
         raise ConfigError(f"{where} must be an object")
-    unknown = sorted(set(body) - allowed)
+    unknown = sorted(set(body) - members)
     if unknown:
         raise ConfigError(
-            f"{where or 'the configuration'} has an unknown member {unknown[0]!r}; known are {', '.join(sorted(allowed))}"
+            f"{where or 'the configuration'} has an unknown member {unknown[0]!r}; its members are {', '.join(sorted(members))}"
         )

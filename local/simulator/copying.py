@@ -1,4 +1,4 @@
-"""Authorizations and copies between resources. The state of a copy is computed from the clock at each call."""
+"""Authorizations and copies between resources. The state of a copy is computed from the clock at each request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from local.simulator.resource import ResourceSpec, ResourceState
 from local.simulator.versions import Generation, Kind, generation_of
 
 TOKEN_HOURS: dict[Generation, int] = {"v2": 24, "v3": 1, "v4": 1}
-"""Lifetime of an authorization: a day under v2, an hour since v3 (every recorded one), whatever the article says."""
+"""Lifetime of an authorization: a day in v2, an hour since v3. All recordings agree; the article says something else."""
 
 OPERATION_RETENTION = timedelta(hours=24)
 
-FORGOTTEN_AFTER = timedelta(days=7)
-"""How long operations and authorizations that are over are remembered at all (v2's retention is not recorded)."""
+KEPT_FOR = timedelta(days=7)
+"""How long ended operations and authorizations are kept (the retention of v2 is not recorded)."""
 
 Item = TypeVar("Item")
 Failure = Literal["authorization", "resolver", "downgrade", "parts"]
@@ -48,7 +48,7 @@ class Authorization:
 
 @dataclass(slots=True)
 class CopyRequest:
-    """What the caller of a copy handed over; nothing of it is believed before the copy runs."""
+    """What the caller of a copy sent. It is checked when the copy runs."""
 
     resource_id: str
     region: str
@@ -59,7 +59,7 @@ class CopyRequest:
 
 @dataclass(slots=True)
 class Operation:
-    """One copy (or composition) under way, failed or done."""
+    """One copy (or composition): under way, failed or succeeded."""
 
     id: str
     kind: Literal["documentModelCopyTo", "documentModelCompose", "documentClassifierCopyTo"]
@@ -78,7 +78,7 @@ class Operation:
     ended: datetime | None = None
 
     def is_running(self, now: datetime) -> bool:
-        """Say whether the second half of the copy's time has begun."""
+        """Return whether the second half of the copy's time has begun."""
         return now >= self.started + (self.finishes - self.started) / 2
 
 
@@ -94,8 +94,8 @@ class World:
         self.resources: dict[str, ResourceState] = {}
         for spec in specs:
             if spec.name in self.resources:
-                raise ValueError(f"two resources are called {spec.name!r}; give each its own name")
-            # A generator each: what one resource is asked does not change the ids of another.
+                raise ValueError(f"two resources have the name {spec.name!r}: give each its own")
+            # One generator for each: the requests to one resource do not change the ids of another.
             rng = random.Random(f"{seed}/{spec.name}")
             self.resources[spec.name] = ResourceState(spec, rng, self.lock)
         self.operations: dict[str, dict[str, Operation]] = {name: {} for name in self.resources}
@@ -114,7 +114,7 @@ class World:
         description: str | None = None,
         tags: dict[str, str] | None = None,
     ) -> Authorization:
-        """Reserve an id in a target and give the permission to fill it."""
+        """Reserve an id in a target and return the permission to fill it."""
         now = self.clock.now()
         lifetime = timedelta(hours=TOKEN_HOURS[generation_of(api_version)])
         place = StoredModel(
@@ -125,14 +125,13 @@ class World:
             token, target, kind, model_id, api_version, now + lifetime, place, description=description, tags=tags
         )
         self._authorizations[token] = grant
-        _forget(self._authorizations, lambda item: item.expires + FORGOTTEN_AFTER <= now)
+        _drop_old(self._authorizations, lambda item: item.expires + KEPT_FOR <= now)
         target.table(kind).put(place)
         target.last_change = now
         return grant
 
     def burn(self, token: str) -> None:
-        """Make an authorization useless: any attempt to copy with it does, a refused one too (the article's error
-        table)."""
+        """Use an authorization up: each attempt to copy with it does, also a refused one (the article's error table)."""
         grant = self._authorizations.get(token)
         if grant is not None:
             grant.used = True
@@ -148,8 +147,7 @@ class World:
         operation_id: str,
         location: str = "",
     ) -> Operation:
-        """Start a copy of ``model``. Whether it can work is found out now and told when it ends, as the service
-        does."""
+        """Start a copy of ``model``. Whether it will fail is decided now and reported at its end, as the service does."""
         now = self.clock.now()
         grant = self._authorizations.get(request.token)
         operation = Operation(
@@ -176,7 +174,7 @@ class World:
     def start_composition(
         self, owner: ResourceState, model: StoredModel, api_version: str, operation_id: str, location: str
     ) -> Operation:
-        """Start to compose ``model``, which is kept as ``creating`` until it is ready."""
+        """Start to compose ``model``, which is ``creating`` until it is ready."""
         now = self.clock.now()
         finishes = now + timedelta(seconds=owner.rng.uniform(*owner.copy_seconds))
         ready = model.snapshot()
@@ -189,13 +187,13 @@ class World:
         return operation
 
     def operation(self, owner: ResourceState, operation_id: str) -> Operation | None:
-        """Give an operation of a resource by its id."""
+        """Return an operation of a resource by its id, or ``None``."""
         return self.operations[owner.spec.name].get(operation_id)
 
     def _add(self, operation: Operation) -> None:
         operations = self.operations[operation.owner.spec.name]
         operations[operation.id] = operation
-        _forget(operations, lambda item: item.started + FORGOTTEN_AFTER <= operation.started)
+        _drop_old(operations, lambda item: item.started + KEPT_FOR <= operation.started)
         heapq.heappush(self._pending, (operation.finishes, next(self._order), operation))
 
     def _verdict(
@@ -209,7 +207,7 @@ class World:
         target = self.resolve(request.resource_id, request.region)
         if target is None:
             return "resolver"
-        # That the permission is for this very place is checked when the copy arrives there.
+        # Whether the permission is for this placeholder is checked at the end of the copy.
         same_contract = grant is not None and generation_of(grant.api_version) == generation_of(api_version)
         if grant is None or not same_contract or grant.used or now >= grant.expires:
             return "authorization"
@@ -218,18 +216,18 @@ class World:
         return None
 
     def resolve(self, resource_id: str, region: str) -> ResourceState | None:
-        """Find a resource by what the caller says of it; letters' case does not matter (a recorded test sends the
-        region in capitals)."""
+        """Return a resource by its id and region, or ``None``; case is ignored (a recorded test sends the region in
+        capitals)."""
         for resource in self.resources.values():
             spec = resource.spec
             if spec.resource_id.lower() == resource_id.lower() and spec.region.lower() == region.lower():
                 return resource
         return None
 
-    # -- the passing of time -------------------------------------------------------------------------------------------
+    # -- time ----------------------------------------------------------------------------------------------------------
 
     def settle(self, now: datetime) -> None:
-        """End every operation whose time is over. Called before anything is answered."""
+        """End every operation whose time has passed. Called before each answer."""
         delayed: list[tuple[datetime, int, Operation]] = []
         while self._pending and self._pending[0][0] <= now:
             item = heapq.heappop(self._pending)
@@ -239,13 +237,13 @@ class World:
             heapq.heappush(self._pending, item)
 
     def _finish(self, operation: Operation) -> bool:
-        """End one operation; False where it has to wait because its target is out of reach."""
+        """End one operation; return ``False`` if it must wait because its target is down."""
         if operation.failure is None and operation.request is not None:
             target = self.resolve(operation.request.resource_id, operation.request.region)
             assert target is not None
             if target.is_down:
                 return False
-            self._land(operation, target)
+            self._finish_copy(operation, target)
         elif operation.request is None:
             table = operation.owner.table("model")
             if table.get(operation.target_id) is not None:
@@ -254,8 +252,8 @@ class World:
         operation.ended = operation.finishes
         return True
 
-    def _land(self, operation: Operation, target: ResourceState) -> None:
-        """Put the copy in the place of its placeholder, unless that was deleted meanwhile."""
+    def _finish_copy(self, operation: Operation, target: ResourceState) -> None:
+        """Put the copy in the place of its placeholder; fail the operation if the placeholder was deleted."""
         table = target.table(operation.result.kind)
         assert operation.grant is not None
         place = operation.grant.placeholder
@@ -272,10 +270,10 @@ class World:
         target.last_change = operation.finishes
 
 
-def _forget(items: dict[str, Item], is_over: Callable[[Item], bool]) -> None:
-    """Drop the oldest entries that no call can ask for any more, so that memory stays bounded."""
+def _drop_old(items: dict[str, Item], is_old: Callable[[Item], bool]) -> None:
+    """Drop old items, oldest first, so that a long run does not need more and more memory."""
     while items:
         oldest = next(iter(items))
-        if not is_over(items[oldest]):
+        if not is_old(items[oldest]):
             return
         del items[oldest]

@@ -1,4 +1,4 @@
-"""The front door of a resource: what every request has to pass before an operation sees it."""
+"""The checks of every request before its operation: key or token, version, rate limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
 
 def answer(call: Call) -> Answer:
-    """Answer one routed request: credentials, version, rate, then the operation itself."""
+    """Answer a routed request: check credentials, version and rate limit, then run the operation."""
     try:
         _check_credentials(call.world, call.resource, call.headers)
         _check_version(call.resource, call.route)
@@ -49,7 +49,7 @@ def answer(call: Call) -> Answer:
 
 
 def unrouted(world: World, resource: ResourceState, headers: Mapping[str, str]) -> Answer:
-    """Answer a path that no route has; credentials come first there too."""
+    """Answer a path without a route; credentials are checked first here, too."""
     try:
         _check_credentials(world, resource, headers)
     except ServiceError as refused:
@@ -77,13 +77,13 @@ def make_call(
     base: str,
     now: datetime,
 ) -> Call:
-    """Put a call together, the passing of time settled first."""
+    """Bring the world up to the present time, and return the call."""
     world.settle(now)
     return Call(world, resource, route, query, headers, body, base, now, model_id=route.model_id)
 
 
 def _check_credentials(world: World, resource: ResourceState, headers: Mapping[str, str]) -> None:
-    """Let in who has the key or a token; where both are sent the key counts."""
+    """Check the key or the token; if both are sent, the key counts."""
     key = headers.get(KEY_HEADER)
     if key is None and "Authorization" in headers:
         world.issuer.check(headers["Authorization"], resource.spec.name)
@@ -95,6 +95,6 @@ def _check_version(resource: ResourceState, route: Route) -> None:
     version = route.version
     if version in RETIRED_VERSIONS or (version in ALL_VERSIONS and version not in resource.spec.api_versions):
         raise version_retired()
-    # Each base path knows its own versions only.
+    # Each base path has its own versions.
     if version not in ALL_VERSIONS or generation_of(version) != route.generation:
         raise resource_not_found()

@@ -1,7 +1,7 @@
-"""A small Entra ID: it issues bearer tokens, as the identity endpoint of App Service does, and says whom they let in.
+"""A small Entra ID: it issues bearer tokens, as the identity endpoint of App Service does, and checks them.
 
-The identity endpoint follows App Service's protocol (2019-08-01), so that the real ``ManagedIdentityCredential`` works with the
-environment variables ``IDENTITY_ENDPOINT`` and ``IDENTITY_HEADER`` and nothing else.
+The identity endpoint follows App Service's protocol (2019-08-01): the real ``ManagedIdentityCredential`` works with it when the
+environment variables ``IDENTITY_ENDPOINT`` and ``IDENTITY_HEADER`` are set.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PROTOCOL = "2019-08-01"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A managed identity. ``header`` is the secret that App Service gives the app; ``resources`` are those it has a role on.
+    """A managed identity. ``header`` is the secret that App Service gives the app.
 
-    ``resources`` ``None`` means a role on all. ``client_id`` is asked for where the identity is a user-assigned one.
-    ``token_seconds`` is how long its tokens live.
+    ``resources``: those on which the identity has a role; ``None`` for all. ``client_id``: for a user-assigned identity, whose
+    requests must name it. ``token_seconds``: the lifetime of its tokens.
     """
 
     header: str = field(repr=False)
@@ -43,7 +43,7 @@ class _Token:
 
 
 class Issuer:
-    """Issues tokens and checks them. Not thread safe by itself: the caller holds the world's lock."""
+    """Issues tokens and checks them. Not thread safe: callers must hold the lock of the world."""
 
     def __init__(self, clock: Clock, rng: random.Random, identities: tuple[Identity, ...]) -> None:
         self._clock = clock
@@ -53,7 +53,7 @@ class Issuer:
         self.issued = 0
 
     def revoke_all(self) -> None:
-        """Make every token that was issued so far invalid."""
+        """Make all issued tokens invalid."""
         self._tokens.clear()
 
     def token(self, method: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
@@ -66,14 +66,14 @@ class Issuer:
         if not audience:
             return _refuse(400, "bad_request", "resource is missing.")
         header = headers.get("X-IDENTITY-HEADER", "").encode(errors="surrogatepass")
-        asked = query.get("client_id")
+        client_id = query.get("client_id")
         matching = [
             identity
             for identity in self._identities
-            if hmac.compare_digest(identity.header.encode(), header) and identity.client_id == asked
+            if hmac.compare_digest(identity.header.encode(), header) and identity.client_id == client_id
         ]
         if not matching:
-            return _refuse(401, "unauthorized", "No managed identity answers to this header and client id.")
+            return _refuse(401, "unauthorized", "No managed identity has this header and client id.")
         return self._issue(matching[0], audience)
 
     def _issue(self, identity: Identity, audience: str) -> Answer:
@@ -92,7 +92,7 @@ class Issuer:
         return json_answer(body)
 
     def check(self, authorization: str, resource: str) -> None:
-        """Let a bearer token in to a resource; raises the 401 of the gateway, or that of a missing role."""
+        """Check a bearer token for a resource; raises the 401 of the gateway, or the 401 of a missing role."""
         scheme, _, text = authorization.partition(" ")
         token = self._tokens.get(text.strip()) if scheme.lower() == "bearer" else None
         if token is None or token.audience != token.identity.audience or self._clock.now() >= token.expires:

@@ -1,5 +1,4 @@
-"""Faults on demand: what goes wrong, for which operation, how often. Applying them to the connection is
-``server.py``'s."""
+"""Faults on demand: which kind, for which operation, how often. ``faulty.py`` applies them to the connection."""
 
 from __future__ import annotations
 
@@ -14,16 +13,16 @@ from local.simulator.routing import OPERATIONS
 
 FaultKind = Literal[
     "status",  # answer this status instead of working
-    "delay",  # wait, then carry on
+    "delay",  # wait, then do the work
     "timeoutBefore",  # hold, then drop the connection; nothing was done
     "timeoutAfter",  # do the work, hold, then drop the connection
-    "lostAnswer",  # the same by another name, at once by default
-    "hold",  # do the work, then hold the answer until released or until the seconds are over
+    "lostAnswer",  # the same, at once by default
+    "hold",  # do the work, then hold the answer until it is released or the seconds have passed
     "reset",  # RST, nothing was done
-    "malformed",  # do the work, answer with a body that is no JSON
-    "truncated",  # do the work, promise more bytes than come
+    "malformed",  # do the work, answer with a body that is not JSON
+    "truncated",  # do the work, send fewer bytes than Content-Length
     "wrongHost",  # do the work, every address in the answer points at another host
-    "slowBody",  # do the work, drip the body over the seconds
+    "slowBody",  # do the work, send the body in pieces over the seconds
 ]
 KINDS: tuple[str, ...] = get_args(FaultKind)
 
@@ -60,7 +59,7 @@ class Fault:
         return _DEFAULT_SECONDS.get(self.kind, 0.0) if self.seconds is None else self.seconds
 
     def as_json(self) -> dict[str, Any]:
-        """Give the fault as ``GET /_sim/faults`` answers it."""
+        """Return the fault as ``GET /_sim/faults`` answers it."""
         body: dict[str, Any] = {
             "id": self.id,
             "operation": self.operation,
@@ -79,7 +78,7 @@ class Fault:
 
 
 class Faults:
-    """The faults of one resource, used up in the order in which they were put in."""
+    """The faults of one resource, used up in the order in which they were added."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -88,25 +87,25 @@ class Faults:
         self._ids = itertools.count(1)
 
     def add(self, operation: str, kind: str, **options: Any) -> Fault:
-        """Put a fault in; ``ValueError`` says what is wrong with it."""
+        """Add a fault; raises ``ValueError`` with the reason if it is wrong."""
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         if operation != "*" and operation not in OPERATIONS:
             raise ValueError(f"operation must be * or one of {', '.join(sorted(OPERATIONS))}, not {operation!r}")
         fault = Fault(next(self._ids), operation, kind, **options)
         if fault.count is not None and fault.count < 1:
-            raise ValueError("count must be at least 1, or null for ever")
+            raise ValueError("count must be at least 1, or null for no limit")
         if not 0 <= fault.probability <= 1:
             raise ValueError("probability must be from 0 to 1")
         if not 200 <= fault.status <= 599:
             raise ValueError("status must be from 200 to 599")
         if fault.skip < 0 or fault.wait_seconds < 0:
-            raise ValueError("skip and seconds must not be negative")
+            raise ValueError("skip and seconds must be 0 or more")
         self._waiting.append(fault)
         return fault
 
     def take(self, operation: str, model_id: str | None) -> Fault | None:
-        """Give the first fault that fits this request, and use it up once."""
+        """Return the first fault for this request, and count one use of it."""
         if not self._waiting:
             return None
         for fault in self._waiting:
@@ -126,15 +125,15 @@ class Faults:
         return None
 
     def done(self, fault: Fault) -> None:
-        """Say that the request which met this fault is over."""
+        """Report that the request with this fault has ended."""
         self._holding.remove(fault)
 
     def list(self) -> list[Fault]:
-        """Give the faults that still wait for a request."""
+        """Return the faults that wait for a request."""
         return list(self._waiting)
 
     def clear(self) -> None:
-        """Take all faults out and let go of every answer that is held. Call it on the loop's thread."""
+        """Remove all faults and release all held answers. Call it on the loop's thread."""
         self._waiting.clear()
         for fault in self._holding:
             fault.released.set()

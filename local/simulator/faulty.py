@@ -1,4 +1,4 @@
-"""Putting answers on the wire, rightly or wrongly."""
+"""Sends answers, with or without a fault."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from local.simulator.faults import Fault
 from local.simulator.resource import ResourceState
 
 ELSEWHERE = "http://elsewhere.invalid"
-"""The host that ``wrongHost`` names; the top-level domain is reserved, so nothing ever answers there (RFC 2606)."""
+"""The host that ``wrongHost`` names. Its top-level domain is reserved (RFC 2606), so no server has this name."""
 
 _CHUNKS = 10
 
 
 def send(reply: Answer) -> web.StreamResponse:
-    """Answer as it should be."""
+    """Return the answer as a response, without a fault."""
     return web.Response(status=reply.status, body=reply.body or None, headers=reply.headers)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request that meets a fault. ``work`` does what was asked, with addresses on the host that it is given."""
+    """One request with a fault. ``work`` runs the operation; it takes the base of the addresses in the answer."""
 
     request: web.BaseRequest
     base: str
     work: Callable[[str], Answer]
 
-    async def go_wrong(self, fault: Fault, resource: ResourceState) -> tuple[web.StreamResponse, int | None]:
-        """Let it go wrong; gives the response and the status that went out, ``None`` where the connection was cut."""
+    async def answer(self, fault: Fault, resource: ResourceState) -> tuple[web.StreamResponse, int | None]:
+        """Answer with the fault; return the response and its status, ``None`` if the connection was cut."""
         match fault.kind:
             case "status":
-                reply = dress(resource, _as_told(fault))
+                reply = dress(resource, _answer_of(fault))
                 return send(reply), reply.status
             case "reset":
                 self._reset()
@@ -102,7 +102,7 @@ class Exchange:
             self.request.transport.close()
 
     def _reset(self) -> None:
-        """Close the connection with RST instead of FIN: what a lingering time of zero does."""
+        """Close the connection with RST instead of FIN: a linger time of zero does that."""
         transport = self.request.transport
         if transport is None:
             return
@@ -113,12 +113,12 @@ class Exchange:
 
 
 async def _wait(fault: Fault, seconds: float | None = None) -> None:
-    """Wait real seconds, or until the faults are taken out: a client's time-outs run in real time."""
+    """Wait real seconds, as a client's time-outs do, or until the fault is released."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(fault.released.wait(), fault.wait_seconds if seconds is None else seconds)
 
 
-def _as_told(fault: Fault) -> Answer:
+def _answer_of(fault: Fault) -> Answer:
     if fault.body is None:
         reply = gateway_error(fault.status, http.client.responses.get(fault.status, "No reason")).answer
     elif isinstance(fault.body, str):

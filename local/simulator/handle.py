@@ -1,4 +1,4 @@
-"""What a test or a program holds of one simulated resource: everything the admin routes can do, as methods."""
+"""One simulated resource, for tests and programs: everything that the admin routes can do, as methods."""
 
 from __future__ import annotations
 
@@ -33,42 +33,42 @@ class SimulatedResource:
 
     @property
     def spec(self) -> ResourceSpec:
-        """What the resource was made from."""
+        """The fixed properties of the resource."""
         return self._state.spec
 
     def put_model(self, model: StoredModel) -> StoredModel:
-        """Add a model or classifier, or train it anew under its id."""
+        """Add a model or classifier, or train it again under its id."""
         with self._state.lock:
             self._state.table(model.kind).put(model.snapshot())
             self._state.last_change = self._world.clock.now()
         return model
 
     def remove_model(self, model_id: str, kind: Kind = "model") -> None:
-        """Take a model away, as its owner would; nothing happens where there is none."""
+        """Remove a model, as its owner would; does nothing if there is none."""
         with self._state.lock:
             self._state.table(kind).remove(model_id)
 
     def models(self, kind: Kind | None = None) -> list[StoredModel]:
-        """Give all models and classifiers, placeholders included, as they are now."""
-        kinds: tuple[Kind, ...] = (kind,) if kind else ("model", "classifier")
+        """Return all models and classifiers, placeholders included, as they are now."""
+        tables = [self._state.table(kind)] if kind else [self._state.table("model"), self._state.table("classifier")]
         with self._state.lock:
             self._world.settle(self._world.clock.now())
-            return [model.snapshot() for each in kinds for model in self._state.table(each).all()]
+            return [model.snapshot() for table in tables for model in table.all()]
 
     def model(self, model_id: str, kind: Kind = "model") -> StoredModel | None:
-        """Give one model, or ``None``."""
+        """Return one model, or ``None``."""
         with self._state.lock:
             self._world.settle(self._world.clock.now())
-            found = self._state.table(kind).get(model_id)
-            return found.snapshot() if found else None
+            model = self._state.table(kind).get(model_id)
+            return model.snapshot() if model else None
 
     def requests(self, operation: str | None = None) -> list[Entry]:
-        """Give the journal: what was asked, oldest first."""
+        """Return the journal: all requests, oldest first."""
         with self._state.lock:
             return [replace(entry) for entry in self._state.journal.entries(operation)]
 
     def clear_requests(self) -> None:
-        """Forget what was asked."""
+        """Empty the journal."""
         with self._state.lock:
             self._state.journal.clear()
 
@@ -81,23 +81,23 @@ class SimulatedResource:
             return self._state.limits
 
     def set_durations(self, copy_seconds: tuple[float, float]) -> None:
-        """Set how long copies take, in seconds from and to."""
+        """Set how long copies take: shortest and longest time in seconds."""
         with self._state.lock:
             self._state.copy_seconds = read_range(copy_seconds)
 
     def set_behaviour(self, **behaviour: Any) -> Behaviour:
-        """Choose among behaviours that are not recorded; see ``Behaviour``."""
+        """Choose the behaviour that is not recorded; see ``Behaviour``."""
         with self._state.lock:
             self._state.behaviour = replace(self._state.behaviour, **behaviour)
             return self._state.behaviour
 
     def inject(self, operation: str, kind: str, **options: Any) -> Fault:
-        """Let requests of an operation (``*``: any) go wrong; ``options`` are the members of ``Fault``."""
+        """Add a fault for the requests of an operation (``*``: any); ``options`` are the members of ``Fault``."""
         with self._state.lock:
             return self._state.faults.add(operation, kind, **options)
 
     def clear_faults(self) -> None:
-        """Take all faults out and release the answers that are held."""
+        """Remove all faults and release all held answers."""
 
         def clear() -> None:
             with self._state.lock:
@@ -106,5 +106,5 @@ class SimulatedResource:
         self._on_loop(clear)
 
     def down(self, is_down: bool = True) -> None:
-        """Let the resource refuse connections, or answer again. Open connections are cut."""
+        """Make the resource refuse connections, or answer again. Open connections are cut."""
         self._set_down(self._state.spec.name, is_down)

@@ -1,4 +1,4 @@
-"""What a resource was asked, in order."""
+"""The journal of a resource: all requests, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEPT = 200_000
 
 @dataclass(slots=True)
 class Entry:
-    """One request. ``status`` is ``None`` until it is answered, and stays so where the connection was cut."""
+    """One request. ``status`` is ``None`` until the answer, and stays ``None`` if the connection was cut."""
 
     id: int
     time: datetime
@@ -26,7 +26,7 @@ class Entry:
     fault: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Give the entry as the admin route ``GET /_sim/requests`` answers it. No header is in it, so no key either."""
+        """Return the entry as the admin route ``GET /_sim/requests`` answers it: without headers, so without keys."""
         body: dict[str, Any] = {
             "id": self.id,
             "time": self.time.isoformat().replace("+00:00", "Z"),
@@ -46,7 +46,7 @@ class Entry:
 
 
 class Journal:
-    """The last requests of one resource, admin calls apart; the oldest go when there are too many."""
+    """The last requests of one resource, without admin requests; the oldest are dropped when there are too many."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
@@ -55,16 +55,16 @@ class Journal:
     def begin(
         self, time: datetime, method: str, path: str, query: str, operation: str, api_version: str | None
     ) -> Entry:
-        """Note a request as it arrives and give its entry, to be filled in."""
+        """Add a request that arrives, and return its entry, to be completed later."""
         self._last += 1
         entry = Entry(self._last, time, method, path, query, operation, api_version)
         self._entries.append(entry)
         return entry
 
     def entries(self, operation: str | None = None) -> list[Entry]:
-        """Give the requests so far, oldest first; only those of one ``operation`` where it is given."""
+        """Return the requests, oldest first; only those of ``operation`` if it is not ``None``."""
         return [entry for entry in list(self._entries) if operation is None or entry.operation == operation]
 
     def clear(self) -> None:
-        """Forget them; ids go on counting."""
+        """Remove all entries; ids continue to count."""
         self._entries.clear()

@@ -1,4 +1,4 @@
-"""How much a resource may be asked in a time, and the windows that count it."""
+"""The rate limits of a resource, and the windows that count its requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from local.simulator.answers import too_many_requests
 
 PUBLISHED_MODEL_LIMIT = 20_000
-"""What summary and info said in every recording, whatever the article on limits says."""
+"""The limit in every recorded summary and info. The article on limits says something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,24 @@ class Limits:
     tier: str = "S0"
 
     def as_json(self) -> dict[str, Any]:
-        """Give the limits with the admin routes' names."""
+        """Return the limits with the names of the admin routes."""
         return {_camel(name): value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any], base: Limits | None = None) -> Limits:
-        """Read the admin routes' form: ``preset`` first, then single names over it, then over ``base``.
-        ``ValueError`` says what is wrong."""
-        members = dict(body)
-        preset = members.pop("preset", None)
+        """Return the limits of a body of the admin routes: those of ``preset``, or else of ``base``, changed by single
+        limits. Raises ``ValueError`` with the reason if it is wrong."""
+        single = dict(body)
+        preset = single.pop("preset", None)
         if preset is not None:
             if preset not in PRESETS:
                 raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
             base = PRESETS[preset]
         values = asdict(base or cls())
         names = {_camel(item.name): item.name for item in fields(cls)}
-        for name, value in members.items():
+        for name, value in single.items():
             if name not in names:
-                raise ValueError(f"unknown limit {name!r}; known are preset, {', '.join(names)}")
+                raise ValueError(f"unknown limit {name!r}; use preset, {', '.join(names)}")
             values[names[name]] = _checked(name, value)
         return cls(**values)
 
@@ -91,7 +91,7 @@ class _Window:
         self.count = 0
 
     def take(self, now: datetime, seconds: float, allowed: int) -> int:
-        """Count a call and give 0, or give the whole seconds to wait where the window is full."""
+        """Count a call and return 0; if the window is full, return the whole seconds to wait."""
         elapsed = math.inf if self.start is None else (now - self.start).total_seconds()
         if elapsed >= seconds:
             self.start, self.count = now, 1
@@ -109,7 +109,7 @@ class Throttle:
         self._windows: dict[str, _Window] = {}
 
     def check(self, limits: Limits, operation: str, generation: str, now: datetime, version: str) -> None:
-        """Count one call of an operation; raise the 429 where its class is exhausted."""
+        """Count one call of an operation; raises the 429 if its limit is reached."""
         for name, seconds, allowed in _rules(limits, operation, generation):
             wait = self._windows.setdefault(name, _Window()).take(now, seconds, allowed)
             if wait:
@@ -118,7 +118,7 @@ class Throttle:
                 )
 
     def reset(self) -> None:
-        """Forget what was counted, as a change of limits does."""
+        """Begin all windows anew, for a change of limits."""
         self._windows.clear()
 
 
@@ -142,7 +142,7 @@ _LIST = {"listModels", "listOperations", "listClassifiers"}
 
 
 def _rules(limits: Limits, operation: str, generation: str) -> list[tuple[str, float, int]]:
-    """Give (window, its seconds, calls allowed in it) for an operation."""
+    """Return (window, its seconds, calls allowed in it) for an operation."""
     rules: list[tuple[str, float, int]] = []
     if generation == "v2":
         if operation == "startCopy" and limits.copy_interval_seconds is not None:

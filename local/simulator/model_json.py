@@ -1,4 +1,4 @@
-"""Models as the admin routes read and write them."""
+"""Models as JSON of the admin routes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MEMBERS = {
 
 
 def model_to_json(model: StoredModel) -> dict[str, Any]:
-    """Give everything that is known of a model."""
+    """Return all properties of a model as JSON."""
     body: dict[str, Any] = {
         "modelId": model.model_id,
         "kind": model.kind,
@@ -61,14 +61,14 @@ def model_to_json(model: StoredModel) -> dict[str, Any]:
 
 
 def model_from_json(model_id: str, body: Mapping[str, Any], kind: Kind | None = None) -> StoredModel:
-    """Build a model from ``PUT /_sim/models/{id}``; ``ValueError`` says what is wrong.
+    """Return the model of ``PUT /_sim/models/{id}``; raises ``ValueError`` with the reason if the body is wrong.
 
     ``fields`` maps names to accuracies; ``parts`` makes a composed model (v2.1: id → fields; v4: docType →
-    {"modelId", "fields"}, with ``classifierId``); ``content`` goes over what the builder made.
+    {"modelId", "fields"}, with ``classifierId``); ``content`` replaces members of the built content.
     """
     unknown = set(body) - _MEMBERS
     if unknown:
-        raise ValueError(f"unknown member {sorted(unknown)[0]!r}; known are {', '.join(sorted(_MEMBERS))}")
+        raise ValueError(f"unknown member {sorted(unknown)[0]!r}; use {', '.join(sorted(_MEMBERS))}")
     version = body.get("apiVersion", "v2.1")
     if version not in ALL_VERSIONS:
         raise ValueError(f"apiVersion must be one of {', '.join(ALL_VERSIONS)}, not {version!r}")
@@ -89,9 +89,9 @@ def _build(model_id: str, version: str, kind: Any, body: Mapping[str, Any], trai
     texts: dict[str, Any] = {"description": body.get("description"), "trained": trained}
     if kind == "classifier":
         doc_types = tuple(body.get("docTypes", ("invoice", "receipt", "order")))
-        made = classifier(model_id, api_version=version, doc_types=doc_types, **texts)
-        made.tags = body.get("tags")
-        return made
+        model = classifier(model_id, api_version=version, doc_types=doc_types, **texts)
+        model.tags = body.get("tags")
+        return model
     if kind != "model":
         raise ValueError("kind must be model or classifier")
     generation = generation_of(version)
@@ -117,9 +117,9 @@ def _build(model_id: str, version: str, kind: Any, body: Mapping[str, Any], trai
     if "parts" in body:
         parts = {name: (part["modelId"], part.get("fields", DEFAULT_FIELDS)) for name, part in body["parts"].items()}
         texts.pop("tags")
-        made = v4_composed_model(model_id, classifier_id=str(body.get("classifierId", "")), parts=parts, **texts)
-        made.tags = body.get("tags")
-        return made
+        model = v4_composed_model(model_id, classifier_id=str(body.get("classifierId", "")), parts=parts, **texts)
+        model.tags = body.get("tags")
+        return model
     return v4_model(model_id, api_version=version, fields=fields, build_mode=mode, **texts)
 
 

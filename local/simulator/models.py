@@ -1,4 +1,4 @@
-"""Custom models as the simulated service keeps them, and builders that make realistic ones."""
+"""Custom models as the simulated service stores them, and builders of realistic models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any, Literal
 from local.simulator.versions import Generation, Kind, generation_of
 
 ModelState = Literal["ready", "creating", "invalid", "placeholder"]
-"""``placeholder``: authorized as the target of a copy, nothing in it yet. v2 shows it as ``creating``, v3+ not at
-all."""
+"""``placeholder``: the authorized target of a copy, still empty. v2 shows it as ``creating``; v3 and later do not show it."""
 
 TWO_YEARS = 2
 DEFAULT_TRAINED = datetime(2026, 9, 14, 8, 30, 12, tzinfo=UTC)
@@ -23,8 +22,8 @@ DEFAULT_TRAINED = datetime(2026, 9, 14, 8, 30, 12, tzinfo=UTC)
 class StoredModel:
     """One custom model or classifier of a resource.
 
-    ``created`` is what the service calls createdDateTime, ``trained`` the moment of the last training
-    (lastUpdatedDateTime in v2, modifiedDateTime in v4). ``content`` holds the generation's own part of the answer
+    ``created`` is the service's createdDateTime, ``trained`` the time of the last training (lastUpdatedDateTime in v2,
+    modifiedDateTime in v4). ``content`` holds the generation's own part of the answer
     (v2: trainResult, keys, modelName …; v3+: docTypes, …).
     """
 
@@ -43,11 +42,11 @@ class StoredModel:
 
     @property
     def generation(self) -> Generation:
-        """The wire contract that the model was made under."""
+        """The generation that the model was made with."""
         return generation_of(self.api_version)
 
     def snapshot(self) -> StoredModel:
-        """Give a copy that shares nothing with this one."""
+        """Return an independent copy of this model."""
         return replace(self, content=copy.deepcopy(self.content), tags=dict(self.tags) if self.tags else None)
 
 
@@ -78,9 +77,9 @@ def v2_model(
     state: ModelState = "ready",
     clusters: Mapping[str, Sequence[str]] | None = None,
 ) -> StoredModel:
-    """Make a model of v2.0-preview, v2.0 or v2.1, trained with labels: ``fields`` maps a field to its accuracy.
+    """Return a model of v2.0-preview, v2.0 or v2.1, trained with labels: ``fields`` maps a field to its accuracy.
 
-    ``clusters`` (cluster → keys) makes it one that was trained without labels: it has keys, and no fields.
+    With ``clusters`` (cluster → keys) it is a model that was trained without labels: it has keys, and no fields.
     """
     content: dict[str, Any] = {}
     if state == "ready":
@@ -107,7 +106,7 @@ def v2_composed_model(
     documents: Sequence[str] = DEFAULT_DOCUMENTS,
     trained: datetime = DEFAULT_TRAINED,
 ) -> StoredModel:
-    """Make a composed v2.1 model; ``parts`` maps each sub-model's id to its fields and accuracies."""
+    """Return a composed v2.1 model; ``parts`` maps the id of each part to its fields and accuracies."""
     results = [{**_train_result(fields, documents), "modelId": _uuid(part)} for part, fields in parts.items()]
     content: dict[str, Any] = {"composedTrainResults": results, "attributes": {"isComposed": True}}
     if name is not None:
@@ -122,7 +121,7 @@ def _uuid(model_id: str) -> str:
 
 
 def doc_type(fields: Mapping[str, float], build_mode: str = "template", **more: Any) -> dict[str, Any]:
-    """Make one entry of docTypes, as v3 and v4 answer it; ``more`` adds v4's own members."""
+    """Return one entry of docTypes, as v3 and v4 answer it; ``more`` adds members of v4."""
     return {
         "buildMode": build_mode,
         "fieldSchema": {name: {"type": "string"} for name in fields},
@@ -132,7 +131,7 @@ def doc_type(fields: Mapping[str, float], build_mode: str = "template", **more: 
 
 
 def two_years_after(moment: datetime) -> datetime:
-    """Give the moment when a model built at ``moment`` expires (v3.1 and later: two years after the build)."""
+    """Return when a model built at ``moment`` expires (v3.1 and later: two years after the build)."""
     try:
         return moment.replace(year=moment.year + TWO_YEARS)
     except ValueError:  # 29 February
@@ -150,15 +149,15 @@ def v3_model(
     tags: Mapping[str, str] | None = None,
     trained: datetime = DEFAULT_TRAINED,
 ) -> StoredModel:
-    """Make a model of 2022-08-31 or 2023-07-31; several ``doc_types`` (name → fields) make it a composed one."""
-    named = doc_types if doc_types is not None else {model_id: fields}
+    """Return a model of 2022-08-31 or 2023-07-31; with several ``doc_types`` (name → fields) it is composed."""
+    fields_by_type = doc_types if doc_types is not None else {model_id: fields}
     return StoredModel(
         model_id,
         api_version,
-        {"docTypes": {name: doc_type(of, build_mode) for name, of in named.items()}},
+        {"docTypes": {name: doc_type(its_fields, build_mode) for name, its_fields in fields_by_type.items()}},
         created=trained,
         trained=trained,
-        # 2022-08-31 and older models do not expire; 2023-07-31 brought the two years.
+        # Models of 2022-08-31 and older do not expire; those of 2023-07-31 and later expire after two years.
         expires=None if api_version == "2022-08-31" else two_years_after(trained),
         description=description,
         tags=dict(tags) if tags else None,
@@ -176,7 +175,7 @@ def v4_model(
     trained: datetime = DEFAULT_TRAINED,
     warnings: Sequence[Mapping[str, str]] = (),
 ) -> StoredModel:
-    """Make a template or neural model of 2024-11-30; its one docType is named like the model."""
+    """Return a template or neural model of 2024-11-30; its one docType has the name of the model."""
     content: dict[str, Any] = {"buildMode": build_mode, "docTypes": {model_id: doc_type(fields, build_mode)}}
     if warnings:
         content["warnings"] = [dict(warning) for warning in warnings]
@@ -203,7 +202,7 @@ def v4_composed_model(
     description: str | None = None,
     trained: datetime = DEFAULT_TRAINED,
 ) -> StoredModel:
-    """Make a composed model of 2024-11-30: ``parts`` maps each docType to (component model's id, its fields)."""
+    """Return a composed model of 2024-11-30: ``parts`` maps each docType to (id of the component model, its fields)."""
     doc_types = {
         name: doc_type(fields, modelId=part, confidenceThreshold=0.0) for name, (part, fields) in parts.items()
     }
@@ -226,7 +225,7 @@ def classifier(
     description: str | None = None,
     trained: datetime = DEFAULT_TRAINED,
 ) -> StoredModel:
-    """Make a custom classifier of 2023-07-31 or 2024-11-30 that tells ``doc_types`` apart."""
+    """Return a custom classifier of 2023-07-31 or 2024-11-30 for ``doc_types``."""
     base = "https://trainingdata.blob.core.windows.net/classifier"
     content = {
         "docTypes": {

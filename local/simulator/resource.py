@@ -17,15 +17,15 @@ from local.simulator.models import StoredModel
 from local.simulator.versions import ALL_VERSIONS, Kind
 
 DEFAULT_COPY_SECONDS = (1.0, 2.0)
-"""v3 and v4 copies took one to two seconds in most recordings; v2 ones 5 to 22, which a demonstration need not wait
-for."""
+"""Copies of v3 and v4 took one to two seconds in most recordings. Copies of v2 took 5 to 22, which is too long for a
+demonstration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
-    """What a resource is. ``port`` 0 takes a free one. Known versions that are not in ``api_versions`` answer 410.
+    """The fixed properties of a resource. ``port`` 0 takes a free one. Versions outside ``api_versions`` answer 410.
 
-    ``encrypted``: its models are encrypted with a customer's key, so that a copy to a resource without is a downgrade.
+    ``encrypted``: its models are encrypted with a customer's key, so a copy to a resource without one is a downgrade.
     """
 
     name: str
@@ -39,16 +39,16 @@ class ResourceSpec:
 
 @dataclass(slots=True)
 class Behaviour:
-    """Behaviour of the real service that is not recorded, to be set either way, so that a client can be tried with both.
+    """Behaviour of the real service that is not recorded. Each can be set both ways, to test a client with both.
 
-    ``placeholder_delete``: ``frees`` deletes a v3+ placeholder with 204, ``notFound`` answers 404 and keeps the id
-    taken.
-    ``list_needs_op``: a v2 list without ``op=full`` (a nextLink followed as it is) is refused.
-    ``composed_needs_parts``: a copy of a composed v4 model fails where the target has not its classifier and component
-    models under the same ids.
-    ``article_bodies``: v2 answers look like the samples of the article of 2020 instead of like the service: an expiry in
-    .NET ticks, and an empty copyResult.
-    ``show_running``: v2 copies under way say ``running`` in their second half; recordings only ever saw ``notStarted``.
+    ``placeholder_delete``: ``frees`` deletes a placeholder of v3 and later with 204; ``notFound`` answers 404, and the
+    id stays in use.
+    ``list_needs_op``: a v2 list without ``op=full`` (an unchanged nextLink) is refused.
+    ``composed_needs_parts``: a copy of a composed v4 model fails if the target lacks its classifier or component models
+    under the same ids.
+    ``article_bodies``: v2 answers are those of the samples in the article of 2020, not those of the service: an expiry
+    in .NET ticks, and an empty copyResult.
+    ``show_running``: v2 copies are ``running`` in their second half; recordings show only ``notStarted``.
     """
 
     placeholder_delete: str = "frees"
@@ -66,42 +66,42 @@ class Behaviour:
 
 
 class ModelTable:
-    """Models of one kind by id, in the order in which lists walk over them."""
+    """The models of one kind by id, in the order of the lists."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, StoredModel] = {}
         self._ids: list[str] = []
 
     def get(self, model_id: str) -> StoredModel | None:
-        """Give the model with this id, in whatever state."""
+        """Return the model with this id, in any state, or ``None``."""
         return self._by_id.get(model_id)
 
     def put(self, model: StoredModel) -> None:
-        """Add a model, or put it in the place of the one with its id."""
+        """Add a model, or replace the model with its id."""
         if model.model_id not in self._by_id:
             insort(self._ids, model.model_id)
         self._by_id[model.model_id] = model
 
     def remove(self, model_id: str) -> None:
-        """Take a model out; nothing happens where there is none."""
+        """Remove a model; does nothing if there is none."""
         if self._by_id.pop(model_id, None) is not None:
             self._ids.remove(model_id)
 
     def after(self, model_id: str, count: int) -> list[StoredModel]:
-        """Give up to ``count`` models whose id comes after ``model_id``."""
+        """Return up to ``count`` models with ids after ``model_id``."""
         start = bisect_right(self._ids, model_id)
-        return [self._by_id[known] for known in self._ids[start : start + count]]
+        return [self._by_id[next_id] for next_id in self._ids[start : start + count]]
 
     def all(self) -> Iterable[StoredModel]:
-        """Give all of them, by id."""
-        return [self._by_id[known] for known in self._ids]
+        """Return all models, in the order of their ids."""
+        return [self._by_id[model_id] for model_id in self._ids]
 
     def __len__(self) -> int:
         return len(self._ids)
 
 
 class ResourceState:
-    """Everything that one resource remembers. Not thread safe by itself: its users hold ``lock``."""
+    """The state of one resource. Not thread safe: callers must hold ``lock``."""
 
     def __init__(self, spec: ResourceSpec, rng: random.Random, lock: threading.RLock) -> None:
         self.spec = spec
@@ -118,22 +118,21 @@ class ResourceState:
         self.last_change: datetime | None = None
 
     def new_id(self) -> str:
-        """Give a new uuid; the same ones in the same order for the same seed."""
+        """Return a new uuid; the same seed makes the same ids in the same order."""
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     def new_token(self) -> str:
-        """Give a new access token."""
+        """Return a new access token."""
         return f"{self.rng.getrandbits(384):096x}"
 
     def table(self, kind: Kind) -> ModelTable:
-        """Give the models or the classifiers; the two may share an id."""
+        """Return the models or the classifiers; a model and a classifier may have the same id."""
         return self.tables[kind]
 
     def model_count(self) -> int:
-        """Count the custom models as summary and info do.
+        """Return the number of custom models, as in summary and info.
 
-        Whether v2 placeholders count is not recorded; they look like models that are being trained, so they do here.
-        v3+ ones do not.
+        Placeholders of v2 count, because they look like models in training (not recorded); those of v3 and later do not.
         """
         return sum(
             1 for model in self.tables["model"].all() if model.generation == "v2" or model.state != "placeholder"

@@ -1,5 +1,4 @@
-"""From a request line to the operation that is meant, before anything is checked: faults and the journal need its
-name."""
+"""From a request line to its operation, before any check: faults and the journal need its name."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ UNKNOWN = "unknown"
 
 @dataclass(slots=True)
 class Route:
-    """What a request asks for. ``version`` is as written by the caller, known or not."""
+    """The operation of a request. ``version`` is the caller's text, which may be an unknown version."""
 
     operation: str
     generation: Generation
@@ -25,12 +24,12 @@ class Route:
 
 
 def parse_query(query: str) -> dict[str, str]:
-    """Read a query string; of a repeated name the last value counts."""
+    """Return the parameters of a query string; the last value of a repeated name counts."""
     return dict(parse_qsl(query, keep_blank_values=True)) if query else {}
 
 
 def route(method: str, path: str, query: dict[str, str]) -> Route | None:
-    """Give the route of a request, or ``None`` where the service has nothing at that path."""
+    """Return the route of a request, or ``None`` if the service has no such path."""
     parts = [unquote(part) for part in path.split("/")[1:]]
     if len(parts) < 2:
         return None
@@ -46,27 +45,26 @@ def route(method: str, path: str, query: dict[str, str]) -> Route | None:
 
 def _v2(method: str, version: str, parts: list[str], query: dict[str, str]) -> Route | None:
     lowered = version.lower()
-    known = next((item for item in (*V2_VERSIONS, *RETIRED_VERSIONS) if item == lowered), None)
-    if known is None or [part.lower() for part in parts[:2]] != ["custom", "models"]:
+    if lowered not in (*V2_VERSIONS, *RETIRED_VERSIONS) or [part.lower() for part in parts[:2]] != ["custom", "models"]:
         return None
     rest = parts[2:]
     if not rest:
         operation = {"GET": "getInfo" if query.get("op") == "summary" else "listModels"}.get(method)
-        return Route(operation, "v2", known) if operation else None
+        return Route(operation, "v2", lowered) if operation else None
     if len(rest) == 1:
         if method == "POST":
             operation = {"copyauthorization": "authorizeCopy", "compose": "composeModel"}.get(rest[0].lower())
-            return Route(operation, "v2", known) if operation else None
+            return Route(operation, "v2", lowered) if operation else None
         operation = {"GET": "getModel", "DELETE": "deleteModel"}.get(method)
-        return Route(operation, "v2", known, model_id=rest[0].lower()) if operation and _is_uuid(rest[0]) else None
+        return Route(operation, "v2", lowered, model_id=rest[0].lower()) if operation and _is_uuid(rest[0]) else None
     if not _is_uuid(rest[0]):
         return None
-    # The service writes copyresults, its description and the article copyResults: both answer.
+    # The service writes copyresults, its description and the article copyResults: both spellings work.
     action = rest[1].lower()
     if len(rest) == 2 and action == "copy" and method == "POST":
-        return Route("startCopy", "v2", known, model_id=rest[0].lower())
+        return Route("startCopy", "v2", lowered, model_id=rest[0].lower())
     if len(rest) == 3 and action == "copyresults" and method == "GET":
-        return Route("getCopyResult", "v2", known, model_id=rest[0].lower(), result_id=rest[2].lower())
+        return Route("getCopyResult", "v2", lowered, model_id=rest[0].lower(), result_id=rest[2].lower())
     return None
 
 
@@ -94,7 +92,7 @@ _NAMES = {
 
 
 OPERATIONS = frozenset(_NAMES.values()) | {"getCopyResult", "getOperation", "listOperations", "getInfo", UNKNOWN}
-"""The names that the journal uses and that faults can be for."""
+"""The names of operations in the journal and in faults."""
 
 
 def _v3(method: str, generation: Generation, parts: list[str], query: dict[str, str]) -> Route | None:

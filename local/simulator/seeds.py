@@ -1,5 +1,4 @@
-"""Realistic models to begin with: ``demo`` for trying things out by hand, ``night`` for a backup of a whole
-resource."""
+"""Realistic models for a start: ``demo`` to try the service, ``night`` for the backup of a whole resource."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from local.simulator.models import (
 )
 
 FIRST_MODEL_ID = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
-"""The model that the article copies, and that every example here copies too."""
+"""The model that the article copies, and that all examples copy."""
 
 _SPACE = uuid.UUID("6f1d2f0e-2b0a-5a4d-9a43-6d0c1f9a7b11")
 
@@ -62,7 +61,7 @@ _V2_DEMO: tuple[tuple[str, str, Mapping[str, float], int], ...] = (
 
 
 def model_uuid(name: str) -> str:
-    """Give the id that a seeded v2 model of this name always has."""
+    """Return the id of the seeded v2 model of this name, which is always the same."""
     return str(uuid.uuid5(_SPACE, name))
 
 
@@ -76,12 +75,12 @@ def _trained(day: int) -> datetime:
 
 
 def v2_demo() -> list[StoredModel]:
-    """Eleven ready v2 models, the first with the article's id; one that is being trained, one that failed, one
+    """Return eleven ready v2 models, the first with the article's id; and one in training, one that failed, one
     composed."""
-    made: list[StoredModel] = []
+    models: list[StoredModel] = []
     for number, (name, version, fields, pages) in enumerate(_V2_DEMO):
         model_id = FIRST_MODEL_ID if number == 0 else model_uuid(name)
-        made.append(
+        models.append(
             v2_model(
                 model_id,
                 api_version=version,
@@ -91,9 +90,11 @@ def v2_demo() -> list[StoredModel]:
                 trained=_trained(number),
             )
         )
-    made.append(v2_model(model_uuid("Still training"), name="Still training", state="creating", trained=_trained(60)))
-    made.append(v2_model(model_uuid("Training failed"), name="Training failed", state="invalid", trained=_trained(58)))
-    made.append(
+    models.append(v2_model(model_uuid("Still training"), name="Still training", state="creating", trained=_trained(60)))
+    models.append(
+        v2_model(model_uuid("Training failed"), name="Training failed", state="invalid", trained=_trained(58))
+    )
+    models.append(
         v2_composed_model(
             model_uuid("All incoming mail"),
             parts={FIRST_MODEL_ID: INVOICE, model_uuid("Shop receipts"): RECEIPT, model_uuid("Purchase orders"): ORDER},
@@ -101,11 +102,11 @@ def v2_demo() -> list[StoredModel]:
             trained=_trained(30),
         )
     )
-    return made
+    return models
 
 
 def v3_and_v4_demo() -> list[StoredModel]:
-    """Models of 2022-08-31, 2023-07-31 and 2024-11-30, a classifier of the last, and a model composed with it."""
+    """Return models of 2022-08-31, 2023-07-31 and 2024-11-30, a v4 classifier, and a model composed with it."""
     return [
         v3_model(
             "bank-statements",
@@ -156,7 +157,7 @@ def v3_and_v4_demo() -> list[StoredModel]:
 
 
 def demo() -> list[StoredModel]:
-    """A handful of models of every API version, the ready v2 ones first."""
+    """Return models of every API version, the ready v2 models first."""
     return v2_demo() + v3_and_v4_demo()
 
 
@@ -175,15 +176,15 @@ _NIGHT_V4 = (
 
 
 def night() -> list[StoredModel]:
-    """Twenty-four models of mixed generations: what a nightly backup finds. All are ready.
+    """Return 24 ready models of all generations, for a nightly backup.
 
-    Six of v2, the first with the article's id, six of v3, nine of v4, two v4 classifiers and one model composed of those.
+    Six of v2, the first with the article's id, six of v3, nine of v4, two v4 classifiers and one composed model.
     """
     kinds = (CLAIM, ORDER, INVOICE, DELIVERY, CONTRACT, RECEIPT)
-    made: list[StoredModel] = []
+    models: list[StoredModel] = []
     for number, name in enumerate(_NIGHT_V2):
         version = "v2.0" if number == 5 else "v2.1"
-        made.append(
+        models.append(
             v2_model(
                 FIRST_MODEL_ID if number == 0 else model_uuid(name),
                 api_version=version,
@@ -194,7 +195,7 @@ def night() -> list[StoredModel]:
             )
         )
     for number, name in enumerate(_NIGHT_V3):
-        made.append(
+        models.append(
             v3_model(
                 name,
                 api_version="2022-08-31" if name.endswith("2022") else "2023-07-31",
@@ -205,7 +206,7 @@ def night() -> list[StoredModel]:
             )
         )
     for number, name in enumerate(_NIGHT_V4):
-        made.append(
+        models.append(
             v4_model(
                 name,
                 fields=kinds[number % len(kinds)],
@@ -215,11 +216,11 @@ def night() -> list[StoredModel]:
                 trained=_trained(30 + number),
             )
         )
-    made.append(
+    models.append(
         classifier("mailroom", doc_types=("claim", "order"), description="Tells mail apart", trained=_trained(50))
     )
-    made.append(classifier("archive", doc_types=("payslip", "contract"), trained=_trained(51)))
-    made.append(
+    models.append(classifier("archive", doc_types=("payslip", "contract"), trained=_trained(51)))
+    models.append(
         v4_composed_model(
             "mailroom-reader",
             classifier_id="mailroom",
@@ -228,11 +229,11 @@ def night() -> list[StoredModel]:
             trained=_trained(52),
         )
     )
-    return made
+    return models
 
 
 def everything() -> list[StoredModel]:
-    """The demo, and what a night finds besides."""
+    """Return the models of ``demo`` and ``night``."""
     return demo() + [model for model in night() if model.model_id != FIRST_MODEL_ID]
 
 

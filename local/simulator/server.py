@@ -1,4 +1,4 @@
-"""The simulator on the network: a port per resource, in one event loop on a thread of its own."""
+"""The simulator as a server: one port for each resource, all in one event loop on its own thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 
 
 class _Listener:
-    """A port that is ours for as long as the simulator lives, whether it listens or refuses connections."""
+    """A port that the simulator holds until its end: it listens, or it refuses connections."""
 
     def __init__(self, port: int) -> None:
         self._socket = _bind(port)
@@ -42,13 +42,13 @@ class _Listener:
         self._server = await loop.create_server(connections, sock=self._socket, backlog=1024, ssl=tls)
 
     async def refuse(self) -> None:
-        """Stop listening and cut what is open. The port stays bound, so that no other program takes it and every connect
-        is refused."""
+        """Stop listening and cut open connections. The port stays bound: no other process takes it, and every
+        connection is refused."""
         self.close()
         self._socket = _bind(self.port)
 
     def close(self) -> None:
-        """Give the port back and cut what is open."""
+        """Release the port and cut open connections."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -74,11 +74,11 @@ def _bind(port: int) -> socket.socket:
 
 
 class Simulator:
-    """A simulated Form Recognizer service with one or more resources; a context manager that starts and stops it.
+    """A simulated Form Recognizer service with one or more resources. It runs inside a ``with``.
 
     ``identities`` get bearer tokens at ``identity_endpoint``. ``seed`` fixes ids, tokens and durations. ``clock`` needs
-    ``now()`` only. With ``tls`` all resources answer https; the admin port stays http. Ports are bound at the start of
-    the ``with``; ``OSError`` where one is taken.
+    only ``now()``. With ``tls`` all resources use https, and the admin port uses http. The ``with`` binds the ports; it
+    raises ``OSError`` if a port is in use.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Simulator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    # -- life ----------------------------------------------------------------------------------------------------------
+    # -- start and stop ------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Simulator:
         scheme = "https" if self._tls else "http"
@@ -169,26 +169,26 @@ class Simulator:
 
         self._run(run())
 
-    # -- what others hold ----------------------------------------------------------------------------------------------
+    # -- addresses and resources ---------------------------------------------------------------------------------------
 
     def endpoint(self, name: str) -> str:
-        """Give the address of a resource, without a trailing slash."""
+        """Return the address of a resource, without a slash at the end."""
         return self._endpoints[name]
 
     @property
     def admin_endpoint(self) -> str:
-        """The address of the admin port, which answers while resources are down."""
+        """The address of the admin port, which answers also while resources are down."""
         assert self._admin_listener is not None, "the simulator does not run"
         return f"http://{HOST}:{self._admin_listener.port}"
 
     @property
     def identity_endpoint(self) -> str:
-        """The address for ``IDENTITY_ENDPOINT``, on the admin port; identities are given to the constructor."""
+        """The address for ``IDENTITY_ENDPOINT``, on the admin port."""
         return self.admin_endpoint + IDENTITY_PATH
 
     @property
     def issuer(self) -> Issuer:
-        """Who issues the bearer tokens."""
+        """The issuer of the bearer tokens."""
         return self._world.issuer
 
     @property
@@ -197,7 +197,7 @@ class Simulator:
         return list(self._world.resources)
 
     def resource(self, name: str) -> SimulatedResource:
-        """Give one resource, to fill it, watch it and disturb it. It can be filled before the start as well."""
+        """Return one resource: to put models, read the journal, add faults. Models can be put before the start."""
         return SimulatedResource(
             self._world,
             self._world.resources[name],
@@ -258,7 +258,7 @@ class Simulator:
             return send(reply)
         entry.fault = fault.kind
         try:
-            response, entry.status = await exchange.go_wrong(fault, resource)
+            response, entry.status = await exchange.answer(fault, resource)
             return response
         finally:
             resource.faults.done(fault)

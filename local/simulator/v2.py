@@ -35,19 +35,19 @@ _STATES = {"ready": "ready", "creating": "creating", "placeholder": "creating", 
 
 
 def list_models(call: Call) -> Answer:
-    """Answer one page of models of every state. v3 and v4 models are walked over, which is why pages are uneven."""
+    """Answer one page of the models of every state. Models of v3 and v4 are skipped, so pages have different lengths."""
     if call.query.get("op") != "full" and (call.resource.behaviour.list_needs_op or "nextLink" not in call.query):
         raise v2_error(400, "1002", "Query parameter 'op' must be one of: full, summary.")
     size = call.resource.limits.page_size or DEFAULT_PAGE_SIZE
     after = _read_page_token(call.query["nextLink"]) if call.query.get("nextLink") else ""
-    # A page looks at up to `size` models of the account, v2's or not, and sometimes ends early.
-    looked_at = size - zlib.crc32(after.encode()) % max(1, size // 4)
-    walked = call.resource.table("model").after(after, looked_at)
-    shown = [_model_info(model, call.route.version) for model in walked if model.generation == "v2"]
+    # A page reads up to `size` models of the resource, of any generation, and sometimes fewer.
+    count = size - zlib.crc32(after.encode()) % max(1, size // 4)
+    models = call.resource.table("model").after(after, count)
+    shown = [_model_info(model, call.route.version) for model in models if model.generation == "v2"]
     link = ""
-    if len(walked) == looked_at:  # the service does not look ahead: the last page can be empty
-        # op=full is not in the link, as recorded: clients have to add it again.
-        link = f"{_models_url(call)}?nextLink={_page_token(walked[-1].model_id)}"
+    if len(models) == count:  # the service does not look ahead: the last page can be empty
+        # op=full is not in the link, as recorded: clients must add it again.
+        link = f"{_models_url(call)}?nextLink={_page_token(models[-1].model_id)}"
     return json_answer({"modelList": shown, "nextLink": link})
 
 
@@ -65,7 +65,7 @@ def _read_page_token(token: str) -> str:
 
 
 def summary(call: Call) -> Answer:
-    """Answer how many models there are and may be."""
+    """Answer the number of models and its limit."""
     changed = call.resource.last_change or call.now
     return json_answer(
         {
@@ -79,12 +79,12 @@ def summary(call: Call) -> Answer:
 
 
 def get_model(call: Call) -> Answer:
-    """Answer one model; its keys only where they are asked for."""
+    """Answer one model; its keys only with ``includeKeys``."""
     model = _find(call)
     content = model.content
     body: Json = {"modelInfo": _model_info(model, call.route.version)}
     if call.query.get("includeKeys", "").lower() == "true" and "keys" in content:
-        body["keys"] = content["keys"]  # only training without labels finds keys
+        body["keys"] = content["keys"]  # only models trained without labels have keys
     for name in ("trainResult", "composedTrainResults"):
         if name in content:
             body[name] = content[name]
@@ -93,7 +93,7 @@ def get_model(call: Call) -> Answer:
 
 
 def delete_model(call: Call) -> Answer:
-    """Delete a model or a placeholder, whatever its state."""
+    """Delete a model or a placeholder, in any state."""
     model = _find(call)
     call.resource.table("model").remove(model.model_id)
     call.resource.last_change = call.now
@@ -101,8 +101,8 @@ def delete_model(call: Call) -> Answer:
 
 
 def authorize_copy(call: Call) -> Answer:
-    """Make a placeholder under an id of the service's choice, and answer the permission to fill it: 201, in Unix
-    seconds."""
+    """Make a placeholder under an id that the service chooses, and answer the permission to fill it: 201, the expiry in
+    Unix seconds."""
     limit = call.resource.limits.model_limit
     if call.resource.model_count() >= limit:
         raise v2_error(400, "1014", f"Account cannot create more than {limit} models.")
@@ -119,12 +119,12 @@ def authorize_copy(call: Call) -> Answer:
 
 
 def _dotnet_ticks(unix_seconds: int) -> int:
-    """Give a moment in units of 100 ns since the year 1, as the article's sample has it."""
+    """Return a time in units of 100 ns since the year 1, as in the article's sample."""
     return (unix_seconds + 62_135_596_800) * 10_000_000
 
 
 def start_copy(call: Call) -> Answer:
-    """Accept a copy: 202 with nothing but the operation's address. A wrong region or token is told only when polled."""
+    """Accept a copy: 202 with only the operation's address. A wrong region or token is reported by the operation."""
     request = _copy_request(call)
     model = call.resource.table("model").get(call.route.model_id or "")
     if model is None or model.state != "ready" or model.generation != "v2":
@@ -174,7 +174,7 @@ def _invalid_copy(reason: str) -> ServiceError:
 
 
 def get_copy_result(call: Call) -> Answer:
-    """Answer how far a copy is. 200 also where it failed; the dates are rewritten when it ends."""
+    """Answer the state of a copy: 200 also for a failed one. Its dates change when it ends."""
     operation = call.world.operation(call.resource, call.route.result_id or "")
     if operation is None or operation.source_id != call.route.model_id:
         raise v2_error(404, "1022", f"Copy operation with 'id={call.route.result_id}' not found.")
@@ -201,7 +201,7 @@ def get_copy_result(call: Call) -> Answer:
 
 
 def failure_text(failure: Failure, operation: Operation) -> tuple[str, str]:
-    """Give code and message of a failed v2 copy, as recorded in 2022 (2020 had words for codes)."""
+    """Return code and message of a failed v2 copy, as recorded in 2022 (in 2020 codes were words)."""
     request = operation.request
     assert request is not None
     if failure == "resolver":
@@ -220,7 +220,7 @@ def failure_text(failure: Failure, operation: Operation) -> tuple[str, str]:
 
 
 def compose_model(call: Call) -> Answer:
-    """Compose v2.1 models into one: 201, and the model is ready a moment later."""
+    """Compose v2.1 models into one: 201, and the model is ready after the time of a copy."""
     if call.route.version != "v2.1":
         raise resource_not_found()
     try:
@@ -255,7 +255,7 @@ def compose_model(call: Call) -> Answer:
 
 
 def json_answer_created(location: str) -> Answer:
-    """Answer 201 with an address and no body."""
+    """Return a 201 with an address and no body."""
     return Answer(201, headers={"Location": location})
 
 

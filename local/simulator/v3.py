@@ -1,4 +1,4 @@
-"""The contract of v3 (2022-08-31, 2023-07-31) and v4 (2024-11-30): models and classifiers, apart from copying."""
+"""The contract of v3 (2022-08-31, 2023-07-31) and v4 (2024-11-30): models and classifiers, without copying."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ DEFAULT_PAGE_SIZE = 240
 
 
 def list_models(call: Call) -> Answer:
-    """Answer one page of what is ready: prebuilt models, v2 ones and those of this and older versions among them."""
+    """Answer one page of ready models: prebuilt models, v2 models, and models of this version and older ones."""
     check_kind(call)
     version = call.route.version
     size = call.resource.limits.page_size or DEFAULT_PAGE_SIZE
     after = read_page_token(call)
-    looked_at = size - zlib.crc32(after.encode()) % max(1, size // 8)
-    walked = call.resource.table(call.route.kind).after(after, looked_at)
+    count = size - zlib.crc32(after.encode()) % max(1, size // 8)
+    models = call.resource.table(call.route.kind).after(after, count)
     if call.route.kind == "model":
-        own = [model for model in prebuilt_models(version) if model.model_id > after]
-        walked = sorted([*walked, *own], key=lambda model: model.model_id)[:looked_at]
-    shown = [model_summary(model, version) for model in walked if model.state == "ready" and is_visible(model, version)]
+        prebuilt = [model for model in prebuilt_models(version) if model.model_id > after]
+        models = sorted([*models, *prebuilt], key=lambda model: model.model_id)[:count]
+    shown = [model_summary(model, version) for model in models if model.state == "ready" and is_visible(model, version)]
     body: Json = {"value": shown}
-    if len(walked) == looked_at:
+    if len(models) == count:
         collection = "documentClassifiers" if call.route.kind == "classifier" else "documentModels"
-        # Absent on the last page, unlike v2's empty one; and api-version stays in it, unlike v2's op=full.
-        body["nextLink"] = f"{address(call, collection)}&nextLink={page_token(walked[-1].model_id)}"
+        # It is absent on the last page (in v2 it is empty), and it keeps api-version (v2 drops op=full).
+        body["nextLink"] = f"{address(call, collection)}&nextLink={page_token(models[-1].model_id)}"
     return json_answer(body)
 
 
 def get_model(call: Call) -> Answer:
-    """Answer one model or classifier. There is no status: what is not ready is not found."""
+    """Answer one model or classifier. v3 and later have no status: a model that is not ready is not found."""
     check_kind(call)
     return json_answer(model_details(_find(call), call.route.version))
 
 
 def delete_model(call: Call) -> Answer:
-    """Delete a model or classifier; what happens to a placeholder is not recorded and can be chosen."""
+    """Delete a model or classifier. For a placeholder the behaviour is not recorded and can be chosen."""
     check_kind(call)
     table = call.resource.table(call.route.kind)
-    found = table.get(call.route.model_id or "")
+    stored = table.get(call.route.model_id or "")
     if (
-        found is not None
-        and found.state == "placeholder"
-        and found.generation != "v2"
+        stored is not None
+        and stored.state == "placeholder"
+        and stored.generation != "v2"
         and call.resource.behaviour.placeholder_delete == "frees"
     ):
-        table.remove(found.model_id)
+        table.remove(stored.model_id)
         return Answer(204)
     model = _find(call)
     if model.model_id.startswith("prebuilt-"):
@@ -75,7 +75,7 @@ def delete_model(call: Call) -> Answer:
 
 
 def info(call: Call) -> Answer:
-    """Answer how many models there are and may be; 2023-07-31 also counts neural builds."""
+    """Answer the number of models and its limit; 2023-07-31 also counts neural builds."""
     limit = call.resource.limits.model_limit
     body: Json = {"customDocumentModels": {"count": call.resource.model_count(), "limit": limit}}
     if call.route.version == "2023-07-31":
@@ -121,8 +121,8 @@ def _composed_v4(call: Call, body: Json) -> Json:
         raise parameter_missing("classifierId")
     if not isinstance(doc_types, dict) or not doc_types:
         raise parameter_missing("docTypes")
-    found = call.resource.table("classifier").get(str(classifier_id))
-    if found is None or found.state != "ready":
+    classifier = call.resource.table("classifier").get(str(classifier_id))
+    if classifier is None or classifier.state != "ready":
         raise _cannot_compose(f"Classifier '{classifier_id}' was not found.")
     composed: Json = {}
     for name, item in doc_types.items():
@@ -145,12 +145,12 @@ def _cannot_compose(details: str) -> Exception:
 
 
 def new_operation_id(call: Call) -> str:
-    """Give an id as the service makes them: seconds and a uuid, not a bare uuid."""
+    """Return an id in the form of the service: seconds and a uuid."""
     return f"{31_000_000_000 + int(call.now.timestamp())}_{call.resource.new_id()}"
 
 
 def refuse_taken(call: Call, model_id: str) -> None:
-    """Refuse an id that a model or a placeholder has, and a new model beyond the limit."""
+    """Refuse an id that is in use, and a new model beyond the limit."""
     if call.resource.table(call.route.kind).get(model_id) is not None:
         raise v3_error(409, "Conflict", "ModelExists", "A model with the provided name already exists.")
     limit = call.resource.limits.model_limit
@@ -159,22 +159,22 @@ def refuse_taken(call: Call, model_id: str) -> None:
 
 
 def check_kind(call: Call) -> None:
-    """Refuse classifiers under a version that has none."""
+    """Refuse classifiers in a version without them."""
     if call.route.kind == "classifier" and not is_at_least(call.route.version, "2023-07-31"):
         raise resource_not_found()
 
 
 def is_visible(model: StoredModel, api_version: str) -> bool:
-    """Say whether a version shows a model: its own and older ones."""
+    """Return whether a version shows a model: models of its own and older versions."""
     return is_at_least(api_version, model.api_version)
 
 
 def _find(call: Call) -> StoredModel:
     model_id = call.route.model_id or ""
     if call.route.kind == "model" and model_id.startswith("prebuilt-"):
-        own = [model for model in prebuilt_models(call.route.version) if model.model_id == model_id]
-        if own:
-            return own[0]
+        prebuilt = [model for model in prebuilt_models(call.route.version) if model.model_id == model_id]
+        if prebuilt:
+            return prebuilt[0]
     model = call.resource.table(call.route.kind).get(model_id)
     if model is None or model.state != "ready" or not is_visible(model, call.route.version):
         raise v3_not_found()

@@ -1,4 +1,4 @@
-"""Copying under v3 and v4: authorizations, copies and operations, of models and of v4 classifiers."""
+"""Copying in v3 and v4: authorizations, copies and operations, of models and of v4 classifiers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _AUTHORIZATION_METADATA = (
 
 
 def authorize_copy(call: Call) -> Answer:
-    """Reserve the id that the caller chose: 200, with everything that the copy needs, for an hour."""
+    """Reserve the id that the caller chose: 200, with all that the copy needs; it is valid for an hour."""
     kind = call.route.kind
     _check_classifier_copy(call)
     body = read_body(call)
@@ -62,7 +62,7 @@ def authorize_copy(call: Call) -> Answer:
 
 
 def start_copy(call: Call) -> Answer:
-    """Accept a copy: 202 and an operation, which tells later whether the authorization was any good."""
+    """Accept a copy: 202 and an operation, which reports later whether the authorization was valid."""
     _check_classifier_copy(call)
     body = read_body(call)
     name = "targetClassifier" if call.route.kind == "classifier" else "targetModel"
@@ -100,7 +100,7 @@ def start_copy(call: Call) -> Answer:
 
 
 def _check_moment(text: str) -> None:
-    """Read a time; clients write it with and without fractions of a second, and the service takes both (recorded)."""
+    """Check a time; clients write it with and without fractions of a second, and the service accepts both (recorded)."""
     try:
         datetime.fromisoformat(text)
     except ValueError as wrong:
@@ -110,7 +110,7 @@ def _check_moment(text: str) -> None:
 def _check_classifier_copy(call: Call) -> None:
     if call.route.kind != "classifier":
         return
-    if call.route.generation != "v4":  # 2023-07-31 has classifiers and no way to copy them
+    if call.route.generation != "v4":  # 2023-07-31 has classifiers, but cannot copy them
         raise resource_not_found()
     if call.resource.spec.region.lower() not in CLASSIFIER_COPY_REGIONS:
         message = f"Copying classifiers is not supported in region '{call.resource.spec.region}'."
@@ -118,15 +118,15 @@ def _check_classifier_copy(call: Call) -> None:
 
 
 def get_operation(call: Call) -> Answer:
-    """Answer one operation with its result or error, for a day."""
-    found = call.world.operation(call.resource, call.route.result_id or "")
-    if found is None or not _is_shown(found, call):
+    """Answer one operation of the last day, with its result or error."""
+    operation = call.world.operation(call.resource, call.route.result_id or "")
+    if operation is None or not _is_shown(operation, call):
         raise v3_not_found("OperationNotFound")
-    body = _summary(found, call.now)
-    if found.ended is not None and found.failure is None:
-        body["result"] = model_details(found.result, found.api_version)
-    elif found.ended is not None and found.failure is not None:
-        body["error"] = _failure(found.failure, found)
+    body = _summary(operation, call.now)
+    if operation.ended is not None and operation.failure is None:
+        body["result"] = model_details(operation.result, operation.api_version)
+    elif operation.ended is not None and operation.failure is not None:
+        body["error"] = _failure(operation.failure, operation)
     return json_answer(body)
 
 
@@ -146,7 +146,7 @@ def list_operations(call: Call) -> Answer:
 
 
 def _is_shown(operation: Operation, call: Call) -> bool:
-    """Say whether an operation is of the last day and of a version that the caller's knows; v2 keeps its own."""
+    """Return whether an operation is of the last day, not of v2, and of the caller's version or an older one."""
     if generation_of(operation.api_version) == "v2" or call.now >= operation.started + OPERATION_RETENTION:
         return False
     return is_at_least(call.route.version, operation.api_version)
@@ -155,7 +155,7 @@ def _is_shown(operation: Operation, call: Call) -> bool:
 def _summary(operation: Operation, now: datetime) -> Json:
     if operation.ended is not None:
         status = "failed" if operation.failure else "succeeded"
-        percent, updated = 100, operation.ended  # 100 on failure as well (recorded)
+        percent, updated = 100, operation.ended  # 100 also for a failure (recorded)
     elif operation.is_running(now):
         status, updated = "running", now
         whole = (operation.finishes - operation.started).total_seconds()
@@ -178,7 +178,7 @@ def _summary(operation: Operation, now: datetime) -> Json:
 
 
 def _failure(failure: Failure, operation: Operation) -> Json:
-    """Give the error of a failed operation. The shape is recorded for ``downgrade``; the others follow it."""
+    """Return the error of a failed operation. The form is recorded for ``downgrade``; the others follow it."""
     if failure == "parts":
         details = {"code": "ModelNotFound", "message": "The requested model was not found."}
         return {"code": "InvalidRequest", "message": "Invalid request.", "details": [details]}

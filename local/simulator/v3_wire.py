@@ -1,4 +1,4 @@
-"""What v3 and v4 share on the wire: models as JSON, page tokens, addresses, and reading bodies."""
+"""What v3 and v4 have in common: models as JSON, page tokens, addresses, and reading bodies."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _PREBUILT = {
     "prebuilt-receipt": "Extract key information from receipts.",
     "prebuilt-tax.us.w2": "Extract key information from IRS US W2 tax forms.",
 }
-_WITHOUT_V4 = {"prebuilt-businessCard", "prebuilt-document"}  # both ended with v4.0
+_NOT_IN_V4 = {"prebuilt-businessCard", "prebuilt-document"}  # v4.0 has neither
 
 
 def prebuilt_models(api_version: str) -> list[StoredModel]:
-    """Give the models of Microsoft's own that every list shows, by id."""
-    born = datetime.fromisoformat(api_version).replace(tzinfo=UTC)
+    """Return Microsoft's own models, which every list shows, in the order of their ids."""
+    created = datetime.fromisoformat(api_version).replace(tzinfo=UTC)
     return [
-        StoredModel(model_id, api_version, {"docTypes": {}}, created=born, trained=born, description=text)
+        StoredModel(model_id, api_version, {"docTypes": {}}, created=created, trained=created, description=text)
         for model_id, text in _PREBUILT.items()
-        if api_version < "2024" or model_id not in _WITHOUT_V4
+        if api_version < "2024" or model_id not in _NOT_IN_V4
     ]
 
 
 def base_path(generation: Generation) -> str:
-    """Give the first segment of every path."""
+    """Return the first segment of every path."""
     return V4_BASE if generation == "v4" else V3_BASE
 
 
 def address(call: Call, path: str) -> str:
-    """Give the absolute address of something in this resource, with the caller's api-version."""
+    """Return the absolute address of ``path`` in this resource, with the caller's api-version."""
     return f"{call.base}{base_path(call.route.generation)}/{path}?api-version={call.route.version}"
 
 
 def model_summary(model: StoredModel, api_version: str) -> Json:
-    """Give a model or classifier as lists show it."""
+    """Return a model or classifier as in lists."""
     body: Json = {
         "classifierId" if model.kind == "classifier" else "modelId": model.model_id,
         "createdDateTime": seconds(model.created),
@@ -72,7 +72,7 @@ def model_summary(model: StoredModel, api_version: str) -> Json:
 
 
 def model_details(model: StoredModel, api_version: str) -> Json:
-    """Give a model or classifier whole."""
+    """Return a model or classifier with all its members."""
     body = model_summary(model, api_version)
     body["docTypes"] = _v2_doc_types(model) if model.generation == "v2" else model.content.get("docTypes", {})
     for name in ("warnings", "trainingHours"):
@@ -82,7 +82,7 @@ def model_details(model: StoredModel, api_version: str) -> Json:
 
 
 def _v2_doc_types(model: StoredModel) -> Json:
-    """Show a v2 model as the later versions do: one docType for each of its trainings."""
+    """Return the docTypes of a v2 model in later versions: one for each of its trainings."""
     results = model.content.get("composedTrainResults") or [model.content.get("trainResult", {})]
     shown: Json = {}
     for result in results:
@@ -96,12 +96,12 @@ def _v2_doc_types(model: StoredModel) -> Json:
 
 
 def page_token(last: str) -> str:
-    """Give the token of the page after the item ``last``."""
+    """Return the token of the page after the item ``last``."""
     return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
 
 
 def read_page_token(call: Call) -> str:
-    """Give the last item of the page before, or nothing at the beginning."""
+    """Return the last item of the page before, or an empty text for the first page."""
     token = call.query.get("nextLink", "")
     try:
         return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
@@ -110,7 +110,7 @@ def read_page_token(call: Call) -> str:
 
 
 def read_body(call: Call) -> dict[str, Any]:
-    """Read the JSON object that a POST must have."""
+    """Return the JSON object of a POST; raises the refusal if there is none."""
     if not call.is_json:
         body = {"error": {"code": "UnsupportedMediaType", "message": "Request content type is not supported."}}
         raise ServiceError(Answer(415, dump(body), {"Content-Type": "application/json"}))
@@ -126,7 +126,7 @@ def read_body(call: Call) -> dict[str, Any]:
 
 
 def read_new_id(body: dict[str, Any], name: str) -> str:
-    """Read the id that a new model is to have."""
+    """Return the id for a new model; raises the refusal if it is not allowed."""
     value = read_text(body, name)
     if not MODEL_ID.match(value) or value.startswith("prebuilt-"):
         raise invalid_parameter(name, f"It must match {MODEL_ID.pattern} and not begin with prebuilt-.")
@@ -134,7 +134,7 @@ def read_new_id(body: dict[str, Any], name: str) -> str:
 
 
 def read_text(body: dict[str, Any], name: str) -> str:
-    """Read a string that has to be there."""
+    """Return a required string; raises the refusal if it is missing."""
     value = body.get(name)
     if value is None or value == "":
         raise parameter_missing(name)
@@ -144,7 +144,7 @@ def read_text(body: dict[str, Any], name: str) -> str:
 
 
 def read_labels(body: dict[str, Any]) -> tuple[str | None, dict[str, str] | None]:
-    """Read description and tags, both optional."""
+    """Return description and tags; both are optional."""
     description, tags = body.get("description"), body.get("tags")
     if description is not None and (not isinstance(description, str) or len(description) > 4096):
         raise invalid_parameter("description", "It must be a string of at most 4096 characters.")
@@ -154,10 +154,10 @@ def read_labels(body: dict[str, Any]) -> tuple[str | None, dict[str, str] | None
 
 
 def parameter_missing(name: str) -> ServiceError:
-    """Refuse a body without a member."""
+    """Refuse a body without a required member."""
     return v3_error(400, "InvalidArgument", "ParameterMissing", f"The parameter {name} is required.")
 
 
 def invalid_parameter(name: str, details: str) -> ServiceError:
-    """Refuse a member that cannot be."""
+    """Refuse a member with a wrong value."""
     return v3_error(400, "InvalidArgument", "InvalidParameter", f"The parameter {name} is invalid: {details}")

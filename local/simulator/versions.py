@@ -1,4 +1,4 @@
-"""The API versions that the service has spoken, and what belongs to which generation."""
+"""The API versions of the service, and their generations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ V2_VERSIONS = ("v2.0-preview", "v2.0", "v2.1")
 V3_VERSIONS = ("2022-08-31", "2023-07-31")
 V4_VERSIONS = ("2024-11-30",)
 ALL_VERSIONS: tuple[str, ...] = V2_VERSIONS + V3_VERSIONS + V4_VERSIONS
-"""Every version that the simulator speaks, oldest first: a version can use models of itself and of older ones."""
+"""All versions of the simulator, oldest first: a version can use models of its own and older versions."""
 
-# Versions that the service once answered and has taken away: known to it, so 410 and not 404.
+# Versions that the service has retired: it answers 410, not 404.
 RETIRED_VERSIONS = (
     "v2.1-preview.1",
     "v2.1-preview.2",
@@ -28,16 +28,16 @@ V4_BASE = "/documentintelligence"
 
 
 def generation_of(api_version: str) -> Generation:
-    """Say which wire contract an API version belongs to; ``ValueError`` where the version is unknown."""
+    """Return the generation of an API version; raises ``ValueError`` if the version is unknown."""
     if api_version in V2_VERSIONS:
         return "v2"
     if api_version in V3_VERSIONS:
         return "v3"
     if api_version in V4_VERSIONS:
         return "v4"
-    raise ValueError(f"unknown API version {api_version!r}; known are {', '.join(ALL_VERSIONS)}")
+    raise ValueError(f"unknown API version {api_version!r}; use one of {', '.join(ALL_VERSIONS)}")
 
 
 def is_at_least(api_version: str, other: str) -> bool:
-    """Say whether ``api_version`` is ``other`` or a later one."""
+    """Return whether ``api_version`` is ``other`` or a later version."""
     return ALL_VERSIONS.index(api_version) >= ALL_VERSIONS.index(other)

@@ -45,14 +45,15 @@ def test_a_claim_makes_legal_moves_only(state: ClaimState, following: ClaimState
             claim(state).move(following)
 
 
-def test_what_the_service_was_told_is_never_forgotten_by_a_move_to_released() -> None:
+def test_no_state_with_a_placeholder_is_released() -> None:
+    """What the service was asked for is discarded first."""
     may_hold_a_placeholder = {ClaimState.AUTHORIZING, ClaimState.AUTHORIZED, ClaimState.POSTING, ClaimState.COPYING}
     assert {state for state, moves in CLAIM_MOVES.items() if ClaimState.RELEASED in moves}.isdisjoint(
         may_hold_a_placeholder
     )
 
 
-def test_every_state_can_be_resumed_and_reaches_released() -> None:
+def test_every_state_has_a_next_step_and_an_end() -> None:
     assert set(RESUME_AT) == set(ClaimState)
     assert [state for state, step in RESUME_AT.items() if step is Step.DONE] == [ClaimState.RELEASED]
     for state in ClaimState:
@@ -73,9 +74,7 @@ def test_every_state_can_be_resumed_and_reaches_released() -> None:
         ("owner-1", 1, ClaimState.RELEASED, False),
     ],
 )
-def test_only_the_owner_and_attempt_that_hold_it_may_act(
-    owner: str, attempt: int, state: ClaimState, held: bool
-) -> None:
+def test_only_its_owner_and_attempt_may_act(owner: str, attempt: int, state: ClaimState, held: bool) -> None:
     assert claim(state).is_held_by(step(owner, attempt)) is held
 
 
@@ -88,20 +87,20 @@ def test_only_the_owner_and_attempt_that_hold_it_may_act(
         ("owner-2", ClaimState.RELEASED, Code.CLAIM_LOST),
     ],
 )
-def test_a_step_is_told_whether_its_own_copy_went_on_or_somebody_took_it(
-    owner: str, state: ClaimState, code: Code
-) -> None:
+def test_a_refusal_says_who_holds_the_claim(owner: str, state: ClaimState, code: Code) -> None:
+    """A later attempt of the same copy, or another run."""
     assert claim(state).refusal(step(owner, 7))[0] is code
 
 
-def test_a_claim_lapses_when_its_lease_ends_and_not_before() -> None:
+def test_a_claim_is_live_until_its_lease_ends() -> None:
     held = claim()
     assert held.is_live(held.lease_until - timedelta(microseconds=1))
     assert not held.is_live(held.lease_until)
     assert not claim(ClaimState.RELEASED).is_live(NOW)
 
 
-def test_renewing_covers_the_longer_of_the_two_planned_waits_and_keeps_the_most_polls() -> None:
+def test_a_renewed_lease_covers_the_longer_wait() -> None:
+    """And the highest number of polls is kept."""
     renewed = claim().renewed(NOW, step(next_wake_seconds=60.0, polls=4), wait=600.0)
     assert renewed.lease_until == NOW + timedelta(minutes=25)
     assert renewed.renewed(NOW, step(polls=2)).polls == 4
@@ -111,7 +110,8 @@ def test_a_parked_claim_may_be_taken_over_at_once() -> None:
     assert not claim(ClaimState.COPYING).parked(NOW).is_live(NOW)
 
 
-def test_taking_over_raises_the_fence_and_keeps_what_is_under_way() -> None:
+def test_a_new_owner_gets_the_next_attempt() -> None:
+    """And keeps what is under way."""
     copying = claim(ClaimState.COPYING).replace(target_model_id="t-1", operation="op-1")
     later = NOW + timedelta(hours=1)
     taken = copying.taken_over(ORDER.replace(run_id="run-2", row=0), "owner-2", later)
@@ -121,7 +121,7 @@ def test_taking_over_raises_the_fence_and_keeps_what_is_under_way() -> None:
     assert not taken.is_held_by(step("owner-1", 1))
 
 
-def test_a_new_attempt_forgets_the_placeholder_and_nothing_else() -> None:
+def test_a_new_attempt_forgets_the_placeholder_only() -> None:
     used = claim(ClaimState.DISCARDING).replace(
         target_model_id="t-1", authorization="sealed", operation="op-1", digest="d", polls=5
     )
@@ -137,25 +137,27 @@ def test_a_released_claim_keeps_no_authorization() -> None:
     assert released.outcome_code == "Failed"
 
 
-def test_an_id_is_given_up_once_however_often_it_is_said() -> None:
+def test_an_id_is_superseded_once() -> None:
     used = claim(ClaimState.POSTING).replace(target_model_id="t-1", owned_id="t-1")
     once = used.replace(superseded=used.superseded_with_current(NOW))
     assert [entry.target_model_id for entry in once.superseded_with_current(NOW + timedelta(hours=1))] == ["t-1"]
     assert claim().superseded_with_current(NOW) == []
 
 
-def test_an_id_that_is_not_ours_is_never_listed_for_sweeping() -> None:
+def test_an_id_that_is_not_owned_is_not_superseded() -> None:
     adopted = claim(ClaimState.VERIFYING).replace(target_model_id="t-1", owned_id=None)
     assert adopted.superseded_with_current(NOW) == []
     assert adopted.superseded_never_deleted(NOW) == []
 
 
-def test_a_copy_that_a_person_should_see_is_remembered_without_what_would_let_it_be_swept() -> None:
+def test_a_copy_for_a_person_to_check_is_not_swept() -> None:
+    """It is superseded without the digest that would let a ready model be deleted."""
     wrong = claim(ClaimState.VERIFYING).replace(target_model_id="t-1", owned_id="t-1", digest="what was expected")
     assert [(entry.target_model_id, entry.digest) for entry in wrong.superseded_never_deleted(NOW)] == [("t-1", "")]
 
 
-def test_a_claim_after_a_released_one_goes_on_counting_and_remembers_what_was_given_up() -> None:
+def test_a_later_claim_continues_the_attempts() -> None:
+    """And keeps the superseded ids."""
     used = claim(ClaimState.POSTING).replace(target_model_id="t-1", owned_id="t-1", attempt=4)
     previous = used.replace(superseded=used.superseded_with_current(NOW), state=ClaimState.RELEASED)
     fresh = new_claim(ORDER, "invoices", "owner-9", NOW, previous, digest="d")
@@ -164,9 +166,7 @@ def test_a_claim_after_a_released_one_goes_on_counting_and_remembers_what_was_gi
 
 
 @given(st.lists(st.sampled_from(list(ClaimState)), max_size=12), st.integers(0, 10**6))
-def test_a_claim_survives_being_written_and_read_whatever_it_went_through(
-    wanted: list[ClaimState], seconds: int
-) -> None:
+def test_a_claim_is_read_as_it_was_written(wanted: list[ClaimState], seconds: int) -> None:
     held = claim()
     for state in wanted:
         if state in CLAIM_MOVES[held.state]:

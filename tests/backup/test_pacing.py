@@ -60,7 +60,7 @@ def test_jitter_stretches_a_wait_by_a_tenth_at_most(seconds: float, instance_id:
     assert seconds <= jitter(seconds, instance_id, tries) <= seconds * 1.1000001
 
 
-def test_copies_throttled_together_do_not_return_together() -> None:
+def test_copies_throttled_together_return_apart() -> None:
     assert len({jitter(60.0, f"copy-{number}", 1) for number in range(50)}) > 25
 
 
@@ -133,7 +133,7 @@ def test_throttling_does_not_exhaust_the_patience(code: Code) -> None:
         (Step.DISCARD, ACCESS_TRIES, False),
     ],
 )
-def test_a_refused_key_is_tried_again_after_authorization(step: Step, tries: int, is_tried_again: bool) -> None:
+def test_a_refused_key_is_retried_once_authorized(step: Step, tries: int, is_tried_again: bool) -> None:
     """Before it nothing would be lost, so the copy ends at once."""
     seconds = wait(step, Code.ACCESS_DENIED, tries=tries)
     assert (seconds is not None) is is_tried_again

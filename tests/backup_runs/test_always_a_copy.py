@@ -51,19 +51,24 @@ class Witness:
         self.wrong: list[str] = []
 
     def look(self) -> None:
-        services = self._stage.services
-        known = [one.record for one in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
-        found = places(SOURCE, MODEL, known, services.configuration.resources, {}, services.now())
         self.looks += 1
         for resource in self._resources:
-            there = [place["modelId"] for place in found if place["resource"] == resource]
-            if not there:
+            named = self._named(resource)
+            if not named:
                 self.wrong.append(f"nothing is named in {resource}")
-            for model_id in there:
+            for model_id in named:
                 model = self._stage.resource(resource).model(model_id)
-                if model is None or model.state != "ready":
+                # another thread may have announced and made a deletion since the lookup
+                if (model is None or model.state != "ready") and model_id in self._named(resource):
                     self.wrong.append(f"{model_id} is named in {resource} and is not there")
-                self.named.add(model_id)
+            self.named.update(named)
+
+    def _named(self, resource: str) -> list[str]:
+        """Return the ids under which a lookup names the model in a resource."""
+        services = self._stage.services
+        replicas = [stored.record for stored in services.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
+        found = places(SOURCE, MODEL, replicas, services.configuration.resources, {}, services.now())
+        return [place["modelId"] for place in found if place["resource"] == resource]
 
 
 def watched(make_stage: MakeNights, tmp_path: Path, **options: Any) -> tuple[Nights, WatchedStore]:

@@ -12,7 +12,7 @@ from backup.messages.run import RunClosing
 from backup.records import RunRecord
 from backup.states import ReplicaState
 from catalog.store import CatalogUnavailable
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import v2_model, v4_model
 from tests.nights import V2_ID, MakeNights, Nights, altered, events, mixed_models, reasons, rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import REGIONS, SOURCE
 from tests.nights import Nights, few_models, rows
 

@@ -9,7 +9,7 @@ import pytest
 from backup.planning.backup_plan import plan_backup
 from backup.planning.decisions import BackupPlan
 from backup.planning.facts import PlanFacts
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import TARGET
 from local.simulator.models import v2_model, v4_model
 from tests.nights import V2_ID, MakeNights, Nights, events

@@ -1,4 +1,4 @@
-"""Making each step of a copy meet each fault of the service, and telling what came of it."""
+"""One copy that meets one fault of the service at one step, and its outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSED = {"kind": "status", "status": 409}
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where a fault strikes: an operation of one side, and what must go wrong before for it to be called at all."""
+    """Where a fault strikes: an operation of one side, and what must go wrong before for it to be called."""
 
     side: str
     operation: str
@@ -50,16 +50,16 @@ def _status(status: int, retry_after: int | None = None) -> dict[str, Any]:
     return {"kind": "status", "status": status, "headers": headers}
 
 
-TOLD: Mapping[str, int] = {"429": 17, "503 with Retry-After": 23}
-"""How many seconds those faults say to wait."""
+RETRY_AFTER: Mapping[str, int] = {"429": 17, "503 with Retry-After": 23}
+"""The seconds of the header in these faults."""
 
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "time-out before the work": {"kind": "timeoutBefore", "seconds": 0},
     "time-out after the work": {"kind": "timeoutAfter", "seconds": 0},
     "reset": {"kind": "reset"},
     **{str(status): _status(status) for status in (401, 403, 404, 409, 410, 500, 503)},
-    "429": _status(429, TOLD["429"]),
-    "503 with Retry-After": _status(503, TOLD["503 with Retry-After"]),
+    "429": _status(429, RETRY_AFTER["429"]),
+    "503 with Retry-After": _status(503, RETRY_AFTER["503 with Retry-After"]),
     "malformed body": {"kind": "malformed"},
     "truncated body": {"kind": "truncated"},
     "wrong host in the answer": {"kind": "wrongHost"},
@@ -69,7 +69,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a copy: how it ended, how often the service was asked for what, and the state of the claim."""
+    """How a copy ended, how often the service was called for what, and the state of the claim."""
 
     code: str
     authorized: int

@@ -31,7 +31,7 @@ from local.forked import ForkedChild
 from local.inprocess import REGIONS, SOURCE, resource_id, setting
 from local.simulator import ResourceSpec, SimulatedResource, Simulator, SystemClock
 
-from .conftest import Subject, known_ids_of
+from .conftest import Subject, known_ids
 
 FUNCTION_KEY = "function-key"
 UNPACED = ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
@@ -39,7 +39,7 @@ UNPACED = ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getP
 
 @dataclass(frozen=True)
 class Place:
-    """Where the catalog is kept: what the app is told of it, and how the test opens it."""
+    """Where the catalog is kept: the app's settings for it, and how the test opens it."""
 
     settings: Mapping[str, str]
     open_store: Callable[[], Store]
@@ -212,19 +212,19 @@ class KilledHost:
             copy = self.ended(run_id)
             assert copy["status"] == "Succeeded", copy
             replicas = self.catalog.replicas.of_model(SOURCE, subject.kind, model_id, subject.target)
-            assert [one.record.target_model_id for one in replicas] == [copy["targetModelId"]]
+            assert [stored.record.target_model_id for stored in replicas] == [copy["targetModelId"]]
             copied.setdefault(subject, []).append(model_id)
         for subject, model_ids in copied.items():
             self._see_that_nothing_is_left(subject, model_ids)
 
     def _see_that_nothing_is_left(self, subject: Subject, copied: list[str]) -> None:
         held = self.resource(subject.target).models("classifier" if subject.kind is Kind.CLASSIFIER else "model")
-        # a host that died before it answered may have taken the request all the same
+        # a host that died before it answered may have accepted the request
         sources = Counter(model.copy_of for model in held if model.state == "ready")
         assert set(copied) <= {str(source).rpartition("/")[2] for source in sources}
         assert set(sources.values()) == {1}
         unfinished = {model.model_id for model in held if model.state != "ready"}
-        assert unfinished <= known_ids_of(self.catalog, subject)
+        assert unfinished <= known_ids(self.catalog, subject)
 
 
 def wait_until(is_true: Callable[[], object], seconds: float = 60.0) -> None:

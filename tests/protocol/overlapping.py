@@ -1,4 +1,4 @@
-"""Two deliveries of one activity that overlap: the second begins and ends while the first is in the middle of its work."""
+"""Two deliveries of one activity that overlap: the second begins and ends while the first is held."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from backup.json_types import Json, JsonObject
 from catalog.sqlite import SqliteStore
 from catalog.store import Row, Store, Table
 from local.host import invoke
@@ -22,13 +23,13 @@ from local.simulator.journal import Entry
 
 Deliver = Callable[[FunctionInfo, str | None], str]
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 PATIENCE = 20.0
 """Seconds after which a test gives up."""
 
 CALLS_MEANWHILE = 3
-"""How many calls follow the second delivery before a first one that is still held goes on."""
+"""How many calls follow the second delivery before a first one that is still held may end."""
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OF_ONE_NIGHT = {"owner", "runId", "authorization", "operation", "message", "polls"}
 """Fields that differ between two calm nights: they hold ids that are drawn, or times."""
@@ -79,7 +80,7 @@ class Delivery(threading.Thread):
             self._go_on.wait(timeout=PATIENCE)
 
     def end(self) -> str:
-        """Go on to the end, and return the answer."""
+        """Let the delivery end, and return its answer."""
         self._go_on.set()
         self.join(timeout=PATIENCE)
         return self.answer
@@ -89,7 +90,7 @@ class Overlap:
     """Delivers every call of ``activity`` twice: the second begins and ends while the first is held at its ``moment``.
 
     Moments lie before each call to the service, and before each read and write of the catalog. A call that the orchestrator repeats as it
-    was is delivered once, as that could go on until the deadline.
+    was is delivered once, because that could repeat itself until the deadline.
     """
 
     def __init__(self, activity: str, moment: int, counts: Counts) -> None:
@@ -145,12 +146,12 @@ class WatchedStore(SqliteStore):
         self._pass_moment()
         return super().get(table, partition, key)
 
-    def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
+    def insert(self, table: Table, partition: str, key: str, data: JsonObject) -> Row:
         """Write a new row."""
         self._pass_moment()
         return super().insert(table, partition, key, data)
 
-    def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
+    def replace(self, row: Row, data: JsonObject) -> Row:
         """Change a row."""
         self._pass_moment()
         return super().replace(row, data)
@@ -176,7 +177,7 @@ def twice_at_the_same_instant() -> Deliver:
         together = threading.Barrier(2)
 
         def call() -> str:
-            together.wait(timeout=20)
+            together.wait(timeout=PATIENCE)
             return invoke.call_activity(info, payload)
 
         with ThreadPoolExecutor(2) as threads:
@@ -187,7 +188,7 @@ def twice_at_the_same_instant() -> Deliver:
     return deliver
 
 
-def what_is_left(stage: Stage, outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def what_is_left(stage: Stage, outcomes: Sequence[JsonObject]) -> dict[str, Any]:
     """Return what two calm nights have in common.
 
     How copies ended, the rows of the catalog, the models of all resources, and how often each was asked to change something. v2 draws the
@@ -195,7 +196,7 @@ def what_is_left(stage: Stage, outcomes: Sequence[Mapping[str, Any]]) -> dict[st
     """
     store: Store = stage.services.catalog.claims._store
     rows = (row for table in TABLES for row in store.scan(table).rows)
-    left = {
+    left: JsonObject = {
         "outcomes": list(outcomes),
         "rows": {f"{row.table}/{row.partition}/{row.key}": row.data for row in rows},
         "models": {
@@ -206,7 +207,8 @@ def what_is_left(stage: Stage, outcomes: Sequence[Mapping[str, Any]]) -> dict[st
         "writes": Counter(entry.operation for name in REGIONS for entry in _writes(stage, name)),
     }
     drawn = [entry.model_id for name in REGIONS for entry in _writes(stage, name) if entry.operation == "authorizeCopy"]
-    result: dict[str, Any] = _comparable(left, {str(model_id): f"copy {n}" for n, model_id in enumerate(drawn)})
+    result = _comparable(left, {str(model_id): f"copy {number}" for number, model_id in enumerate(drawn)})
+    assert isinstance(result, dict)
     return result
 
 
@@ -214,17 +216,16 @@ def _writes(stage: Stage, name: str) -> list[Entry]:
     return [entry for entry in stage.resource(name).requests() if entry.method != "GET"]
 
 
-def _comparable(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a JSON value without moments in time and what belongs to one delivery, and with drawn ids replaced."""
+def _comparable(value: Json, names: Mapping[str, str]) -> Json:
+    """Return a JSON value without moments in time and what belongs to one night, and with drawn ids replaced."""
     if isinstance(value, Mapping):
         return {
-            _comparable(name, names): _comparable(item, names)
+            str(_comparable(name, names)): _comparable(item, names)
             for name, item in value.items()
             if name not in OF_ONE_NIGHT and not (isinstance(item, str) and TIME.match(item))
         }
-    if isinstance(value, list):
-        return [_comparable(item, names) for item in value]
     if isinstance(value, str):
         for model_id, name in names.items():
             value = value.replace(model_id, name) if UUID.fullmatch(model_id) else value
-    return value
+        return value
+    return [_comparable(item, names) for item in value] if isinstance(value, Sequence) else value

@@ -13,12 +13,14 @@ from bisect import insort
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import azure.durable_functions as df
 from cryptography.fernet import Fernet
 
 from backup.claim import Claim
 from backup.configuration.reading import parse_configuration
+from backup.json_types import JsonObject
 from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress
 from backup.messages.run import RunRequest
 from backup.names import fallback_ids
@@ -41,7 +43,7 @@ LONGER_THAN_ANY_LEASE = 3 * 3600.0
 
 
 class Died(BaseException):
-    """The worker is gone: nothing of the app may catch this."""
+    """The worker died: the app must not catch this."""
 
 
 class Points:
@@ -84,14 +86,14 @@ class MemoryStore:
         self._order: dict[Table, list[tuple[str, str]]] = {}
         self._etags = itertools.count(1)
         self._inserts_blindly = inserts_blindly
-        self.on_change: Callable[[Row, Mapping[str, Any]], None] = lambda row, data: None
+        self.on_change: Callable[[Row, JsonObject], None] = lambda row, data: None
         """Told of every change of a row: what it was, and what it becomes."""
 
     def get(self, table: Table, partition: str, key: str) -> Row | None:
         """Return a row."""
         return self._rows.get(table, {}).get((partition, key))
 
-    def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
+    def insert(self, table: Table, partition: str, key: str, data: JsonObject) -> Row:
         """Write a new row."""
         self._points.reach("store before")
         is_there = self.get(table, partition, key) is not None
@@ -101,7 +103,7 @@ class MemoryStore:
         self._points.reach("store after")
         return row
 
-    def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
+    def replace(self, row: Row, data: JsonObject) -> Row:
         """Change a row that is as it was read."""
         self._points.reach("store before")
         self._check(row)
@@ -117,7 +119,7 @@ class MemoryStore:
         self._order[row.table].remove((row.partition, row.key))
         self._points.reach("store after")
 
-    def ensure(self, table: Table, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    def ensure(self, table: Table, partition: str, rows: Mapping[str, JsonObject]) -> None:
         """Write those that are not there."""
         for key, data in rows.items():
             if self.get(table, partition, key) is None:
@@ -133,7 +135,7 @@ class MemoryStore:
         after: tuple[str, str] | None = None,
         limit: int = 1000,
     ) -> Page:
-        """Return rows in order, all of them on one page: nobody keeps a thousand here."""
+        """Return rows in order, all of them on one page."""
         found = [
             self._rows[table][at]
             for at in self._order.get(table, [])
@@ -145,7 +147,7 @@ class MemoryStore:
         assert len(found) <= limit, "the world is small"
         return Page(tuple(found), None)
 
-    def _put(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
+    def _put(self, table: Table, partition: str, key: str, data: JsonObject) -> Row:
         row = Row(table, partition, key, json.loads(json.dumps(data)), str(next(self._etags)))
         rows, order = self._rows.setdefault(table, {}), self._order.setdefault(table, [])
         if (partition, key) not in rows:
@@ -200,15 +202,15 @@ class World:
         self.services.interruption = lambda where, moment: self.points.reach(f"{where.partition(':')[2]} {moment}")
         use(self.services)
         self.another_model()
-        self.theirs: dict[str, StoredModel] = {}
+        self.others: dict[str, StoredModel] = {}
         self.stolen: list[str] = []
-        """Claims that were changed by somebody who did not hold them."""
+        """Claims that were changed by an owner that did not hold them."""
         self._callers: list[str] = []
         self.store.on_change = self._watch_claims
         self.calls: list[tuple[str, str]] = []
 
     def another_model(self) -> None:
-        """Let the source have a model that nobody has asked for yet: this is about that one from now on."""
+        """Put a new model into the source; from now on the owners copy that one."""
         self.model_id = self.source.put_model(self.subject.model(self.service.next_number())).model_id
         self.owners: list[Owner] = []
 
@@ -231,7 +233,7 @@ class World:
             "copies": {"ambiguityWindowSeconds": 2, "patienceSeconds": 60},
         }
 
-    def _watch_claims(self, row: Row, data: Mapping[str, Any]) -> None:
+    def _watch_claims(self, row: Row, data: JsonObject) -> None:
         if row.table is Table.CLAIMS:
             was, becomes = Claim.parse(row.data), Claim.parse(data)
             if self._callers and becomes.owner != self._callers[-1]:
@@ -259,8 +261,8 @@ class World:
         self.owners.append(owner)
         return owner
 
-    def somebody_takes(self, model_id: str, *, is_ready: bool) -> None:
-        """Let somebody else train a model in the target, or authorize a copy into it, under an id that is free there."""
+    def another_user_takes(self, model_id: str, *, is_ready: bool) -> None:
+        """Let another user train a model in the target, or authorize a copy into it, under a free id."""
         kind = str(self.subject.kind)
         if self.target.model(model_id, "classifier" if kind == "classifier" else "model") is not None:
             return
@@ -268,10 +270,10 @@ class World:
         if not is_ready:
             model.state = "creating" if self.subject.is_v2 else "placeholder"
         self.target.put_model(model)
-        self.theirs[model_id] = model
+        self.others[model_id] = model
 
     def ids_to_take(self, count: int) -> list[str]:
-        """Return ids that somebody else may come to have: from v3 on the very ones that a copy of ours would get."""
+        """Return ids for another user to take: from v3 on those that a copy would get."""
         if self.subject.is_v2:
             return [str(uuid.uuid5(uuid.UUID(self.model_id), str(number))) for number in range(count)]
         return list(fallback_ids(self.model_id, count))
@@ -289,8 +291,8 @@ class World:
         ]
 
     def known(self) -> set[str]:
-        """Return the ids in the target that the catalog could tell a person about."""
-        return known_ids(self.services, self.subject)
+        """Return the ids in the target that the catalog names."""
+        return known_ids(self.services.catalog, self.subject)
 
 
 class Owner:
@@ -324,12 +326,12 @@ class Owner:
         self._begin(CopyProgress(order=order))
 
     def step(self) -> None:
-        """Let what the orchestrator waits for come about, and let it go on."""
+        """Do what the orchestrator waits for, and let it take its next step."""
         if isinstance(self.waits_for, datetime):
             self._world.clock.set(max(self.waits_for, self._world.clock.now()))
-            self._go_on(None)
+            self._resume(None)
         elif self.waits_for is not None:
-            self._go_on(self._world.deliver(*self.waits_for))
+            self._resume(self._world.deliver(*self.waits_for))
 
     def repeat(self) -> None:
         """Run what the orchestrator waits for, and lose the result: it will be delivered again."""
@@ -338,12 +340,11 @@ class Owner:
 
     def _begin(self, progress: CopyProgress) -> None:
         self._context.current_utc_datetime = self._world.clock.now()
-        context: Any = self._context
-        self._copy = Copy(context, progress)
+        self._copy = Copy(cast("df.DurableOrchestrationContext", self._context), progress)
         self._steps = until_ended(self._copy)
-        self._go_on(None)
+        self._resume(None)
 
-    def _go_on(self, result: Any) -> None:
+    def _resume(self, result: dict[str, Any] | None) -> None:
         self._context.current_utc_datetime = self._world.clock.now()
         try:
             self.waits_for = self._steps.send(result)
@@ -356,5 +357,5 @@ class Owner:
 
 
 def hours_pass(world: World) -> None:
-    """Let every lease lapse."""
+    """Let every lease end."""
     world.clock.set(world.clock.now() + timedelta(seconds=LONGER_THAN_ANY_LEASE))

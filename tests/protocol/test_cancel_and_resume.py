@@ -1,4 +1,4 @@
-"""Stopping a copy, and going on with one: cancelled at each step, out of time, left by its owner, asked for twice."""
+"""Copies that are cancelled at each step, out of time, left by their owner, or requested twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from backup.states import ClaimState, ReplicaState
 from local.host import ManualClock
 from local.inprocess import SOURCE, Answer
 
+from .another_user import Once, kind_of
 from .conftest import Open, ProtocolStage
-from .somebody import Once, kind_of
 
 IMPATIENT = {"deadlineMinutes": 1}
 
@@ -26,21 +26,21 @@ def cancel_at(stage: ProtocolStage, where: str, moment: str) -> tuple[str, str]:
     """Begin a copy that is cancelled around a call; return the model and the run."""
     model_id = stage.put()
     runs: Queue[str] = Queue()
-    known = Once(stage, where, moment, lambda: cancel(stage, runs.get(timeout=10)))
+    cancelled = Once(stage, where, moment, lambda: cancel(stage, runs.get(timeout=10)))
     run_id = stage.begin(model_id)
     runs.put(run_id)
     stage.host.run_until_idle()
-    assert known.happened, f"{where} was never called"
+    assert cancelled.happened, f"{where} was never called"
     return model_id, run_id
 
 
 def owner_dies(stage: ProtocolStage, model_id: str) -> None:
-    """Let the orchestration that holds a claim end as if it had never been."""
+    """Terminate the orchestration that holds a claim."""
     stage.host.terminate(stage.claim(model_id).owner, "it died")
 
 
 def out_of_time(stage: ProtocolStage, number: int = 1) -> str:
-    """Have a copy run out of time while the service goes on with it; return the model."""
+    """Let a copy run out of time while the service is copying; return the model."""
     stage.source.set_durations((3600.0, 3600.0))
     model_id = stage.put(number)
     copy = stage.copy_one(model_id)
@@ -92,12 +92,13 @@ def test_a_copy_that_is_under_way_is_finished(stage: ProtocolStage, where: str, 
     assert (copy["status"], copy["code"]) == ("Succeeded", None)
     assert stage.run(run_id)["status"] == "Succeeded"
     assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 1)
-    assert [one.state for one in stage.replicas(model_id)] == [ReplicaState.READY]
+    assert [replica.state for replica in stage.replicas(model_id)] == [ReplicaState.READY]
     assert stage.deleted_ids() == []
     assert stage.held() == stage.ready()
 
 
-def test_a_copy_that_waits_with_its_authorization_is_finished(stage: ProtocolStage) -> None:
+def test_a_cancelled_authorized_copy_is_finished(stage: ProtocolStage) -> None:
+    """It waits for its start, throttled, when the run is cancelled."""
     model_id = stage.put()
     busy = {"Retry-After": "100"}
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=429, headers=busy)
@@ -110,7 +111,8 @@ def test_a_copy_that_waits_with_its_authorization_is_finished(stage: ProtocolSta
     assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 2)
 
 
-def test_a_copy_that_begins_afresh_is_stopped_with_its_placeholder_cleared_away(stage: ProtocolStage) -> None:
+def test_a_cancelled_copy_does_not_begin_again(stage: ProtocolStage) -> None:
+    """Its placeholder is removed, and no new authorization is requested."""
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=409)
     model_id, run_id = cancel_at(stage, f"{stage.subject.target}:delete_model", "before")
     assert stage.ended(run_id)["status"] == "Cancelled"
@@ -119,7 +121,7 @@ def test_a_copy_that_begins_afresh_is_stopped_with_its_placeholder_cleared_away(
     assert stage.claim(model_id).state is ClaimState.RELEASED
 
 
-def test_a_copy_that_looks_for_a_lost_start_is_finished(stage: ProtocolStage) -> None:
+def test_a_cancelled_copy_reconciles_a_lost_start(stage: ProtocolStage) -> None:
     stage.source.inject(stage.subject.operation("startCopy"), "lostAnswer")
     _, run_id = cancel_at(stage, f"{SOURCE}:find_copy", "before")
     assert stage.ended(run_id)["status"] == "Succeeded"
@@ -144,19 +146,20 @@ def test_copies_that_wait_for_a_lane_are_stopped(open_stage: Open) -> None:
 # -- out of time ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_copy_out_of_time_keeps_all_that_it_takes_to_go_on(open_stage: Open) -> None:
+def test_a_copy_out_of_time_keeps_what_it_needs(open_stage: Open) -> None:
+    """The claim is parked with its operation; nothing is deleted."""
     stage = open_stage(copies=IMPATIENT)
     model_id = out_of_time(stage)
     claim = stage.claim(model_id)
     assert claim.state is ClaimState.COPYING
     assert claim.operation is not None
-    assert not claim.is_live(stage.clock.now()), "whoever asks next need not wait for the lease to end"
+    assert not claim.is_live(stage.clock.now()), "the next owner need not wait for the lease to end"
     assert stage.deleted_ids() == []
     assert len(stage.held()) == 1
     assert stage.replicas(model_id) == []
 
 
-def test_a_copy_out_of_time_is_resumed_by_the_next_request(open_stage: Open) -> None:
+def test_the_next_request_resumes_a_copy_out_of_time(open_stage: Open) -> None:
     stage = open_stage(copies=IMPATIENT)
     model_id = out_of_time(stage)
     operation, target_model_id = stage.claim(model_id).operation, stage.claim(model_id).target_model_id
@@ -170,7 +173,7 @@ def test_a_copy_out_of_time_is_resumed_by_the_next_request(open_stage: Open) -> 
     assert [model.model_id for model in stage.held()] == [target_model_id]
 
 
-def test_a_copy_that_the_service_failed_meanwhile_is_made_anew(open_stage: Open) -> None:
+def test_a_copy_that_failed_while_parked_is_made_anew(open_stage: Open) -> None:
     stage = open_stage(copies=IMPATIENT)
     model_id = out_of_time(stage)
     placeholder = stage.claim(model_id).target_model_id
@@ -183,12 +186,13 @@ def test_a_copy_that_the_service_failed_meanwhile_is_made_anew(open_stage: Open)
     assert len(stage.held()) == 1
 
 
-def test_a_start_in_doubt_out_of_time_is_looked_for_by_the_next_request(open_stage: Open) -> None:
-    stage = open_stage(copies=IMPATIENT, ambiguity_window_seconds=86400)
+def test_the_next_request_reconciles_a_lost_start(open_stage: Open) -> None:
+    """The first copy ran out of time before it was known whether the start had worked."""
+    stage = open_stage(copies={**IMPATIENT, "ambiguityWindowSeconds": 86400})
     model_id = stage.put()
     stage.source.set_durations((600.0, 600.0))
     stage.source.inject(stage.subject.operation("startCopy"), "lostAnswer")
-    # v3 and later would find it in the list of operations, so that is out of reach
+    # v3 and later would find it in the list of operations, so that list fails
     stage.source.inject("listOperations", "status", status=503, count=None)
     copy = stage.copy_one(model_id)
     assert copy["code"] == ("StillCopying" if stage.subject.is_v2 else "ServerError")
@@ -207,9 +211,8 @@ def test_a_start_in_doubt_out_of_time_is_looked_for_by_the_next_request(open_sta
 @pytest.mark.parametrize(
     ("operation", "state"), [("startCopy", ClaimState.AUTHORIZED), ("checkCopy", ClaimState.COPYING)]
 )
-def test_a_copy_whose_owner_died_is_taken_over_when_its_lease_has_lapsed(
-    stage: ProtocolStage, operation: str, state: ClaimState
-) -> None:
+def test_a_copy_of_a_dead_owner_is_taken_over(stage: ProtocolStage, operation: str, state: ClaimState) -> None:
+    """When its lease has ended, and not before."""
     model_id = stage.put()
     stage.source.inject(
         stage.subject.operation(operation), "status", status=429, headers={"Retry-After": "60"}, count=None
@@ -223,10 +226,10 @@ def test_a_copy_whose_owner_died_is_taken_over_when_its_lease_has_lapsed(
     started = stage.asked("startCopy")
     early = stage.post_copies([model_id], [stage.subject.target], kind=str(stage.subject.kind))
     assert (early.status, early.body["code"]) == (409, "CopyInProgress")
-    lapse = stage.claim(model_id).lease_until - stage.clock.now()
-    assert lapse <= timedelta(minutes=17), "the next wake and fifteen minutes"
+    left = stage.claim(model_id).lease_until - stage.clock.now()
+    assert left <= timedelta(minutes=17), "the next wake and fifteen minutes"
     assert isinstance(stage.clock, ManualClock)
-    stage.clock.advance(lapse.total_seconds() + 1)
+    stage.clock.advance(left.total_seconds() + 1)
     copy = stage.copy_one(model_id)
     assert copy["status"] == "Succeeded"
     assert stage.asked("authorizeCopy") == 1
@@ -237,7 +240,7 @@ def test_a_copy_whose_owner_died_is_taken_over_when_its_lease_has_lapsed(
 # -- asked for twice -----------------------------------------------------------------------------------------------------
 
 
-def test_a_second_request_for_a_copy_under_way_names_the_run_that_makes_it(stage: ProtocolStage) -> None:
+def test_a_second_request_names_the_run_under_way(stage: ProtocolStage) -> None:
     model_id = stage.put()
     stage.source.set_durations((60.0, 60.0))
     run_id = stage.begin(model_id)
@@ -250,7 +253,7 @@ def test_a_second_request_for_a_copy_under_way_names_the_run_that_makes_it(stage
     assert stage.asked("startCopy") == 1
 
 
-def test_a_request_for_some_copies_under_way_makes_the_others(stage: ProtocolStage) -> None:
+def test_a_request_makes_the_copies_not_under_way(stage: ProtocolStage) -> None:
     busy, free = stage.put(1), stage.put(2)
     stage.source.set_durations((60.0, 60.0))
     first = stage.begin(busy)

@@ -11,13 +11,13 @@ import pytest
 from backup.codes import Code
 
 from .conftest import SUBJECTS, ProtocolStage, Subject
-from .fault_cells import FAULTS, MEETINGS, TOLD, Cell, meeting_of
+from .fault_cells import FAULTS, MEETINGS, RETRY_AFTER, Cell, meeting_of
 from .fault_matrix import PAGE, expectations, expected, page
 
 COPIES = {"patienceSeconds": 30, "deadlineMinutes": 4}
 
 EACH_TIME = ("v2", "v4")
-"""Faults that go on are tried on these two: v3 and classifiers differ from v4 in words only, which the single faults show."""
+"""Faults that last are tried on these two: v3 and classifiers differ from v4 in words only, which the single faults show."""
 
 WHERE = [
     pytest.param(subject, step, always, id=f"{subject.name}-{step}-{'always' if always else 'once'}".replace(" ", "-"))
@@ -26,15 +26,14 @@ WHERE = [
     if not always or subject.name in EACH_TIME
     for step in MEETINGS
     if meeting_of(subject, step) is not None
-    # the service counts no classifiers, so nobody asks whether there is room for one
+    # the service counts no classifiers, so the app does not ask for the limit
     if (subject.name, step) != ("classifier", "inspect the target")
 ]
 
 
 @pytest.mark.parametrize(("subject", "step", "always"), WHERE)
-def test_a_fault_ends_as_documented_and_the_next_request_makes_the_copy(
-    tmp_path: Path, subject: Subject, step: str, always: bool
-) -> None:
+def test_a_fault_ends_as_documented(tmp_path: Path, subject: Subject, step: str, always: bool) -> None:
+    """And once it is over, the next request makes the copy."""
     wrong: dict[str, str] = {}
     with ProtocolStage(tmp_path, subject, copies=COPIES) as stage:
         if step == "check the copy":
@@ -58,10 +57,10 @@ def test_a_fault_ends_as_documented_and_the_next_request_makes_the_copy(
 
 
 def _asked_too_early(stage: ProtocolStage, cell: Cell, fault: str) -> str:
-    told = timedelta(seconds=TOLD.get(fault, 0))
-    asked = [entry for entry in cell.resource.requests(cell.operation) if entry.fault == "status" or told]
+    retry_after = timedelta(seconds=RETRY_AFTER.get(fault, 0))
+    asked = [entry for entry in cell.resource.requests(cell.operation) if entry.fault == "status" or retry_after]
     for refused, repeated in pairwise(asked):
-        if refused.fault == "status" and repeated.time - refused.time < told:
+        if refused.fault == "status" and repeated.time - refused.time < retry_after:
             return f"asked again after {repeated.time - refused.time}"
     return ""
 
@@ -74,21 +73,22 @@ def _asked_again(stage: ProtocolStage, fault: str, model_id: str) -> dict[str, s
 
 
 def _inconsistent(stage: ProtocolStage, fault: str, model_id: str) -> dict[str, str]:
-    """Look at what is left when the copy was made in the end: one ready copy, found by the mapping, and nothing that nobody knows of."""
+    """Check what is left once the copy was made: one ready copy, recorded, and no placeholder that the catalog does not name."""
     wrong: dict[str, str] = {}
     copies = [model.model_id for model in stage.ready() if (model.copy_of or "").endswith(f"/{model_id}")]
-    known = [replica.target_model_id for replica in stage.replicas(model_id) if replica.state == "ready"]
-    if len(copies) != 1 or copies != known:
-        wrong[f"{fault}, copies"] = f"{copies} are ready, {known} recorded"
+    recorded = [replica.target_model_id for replica in stage.replicas(model_id) if replica.state == "ready"]
+    if len(copies) != 1 or copies != recorded:
+        wrong[f"{fault}, copies"] = f"{copies} are ready, {recorded} recorded"
     if stage.unknown_placeholders():
-        wrong[f"{fault}, placeholders"] = f"nobody knows of {stage.unknown_placeholders()}"
+        wrong[f"{fault}, placeholders"] = f"the catalog does not name {stage.unknown_placeholders()}"
     source = stage.source.model(model_id, "classifier" if stage.subject.kind == "classifier" else "model")
     if source is None or source.state != "ready":
         wrong[f"{fault}, source"] = "the source model was changed"
     return wrong
 
 
-def test_every_step_has_an_expectation_for_every_fault_and_every_code_is_documented() -> None:
+def test_every_step_and_fault_has_an_expectation() -> None:
+    """With a code that exists."""
     for step in MEETINGS:
         for fault in FAULTS:
             for subject in SUBJECTS.values():

@@ -1,7 +1,7 @@
-"""The host is killed with SIGKILL at forty moments of copies, half of them between an effect and its record. Nothing is lost or doubled.
+"""The host is killed with SIGKILL at forty moments of copies, half of them between an effect and its record. Every copy is made once.
 
-Each host goes on with what the one before it left, has a copy of its own to make, and is killed at the next moment: so a copy may see
-several deaths, as in a bad night. In the end every copy has succeeded, once.
+Each host resumes what the one before it left, gets a copy of its own to make, and is killed at the next moment: so a copy may see several
+deaths.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ HELD_ANSWERS = ["authorizeCopy", "startCopy", "checkCopy", "getModel"]
 MOMENTS = [moment for pair in zip(BETWEEN_EFFECT_AND_RECORD, ELSEWHERE, strict=True) for moment in pair]
 
 
-def test_there_are_forty_moments_and_half_of_them_lie_between_effect_and_record() -> None:
+def test_half_of_forty_moments_follow_an_effect() -> None:
+    """They lie between a call's effect and the record of its result."""
     assert len({*MOMENTS, *HELD_ANSWERS}) == 40
     assert len(BETWEEN_EFFECT_AND_RECORD) + len(HELD_ANSWERS) >= 20
 

@@ -17,9 +17,10 @@ CHANGES = range(1, 10)
 
 
 @pytest.mark.parametrize("name", ["v2", "v4"])
-def test_a_host_killed_between_a_change_of_the_claim_and_its_answer_copies_once(
+def test_a_host_killed_before_a_write_is_answered(
     tmp_path: Path, azurite: Azurite, proxy: FlakyProxy, name: str
 ) -> None:
+    """The change of the claim was made, and the copy is made once."""
     subject = SUBJECTS[name]
     place = in_table_storage(azurite, connection_string(proxy.port))
     with KilledHost(tmp_path, [subject.version], place) as host:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.store import Table
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
 from .conftest import SUBJECTS, Open, ProtocolStage, Subject
 
@@ -15,9 +15,10 @@ def writes(stage: ProtocolStage) -> tuple[int, int, int]:
     return stage.asked("authorizeCopy"), stage.asked("startCopy"), stage.asked("deleteModel")
 
 
-def test_running_everything_again_while_the_next_run_copies_a_retrained_model_changes_nothing(
+def test_old_steps_do_not_disturb_the_next_run(
     stage: ProtocolStage,
 ) -> None:
+    """All of them run again, many times, while the next run copies the retrained model."""
     model_id = stage.put()
     stage.copy_one(model_id)
     old = list(stage.host.phantoms.finished())
@@ -31,13 +32,13 @@ def test_running_everything_again_while_the_next_run_copies_a_retrained_model_ch
     copy = stage.ended(run_id)
     assert copy["status"] == "Succeeded"
     assert writes(stage) == (2, 2, 0)
-    states = {one.target_model_id: one.state for one in stage.replicas(model_id)}
+    states = {replica.target_model_id: replica.state for replica in stage.replicas(model_id)}
     assert states[copy["targetModelId"]] == "ready"
     assert sorted(states.values()) == ["ready", "retiring"]
 
 
 @pytest.mark.parametrize("subject", [SUBJECTS["v2"], SUBJECTS["v4"]], ids=["v2", "v4"])
-def test_cleaning_up_that_runs_again_deletes_nothing_that_came_after(open_stage: Open, subject: Subject) -> None:
+def test_a_late_discard_deletes_nothing_newer(open_stage: Open, subject: Subject) -> None:
     stage = open_stage()
     stage.source.inject(subject.operation("startCopy"), "status", status=409)
     stage.host.phantoms(delay=0.0, match="discard_target")
@@ -52,7 +53,7 @@ def test_cleaning_up_that_runs_again_deletes_nothing_that_came_after(open_stage:
     assert [model.model_id for model in stage.ready()] == [copy["targetModelId"]]
 
 
-def test_parking_that_runs_again_does_not_take_the_copy_from_who_resumed_it(stage: ProtocolStage) -> None:
+def test_a_late_park_leaves_the_new_owner_its_claim(stage: ProtocolStage) -> None:
     stage.source.set_durations((300.0, 300.0))
     model_id = stage.put()
     first = stage.copy_one(model_id, deadlineMinutes=1)
@@ -68,7 +69,7 @@ def test_parking_that_runs_again_does_not_take_the_copy_from_who_resumed_it(stag
     assert writes(stage) == (1, 1, 0)
 
 
-def test_recording_that_comes_late_does_not_retire_a_newer_copy(stage: ProtocolStage) -> None:
+def test_a_late_record_does_not_retire_a_newer_copy(stage: ProtocolStage) -> None:
     """Two versions were copied; the first one's recording, delivered again, finds its claim gone and the mapping as it should be."""
     model_id = stage.put()
     stage.copy_one(model_id)
@@ -79,7 +80,7 @@ def test_recording_that_comes_late_does_not_retire_a_newer_copy(stage: ProtocolS
     for job in recorded:
         _rerun(stage, job)
     assert stage.rows(Table.REPLICAS) == before
-    assert {one.target_model_id: one.state for one in stage.replicas(model_id)}[newer] == "ready"
+    assert {replica.target_model_id: replica.state for replica in stage.replicas(model_id)}[newer] == "ready"
 
 
 def _rerun(stage: ProtocolStage, job: ActivityJob) -> None:

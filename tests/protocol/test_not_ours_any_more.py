@@ -1,4 +1,4 @@
-"""What somebody else has in the target is never deleted and never overwritten: under ids that were ours, or that the catalog says are."""
+"""Models and placeholders of another user in the target are never deleted or overwritten: here under ids that the app had before."""
 
 from __future__ import annotations
 
@@ -10,122 +10,120 @@ from unittest import mock
 
 import pytest
 
+from backup.json_types import JsonObject
 from backup.states import ClaimState, ReplicaState
 from local.host import ManualClock
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 from local.inprocess import SOURCE
 
+from .another_user import CHOSEN, EITHER, AnotherUser, Once, kind_of, no_answer, refuse_to_start, void
 from .conftest import Open, ProtocolStage, Subject
-from .somebody import CHOSEN, EITHER, Once, Somebody, kind_of, no_answer, refuse_to_start, void
 
-PLAN = {
+PLAN: JsonObject = {
     "source": SOURCE,
     "deepCheck": "off",
     "retention": {"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100},
 }
-"""Deletes whatever it may."""
+"""Deletes everything that a plan may delete."""
 
 
 @pytest.fixture
-def somebody(stage: ProtocolStage) -> Somebody:
-    return Somebody(stage)
+def another_user(stage: ProtocolStage) -> AnotherUser:
+    return AnotherUser(stage)
 
 
-# -- an id that was ours -----------------------------------------------------------------------------------------------
+# -- an id that was authorized for a copy ------------------------------------------------------------------------------
 
 
 @CHOSEN
-def test_somebody_trains_under_our_id_before_a_failed_copy_is_cleaned_up(
-    stage: ProtocolStage, somebody: Somebody
-) -> None:
+def test_the_id_is_taken_before_the_discard(stage: ProtocolStage, another_user: AnotherUser) -> None:
+    """By a model that another user trains."""
     model_id = stage.put()
     refuse_to_start(stage, count=1)
-    Once(stage, f"{SOURCE}:start_copy", "before", lambda: void(somebody.takes_the_place_of(model_id)))
+    Once(stage, f"{SOURCE}:start_copy", "before", lambda: void(another_user.takes_the_place_of(model_id)))
     copy = stage.copy_one(model_id)
     assert (copy["status"], copy["code"]) == ("Failed", "ContentMismatch")
-    somebody.assert_untouched()
+    another_user.assert_untouched()
     again = stage.copy_one(model_id)
     assert (again["status"], again["targetModelId"]) == ("Succeeded", f"{model_id}.2")
     assert stage.deleted_ids() == []
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @CHOSEN
-def test_somebody_trains_under_our_id_while_the_service_copies(stage: ProtocolStage, somebody: Somebody) -> None:
+def test_the_id_is_taken_while_the_service_copies(stage: ProtocolStage, another_user: AnotherUser) -> None:
+    """By a model that another user trains."""
     model_id = stage.put()
-    Once(stage, f"{SOURCE}:get_copy", "before", lambda: void(somebody.takes_the_place_of(model_id)))
+    Once(stage, f"{SOURCE}:get_copy", "before", lambda: void(another_user.takes_the_place_of(model_id)))
     copy = stage.copy_one(model_id)
     assert (copy["status"], copy["code"]) == ("Failed", "ContentMismatch")
-    somebody.assert_untouched()
+    another_user.assert_untouched()
     assert stage.copy_one(model_id)["status"] == "Succeeded"
     assert stage.deleted_ids() == []
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @CHOSEN
 @EITHER
-def test_somebody_takes_our_id_as_soon_as_we_have_freed_it(stage: ProtocolStage, somebody: Somebody, what: str) -> None:
-    """The same copy tries again: the id is not its own any more, and it was deleted once already."""
+def test_the_id_is_taken_as_soon_as_it_is_free(stage: ProtocolStage, another_user: AnotherUser, what: str) -> None:
+    """The same copy tries again: the id was deleted once, and is not deleted again."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=409)
     place = f"{stage.subject.target}:delete_model"
-    freed = Once(stage, place, "after", lambda: void(somebody.has(what, model_id)))
+    freed = Once(stage, place, "after", lambda: void(another_user.has(what, model_id)))
     copy = stage.copy_one(model_id)
     assert freed.happened
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", f"{model_id}.2")
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @CHOSEN
 @EITHER
-def test_the_answer_to_our_deletion_is_lost_and_somebody_takes_the_id(
-    stage: ProtocolStage, somebody: Somebody, what: str
-) -> None:
+def test_a_deletion_is_lost_and_the_id_is_taken(stage: ProtocolStage, another_user: AnotherUser, what: str) -> None:
     model_id = stage.put()
     refuse_to_start(stage, count=1)
 
     def lost() -> None:
-        somebody.has(what, model_id)
+        another_user.has(what, model_id)
         no_answer()
 
     freed = Once(stage, f"{stage.subject.target}:delete_model", "after", lost)
     assert stage.copy_one(model_id)["status"] == "Failed"
     assert freed.happened
-    somebody.assert_untouched()
+    another_user.assert_untouched()
     again = stage.copy_one(model_id)
     assert (again["status"], again["targetModelId"]) == ("Succeeded", f"{model_id}.2")
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @CHOSEN
 @EITHER
-def test_every_step_of_a_failed_copy_runs_again_when_the_id_is_theirs(
-    stage: ProtocolStage, somebody: Somebody, what: str
-) -> None:
+def test_late_steps_leave_a_taken_id_alone(stage: ProtocolStage, another_user: AnotherUser, what: str) -> None:
+    """Every step of a failed copy runs again."""
     model_id = stage.put()
     refuse_to_start(stage)
     assert stage.copy_one(model_id)["status"] == "Failed"
     assert stage.deleted_ids() == [model_id]
-    somebody.has(what, model_id)
+    another_user.has(what, model_id)
     jobs = stage.host.phantoms.finished()
     assert "discard_target" in {job.name for job in jobs}
     for job in jobs:
         stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
-        somebody.assert_untouched()
+        another_user.assert_untouched()
 
 
 @CHOSEN
 @EITHER
-def test_a_cleaning_up_runs_again_in_the_middle_when_the_id_is_theirs(
-    stage: ProtocolStage, somebody: Somebody, what: str
+def test_an_overlapping_discard_leaves_taken_ids_alone(
+    stage: ProtocolStage, another_user: AnotherUser, what: str
 ) -> None:
-    """A second delivery of the very step that deletes, while the first one still waits for the answer."""
+    """The second delivery of the discard runs while the first one waits for the answer to its deletion."""
     model_id = stage.put()
     refuse_to_start(stage, count=1)
-    again: list[Any] = []
+    again: list[str] = []
 
     def taken() -> None:
-        somebody.has(what, model_id)
+        another_user.has(what, model_id)
         (job,) = deliveries
         again.append(stage.host.phantoms._run(job))
 
@@ -133,55 +131,53 @@ def test_a_cleaning_up_runs_again_in_the_middle_when_the_id_is_theirs(
         Once(stage, f"{stage.subject.target}:delete_model", "after", taken)
         assert stage.copy_one(model_id)["status"] == "Failed"
     assert len(again) == 1
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
-# -- an id that was given up before its fate was known -----------------------------------------------------------------
+# -- a superseded id ---------------------------------------------------------------------------------------------------
 
 
 @CHOSEN
-def test_somebody_trains_under_an_id_that_was_given_up(stage: ProtocolStage, somebody: Somebody) -> None:
-    """A start was lost and nothing came of it: the next one goes to another id, and what is under the first is not swept."""
+def test_a_superseded_id_is_taken(stage: ProtocolStage, another_user: AnotherUser) -> None:
+    """A start was lost and no copy appeared: the next one has another id, and the model under the first is not swept."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "timeoutBefore", seconds=0.0)
     start = f"{SOURCE}:start_copy"
-    given_up = Once(stage, start, "before", lambda: void(somebody.takes_the_place_of(model_id)), number=2)
+    given_up = Once(stage, start, "before", lambda: void(another_user.takes_the_place_of(model_id)), number=2)
     copy = stage.copy_one(model_id)
     assert given_up.happened
     assert (copy["status"], copy["targetModelId"]) == ("Succeeded", f"{model_id}.2")
     assert [entry.target_model_id for entry in stage.claim(model_id).superseded] == [model_id]
-    somebody.assert_untouched()
+    another_user.assert_untouched()
     stage.source.put_model(stage.subject.other(model_id))
     assert stage.copy_one(model_id)["status"] == "Succeeded"
     assert stage.deleted_ids() == []
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @CHOSEN
 @EITHER
-def test_the_sweeping_of_an_id_is_lost_and_somebody_takes_it(
-    stage: ProtocolStage, somebody: Somebody, what: str
-) -> None:
-    """An id that was given up is deleted once; whether that worked is not known, so it is not deleted again."""
+def test_a_sweep_is_lost_and_the_id_is_taken(stage: ProtocolStage, another_user: AnotherUser, what: str) -> None:
+    """A superseded id is deleted once; whether that worked is not known, so it is not deleted again."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "timeoutBefore", seconds=0.0)
 
     def lost() -> None:
-        somebody.has(what, model_id)
+        another_user.has(what, model_id)
         no_answer()
 
     swept = Once(stage, f"{stage.subject.target}:delete_model", "after", lost)
     assert stage.copy_one(model_id)["targetModelId"] == f"{model_id}.2"
     assert swept.happened
-    somebody.assert_untouched()
+    another_user.assert_untouched()
     stage.source.put_model(stage.subject.other(model_id))
     assert stage.copy_one(model_id)["status"] == "Succeeded"
     assert stage.deleted_ids() == [model_id]
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
-def test_what_got_ready_while_it_was_being_cleared_away_is_verified_and_kept(stage: ProtocolStage) -> None:
-    """The start was lost and given up, and its copy arrives just before the placeholder is looked at for the last time."""
+def test_a_copy_that_gets_ready_in_a_discard_is_kept(stage: ProtocolStage) -> None:
+    """The start was lost and given up, and its copy arrives just before the placeholder would be deleted."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "timeoutBefore", seconds=0.0)
     arrived: list[str] = []
@@ -200,76 +196,76 @@ def test_what_got_ready_while_it_was_being_cleared_away_is_verified_and_kept(sta
     assert [model.model_id for model in stage.held()] == arrived
 
 
-# -- a catalog that says the wrong thing -----------------------------------------------------------------------------
+# -- a wrong catalog ---------------------------------------------------------------------------------------------------
 
 
-def test_a_replica_was_edited_to_name_a_model_of_theirs(open_stage: Open, subject: Subject) -> None:
+def test_a_replica_was_edited_to_name_another_model(open_stage: Open, subject: Subject) -> None:
     stage = nights(open_stage, subject)
-    somebody = Somebody(stage)
+    another_user = AnotherUser(stage)
     model_id, keeper = stage.put(), stage.put(2)
     backup(stage)
     (replica,) = stage.replicas(model_id)
-    theirs = somebody.trains(stage.subject.model(9).model_id)
-    stage.services.catalog.replicas.put(replica.model_copy(update={"target_model_id": theirs.model_id}), None)
+    trained = another_user.trains(stage.subject.model(9).model_id)
+    stage.services.catalog.replicas.put(replica.replace(target_model_id=trained.model_id), None)
     source_model_goes(stage, model_id)
     runs = [backup(stage), backup(stage)]
     assert "NotOurs" in {copy["code"] for run in runs for copy in run["copies"]}
     assert stage.deleted_ids() == [replica.target_model_id]
-    assert [one.state for one in stage.replicas(keeper)] == [ReplicaState.READY]
-    somebody.assert_untouched()
+    assert [replica.state for replica in stage.replicas(keeper)] == [ReplicaState.READY]
+    another_user.assert_untouched()
 
 
-def test_somebody_trained_his_own_model_under_the_id_of_our_replica(open_stage: Open, subject: Subject) -> None:
+def test_another_model_is_under_the_id_of_a_replica(open_stage: Open, subject: Subject) -> None:
     stage = nights(open_stage, subject)
-    somebody = Somebody(stage)
+    another_user = AnotherUser(stage)
     model_id = stage.put()
     stage.put(2)
     backup(stage)
     (replica,) = stage.replicas(model_id)
-    somebody.takes_the_place_of(replica.target_model_id)
+    another_user.takes_the_place_of(replica.target_model_id)
     source_model_goes(stage, model_id)
     for _ in range(2):
         backup(stage)
     assert stage.deleted_ids() == []
-    assert [one.state for one in stage.replicas(model_id)] == [ReplicaState.MISSING]
-    somebody.assert_untouched()
+    assert [replica.state for replica in stage.replicas(model_id)] == [ReplicaState.MISSING]
+    another_user.assert_untouched()
 
 
-def test_a_model_of_theirs_is_not_taken_for_a_replica_that_is_gone(stage: ProtocolStage, somebody: Somebody) -> None:
-    """The lookup stops naming it, the model is copied anew, and theirs stays."""
+def test_another_model_is_not_taken_for_a_replica(stage: ProtocolStage, another_user: AnotherUser) -> None:
+    """The lookup stops naming the replica, the model is copied anew, and the other model stays."""
     model_id = stage.put()
     first = stage.copy_one(model_id)["targetModelId"]
-    somebody.takes_the_place_of(first)
+    another_user.takes_the_place_of(first)
     copy = stage.copy_one(model_id)
     assert copy["status"] == "Succeeded"
     assert copy["targetModelId"] != first
-    assert {one.target_model_id: one.state for one in stage.replicas(model_id)} == {
+    assert {replica.target_model_id: replica.state for replica in stage.replicas(model_id)} == {
         first: ReplicaState.MISSING,
         copy["targetModelId"]: ReplicaState.READY,
     }
     assert stage.deleted_ids() == []
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
 @pytest.mark.parametrize("state", [ClaimState.VERIFYING, ClaimState.DISCARDING])
-def test_a_claim_was_edited_to_name_a_model_of_theirs(
-    stage: ProtocolStage, somebody: Somebody, state: ClaimState
+def test_a_claim_was_edited_to_name_another_model(
+    stage: ProtocolStage, another_user: AnotherUser, state: ClaimState
 ) -> None:
     stage.source.set_durations((1000.0, 1000.0))
     model_id = stage.put()
     assert stage.copy_one(model_id)["status"] == "StillCopying"
-    theirs = somebody.trains(stage.subject.model(9).model_id)
+    trained = another_user.trains(stage.subject.model(9).model_id)
     claims = stage.services.catalog.claims
     held = claims.get(stage.subject.target, stage.subject.kind, SOURCE, model_id)
     assert held is not None
-    edited = {"state": state, "target_model_id": theirs.model_id, "owned_id": theirs.model_id}
-    claims.save(held, held.record.model_copy(update=edited))
+    edited = held.record.replace(state=state, target_model_id=trained.model_id, owned_id=trained.model_id)
+    claims.save(held, edited)
     assert stage.copy_one(model_id)["code"] == "ContentMismatch"
     assert stage.deleted_ids() == []
-    somebody.assert_untouched()
+    another_user.assert_untouched()
 
 
-# -- what these tests are made of --------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -316,5 +312,5 @@ def backup(stage: ProtocolStage) -> dict[str, Any]:
 
 
 def source_model_goes(stage: ProtocolStage, model_id: str) -> None:
-    """Let the source model be deleted by its owner."""
+    """Delete the source model."""
     stage.source.remove_model(model_id, kind_of(stage))

@@ -1,11 +1,11 @@
-"""An id that may still hold a placeholder of ours is never forgotten, whichever answers were lost."""
+"""An id that may still hold a placeholder of a copy is never forgotten, whichever answers were lost."""
 
 from __future__ import annotations
 
 from .conftest import ProtocolStage
 
 
-def test_an_id_whose_deletion_got_no_answer_is_not_forgotten_by_the_next_copy(stage: ProtocolStage) -> None:
+def test_the_next_copy_knows_an_id_of_a_lost_deletion(stage: ProtocolStage) -> None:
     """The first start is lost and gives its id up; removing it is lost as well; a later copy sweeps what the first one left."""
     model_id = stage.put()
     start, delete = stage.subject.operation("startCopy"), stage.subject.operation("deleteModel")
@@ -16,7 +16,7 @@ def test_an_id_whose_deletion_got_no_answer_is_not_forgotten_by_the_next_copy(st
     assert stage.unknown_placeholders() == set()
     stage.there.clear_faults()
     for model in stage.ready():
-        # somebody removes the copy, so that another one has to be made
+        # another_user removes the copy, so that another one has to be made
         stage.there.remove_model(model.model_id, "classifier" if stage.subject.name == "classifier" else "model")
     second = stage.copy_one(model_id)
     assert (second["status"], second["code"]) == ("Succeeded", None)

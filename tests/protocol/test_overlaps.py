@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from backup.messages.copy import CopyOrder, CopyProgress
-from backup.names import COPY_MODEL
+from backup.json_types import Json
 from local.host import ManualClock
 from local.host.app_index import FunctionInfo
 from local.host.invoke import call_activity
@@ -26,12 +25,11 @@ from local.inprocess import SOURCE, TARGET
 from local.simulator.models import v4_model
 from tests.nights import Nights
 
-from .conftest import SUBJECTS, Open, ProtocolStage, Subject
+from .another_user import AnotherUser, Once, kind_of
+from .conftest import SUBJECTS, Open, ProtocolStage, StageOptions, Subject
 from .overlapping import Counts, Overlap, WatchedStore, delivered_by, twice_at_the_same_instant, what_is_left
-from .somebody import Once, Somebody, kind_of
 
-Outcome = Mapping[str, Any]
-Play = Callable[[ProtocolStage], list[Outcome]]
+Play = Callable[[ProtocolStage], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -41,21 +39,21 @@ class Scenario:
     activity: str
     play: Play
     subjects: tuple[str, ...] = ("v2", "v4")
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: StageOptions = field(default_factory=StageOptions)
 
 
-def copy(stage: ProtocolStage) -> list[Outcome]:
+def copy(stage: ProtocolStage) -> list[dict[str, Any]]:
     return [stage.copy_one(stage.put())]
 
 
-def copy_then_copy_retrained(stage: ProtocolStage) -> list[Outcome]:
+def copy_then_copy_retrained(stage: ProtocolStage) -> list[dict[str, Any]]:
     model_id = stage.put()
     first = stage.copy_one(model_id)
     stage.source.put_model(stage.subject.other(model_id))
     return [first, stage.copy_one(model_id)]
 
 
-def copy_whose_replica_is_gone(stage: ProtocolStage) -> list[Outcome]:
+def copy_whose_replica_is_gone(stage: ProtocolStage) -> list[dict[str, Any]]:
     model_id = stage.put()
     first = stage.copy_one(model_id)
     stage.there.remove_model(first["targetModelId"])
@@ -63,7 +61,7 @@ def copy_whose_replica_is_gone(stage: ProtocolStage) -> list[Outcome]:
 
 
 def start_refused(status: int, count: int | None = None) -> Play:
-    def play(stage: ProtocolStage) -> list[Outcome]:
+    def play(stage: ProtocolStage) -> list[dict[str, Any]]:
         stage.source.inject(stage.subject.operation("startCopy"), "status", status=status, count=count)
         return copy(stage)
 
@@ -71,7 +69,7 @@ def start_refused(status: int, count: int | None = None) -> Play:
 
 
 def answer_lost(operation: str, kind: str) -> Play:
-    def play(stage: ProtocolStage) -> list[Outcome]:
+    def play(stage: ProtocolStage) -> list[dict[str, Any]]:
         resource = stage.source if operation == "startCopy" else stage.there
         resource.inject(stage.subject.operation(operation), kind, seconds=0, count=1)
         return copy(stage)
@@ -79,40 +77,27 @@ def answer_lost(operation: str, kind: str) -> Play:
     return play
 
 
-def wanted_id_is_taken(stage: ProtocolStage) -> list[Outcome]:
+def wanted_id_is_taken(stage: ProtocolStage) -> list[dict[str, Any]]:
     model_id = stage.put()
-    Somebody(stage).trains(model_id)
+    AnotherUser(stage).trains(model_id)
     return [stage.copy_one(model_id)]
 
 
-def stale_placeholder_is_deleted(stage: ProtocolStage) -> list[Outcome]:
+def stale_placeholder_is_deleted(stage: ProtocolStage) -> list[dict[str, Any]]:
     stage.there.inject(stage.subject.operation("authorizeCopy"), "lostAnswer")
     model_id = stage.put()
     stage.copy_one(model_id)
     pass_hours(stage, 24)
-    order = CopyOrder(
-        run_id="needed",
-        row=0,
-        source=SOURCE,
-        target=stage.subject.target,
-        kind=stage.subject.kind,
-        model_id=model_id,
-        own_id_only=True,
-        deadline_seconds=240,
-        patience_seconds=60,
-    )
-    instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
-    stage.host.run_until_idle()
-    return [stage.host.status(instance_id).output]
+    return [stage.copy_component(model_id)]
 
 
-def parked_and_resumed(stage: ProtocolStage) -> list[Outcome]:
+def parked_and_resumed(stage: ProtocolStage) -> list[dict[str, Any]]:
     stage.source.set_durations((70.0, 70.0))
     model_id = stage.put()
     return [stage.copy_one(model_id), stage.copy_one(model_id)]
 
 
-def source_model_goes(stage: ProtocolStage) -> list[Outcome]:
+def source_model_goes(stage: ProtocolStage) -> list[dict[str, Any]]:
     model_id = stage.put()
     stage.put(2)
     copied = backup(stage)
@@ -120,20 +105,20 @@ def source_model_goes(stage: ProtocolStage) -> list[Outcome]:
     return [*copied, *backup(stage), *backup(stage)]
 
 
-def replica_drifts(stage: ProtocolStage) -> list[Outcome]:
+def replica_drifts(stage: ProtocolStage) -> list[dict[str, Any]]:
     stage.put()
     (copied,) = backup(stage)
     stage.there.put_model(stage.subject.other(copied["targetModelId"]))
     return [copied, *backup(stage), *backup(stage)]
 
 
-def suspect_is_cleared(stage: ProtocolStage) -> list[Outcome]:
+def suspect_is_cleared(stage: ProtocolStage) -> list[dict[str, Any]]:
     stage.put()
     stage.there.inject("authorizeCopy", "lostAnswer")
     return [row for _ in range(4) for row in backup(stage)]
 
 
-def backup(stage: ProtocolStage) -> list[Outcome]:
+def backup(stage: ProtocolStage) -> list[dict[str, Any]]:
     """Run the plan on the next night; return how its rows ended."""
     pass_hours(stage, 24)
     answer = stage.http("POST", "/api/backups", {"plan": "nightly"})
@@ -141,7 +126,7 @@ def backup(stage: ProtocolStage) -> list[Outcome]:
     stage.host.run_until_idle()
     run = stage.run(answer.body["runId"])
     assert run["status"] not in {"Pending", "Running"}, run
-    rows: list[Outcome] = run["copies"]
+    rows: list[dict[str, Any]] = run["copies"]
     return rows
 
 
@@ -150,16 +135,14 @@ def pass_hours(stage: ProtocolStage, hours: float) -> None:
     stage.clock.advance(hours * 3600)
 
 
-def plan(**rules: Any) -> Mapping[str, Any]:
-    return {"plans": {"nightly": {"source": SOURCE, "targets": [TARGET], "deepCheck": "off", **rules}}}
+def plan(copies: Mapping[str, int], **rules: Json) -> StageOptions:
+    nightly = {"source": SOURCE, "targets": [TARGET], "deepCheck": "off", **rules}
+    return {"copies": copies, "plans": {"nightly": nightly}}
 
 
-DELETE_ALL = {
-    **plan(retention={"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100}),
-    "copies": {"concurrency": 1},
-}
-IMPATIENT = {"copies": {"deadlineMinutes": 1}}
-CLEARING = {**plan(), "copies": {"deleteSuspectsAfterHours": 48}}
+DELETE_ALL = plan({"concurrency": 1}, retention={"deleteRemoved": True, "graceDays": 0, "maxDeletePercent": 100})
+IMPATIENT: StageOptions = {"copies": {"deadlineMinutes": 1}}
+CLEARING = plan({"deleteSuspectsAfterHours": 48})
 
 SCENARIOS = {
     "inspect": Scenario("inspect_models", copy),
@@ -182,7 +165,7 @@ SCENARIOS = {
     "discard a lost start": Scenario("discard_target", answer_lost("startCopy", "timeoutBefore")),
     "park": Scenario("park_claim", parked_and_resumed, options=IMPATIENT),
     "delete a replica": Scenario("delete_replica", source_model_goes, options=DELETE_ALL),
-    "check a replica": Scenario("check_replica", replica_drifts, options=plan(deepCheck="all")),
+    "check a replica": Scenario("check_replica", replica_drifts, options=plan({}, deepCheck="all")),
     "clear a suspect": Scenario("clear_suspect", suspect_is_cleared, subjects=("v2",), options=CLEARING),
 }
 
@@ -191,7 +174,8 @@ def night(folder: Path, subject: Subject, scenario: Scenario, overlap: Overlap |
     """Play a scenario; return what it leaves."""
     folder.mkdir()
     pass_moment = overlap.pass_moment if overlap else lambda: None
-    options = {**scenario.options, "store": lambda: WatchedStore(folder / "catalog.sqlite", pass_moment)}
+    options = scenario.options.copy()
+    options["store"] = lambda: WatchedStore(folder / "catalog.sqlite", pass_moment)
     with (
         delivered_by(overlap.deliver) if overlap else nullcontext(),
         ProtocolStage(folder, subject, **options) as stage,
@@ -260,7 +244,7 @@ def some_nights(folder: Path) -> dict[str, Any]:
         return what_is_left(nights, [*outcomes, *night_of(nights, 3), *night_of(nights, 4)])
 
 
-def night_of(nights: Nights, day: int) -> list[Outcome]:
+def night_of(nights: Nights, day: int) -> list[dict[str, Any]]:
     """Run the plan at one o'clock; return how the run and its rows ended, at two o'clock."""
     assert isinstance(nights.clock, ManualClock)
     nights.clock.set(datetime(2026, 2, day, 1, tzinfo=UTC))
@@ -268,7 +252,7 @@ def night_of(nights: Nights, day: int) -> list[Outcome]:
     nights.host.run_until_idle()
     nights.clock.set(datetime(2026, 2, day, 2, tzinfo=UTC))
     run = nights.run(run_id)
-    copies: list[Outcome] = run["copies"]
+    copies: list[dict[str, Any]] = run["copies"]
     return [{name: run.get(name) for name in ("status", "code", "progress", "counts")}, *copies]
 
 

@@ -81,12 +81,13 @@ def assert_copied_once(stage: ProtocolStage, model_id: str, target_model_id: str
     """See one ready copy of a model, under the id that the mapping tells."""
     copies = [model.model_id for model in stage.held() if model.copy_of == f"{SOURCE}/{model_id}"]
     assert copies == [target_model_id]
-    assert [(one.target_model_id, one.state) for one in stage.replicas(model_id)] == [
+    assert [(replica.target_model_id, replica.state) for replica in stage.replicas(model_id)] == [
         (target_model_id, ReplicaState.READY)
     ]
 
 
-def test_of_two_owners_at_the_same_moment_one_copies_and_the_other_says_so(stage: ProtocolStage) -> None:
+def test_one_of_two_owners_makes_the_copy(stage: ProtocolStage) -> None:
+    """They begin at the same moment, and the other one names the first."""
     for number in range(PAIRS):
         model_id = stage.put(number)
         winner = winner_of(ask_twice(stage, model_id))
@@ -96,7 +97,7 @@ def test_of_two_owners_at_the_same_moment_one_copies_and_the_other_says_so(stage
     assert stage.deleted_ids() == []
 
 
-def test_of_two_owners_that_find_a_claim_given_back_one_copies(stage: ProtocolStage) -> None:
+def test_one_of_two_owners_takes_a_released_claim(stage: ProtocolStage) -> None:
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=400)
     assert stage.copy_one(model_id)["status"] == "Failed"
@@ -106,7 +107,7 @@ def test_of_two_owners_that_find_a_claim_given_back_one_copies(stage: ProtocolSt
     assert stage.held() == stage.ready()
 
 
-def test_of_two_owners_that_find_a_copy_left_behind_one_resumes_it(stage: ProtocolStage) -> None:
+def test_one_of_two_owners_resumes_a_parked_copy(stage: ProtocolStage) -> None:
     stage.source.set_durations((1000.0, 1000.0))
     model_id = stage.put()
     assert stage.copy_one(model_id)["status"] == "StillCopying"
@@ -115,13 +116,13 @@ def test_of_two_owners_that_find_a_copy_left_behind_one_resumes_it(stage: Protoc
     assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 1)
 
 
-def test_of_two_owners_of_a_retrained_model_one_replaces_its_copy(stage: ProtocolStage) -> None:
+def test_one_of_two_owners_replaces_an_older_copy(stage: ProtocolStage) -> None:
     model_id = stage.put()
     first = stage.copy_one(model_id)["targetModelId"]
     stage.source.put_model(stage.subject.other(model_id))
     winner = winner_of(ask_twice(stage, model_id))
     assert winner["targetModelId"] != first
-    assert {one.target_model_id: one.state for one in stage.replicas(model_id)} == {
+    assert {replica.target_model_id: replica.state for replica in stage.replicas(model_id)} == {
         first: ReplicaState.RETIRING,
         winner["targetModelId"]: ReplicaState.READY,
     }

@@ -13,9 +13,9 @@ import pytest
 from backup.claim import Claim
 from backup.states import ClaimState, ReplicaState
 from catalog.store import Stored
-from local.host.store import ActivityJob
+from local.host.records import ActivityJob
 
-from .conftest import ProtocolStage
+from .conftest import ProtocolStage, Rows
 
 COPY_STEPS = (
     "inspect_models",
@@ -28,7 +28,7 @@ COPY_STEPS = (
 FAILED_STEPS = (*COPY_STEPS[:4], "discard_target")
 
 
-def state_of(stage: ProtocolStage) -> tuple[Any, Any]:
+def state_of(stage: ProtocolStage) -> tuple[list[tuple[str, str]], Rows]:
     return sorted((model.model_id, model.state) for model in stage.held()), stage.rows()
 
 
@@ -36,8 +36,9 @@ def jobs(stage: ProtocolStage) -> list[ActivityJob]:
     return stage.host.phantoms.finished()
 
 
-def rerun(stage: ProtocolStage, job: ActivityJob) -> Any:
-    return stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
+def rerun(stage: ProtocolStage, job: ActivityJob) -> dict[str, Any]:
+    answer: dict[str, Any] = stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
+    return answer
 
 
 def haunt(stage: ProtocolStage) -> Counter[str]:
@@ -55,7 +56,7 @@ def haunt(stage: ProtocolStage) -> Counter[str]:
     return again
 
 
-def test_a_phantom_of_any_step_after_the_end_changes_nothing(stage: ProtocolStage) -> None:
+def test_a_phantom_after_the_end_changes_nothing(stage: ProtocolStage) -> None:
     model_id = stage.put()
     assert stage.copy_one(model_id)["status"] == "Succeeded"
     before = state_of(stage)
@@ -65,7 +66,7 @@ def test_a_phantom_of_any_step_after_the_end_changes_nothing(stage: ProtocolStag
         assert state_of(stage) == before, f"a phantom of {job.name} changed something"
 
 
-def test_phantoms_of_every_step_at_every_later_step_change_nothing(stage: ProtocolStage) -> None:
+def test_phantoms_at_every_later_step_change_nothing(stage: ProtocolStage) -> None:
     model_id = stage.put()
     again = haunt(stage)
     copy = stage.copy_one(model_id)
@@ -75,7 +76,7 @@ def test_phantoms_of_every_step_at_every_later_step_change_nothing(stage: Protoc
     assert stage.held() == stage.ready()
     assert stage.deleted_ids() == []
     assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 1)
-    assert [(one.target_model_id, one.state) for one in stage.replicas(model_id)] == [
+    assert [(replica.target_model_id, replica.state) for replica in stage.replicas(model_id)] == [
         (copy["targetModelId"], ReplicaState.READY)
     ]
     assert stage.claim(model_id).state is ClaimState.RELEASED
@@ -95,7 +96,7 @@ def test_phantoms_of_a_copy_that_fails_change_nothing(stage: ProtocolStage) -> N
         assert state_of(stage) == before, f"a phantom of {job.name} changed something"
 
 
-def test_a_step_that_runs_again_after_its_attempt_was_given_up_says_why_again(stage: ProtocolStage) -> None:
+def test_a_repeated_step_says_why_its_attempt_failed(stage: ProtocolStage) -> None:
     """Its first answer may have gone to a phantom: the copy still ends with the reason, and not with another authorization."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=400, count=None)
@@ -112,7 +113,7 @@ def test_a_step_that_runs_again_after_its_attempt_was_given_up_says_why_again(st
     assert stage.held() == []
 
 
-def test_phantoms_of_an_ended_copy_leave_the_next_owner_alone(stage: ProtocolStage) -> None:
+def test_phantoms_leave_the_next_owner_alone(stage: ProtocolStage) -> None:
     """The first copy failed; while the second one is under way, all the first one's steps run again."""
     model_id = stage.put()
     stage.source.inject(stage.subject.operation("startCopy"), "status", status=400, count=None)
@@ -145,9 +146,7 @@ def test_a_phantom_a_minute_later_changes_nothing(stage: ProtocolStage, name: st
     assert stage.claim(model_id).state is ClaimState.RELEASED
 
 
-def test_looking_at_the_claim_again_while_another_delivery_writes_it_does_not_end_the_copy(
-    stage: ProtocolStage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inspection_that_loses_a_race_is_repeated(stage: ProtocolStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that was overtaken sends its copy back to the claim; that look may be overtaken, too."""
     stage.source.set_durations((300.0, 300.0))
     model_id = stage.put()

@@ -1,32 +1,28 @@
-"""An id that a lost answer of ours may have left blocked is had back, where a composed model cannot do without it, and only when what
-blocks it is of no use to anybody any more.
-"""
+"""An id that a lost answer left blocked is reclaimed if a component of a composed model needs it, once its placeholder is stale."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import requests
 
-from backup.messages.copy import CopyOrder, CopyProgress
+from backup.messages.copy import CopyProgress
 from backup.names import COPY_MODEL
 from claims.chosen_ids import STALE_AFTER
 from local.host import ManualClock
-from local.inprocess import SOURCE
 
+from .another_user import AnotherUser, Once, no_answer
 from .conftest import SUBJECTS, ProtocolStage, Subject
-from .somebody import Once, Somebody, no_answer
 
 HOUR = 3600.0
 
 
 @pytest.fixture(params=["v3", "v4", "classifier"])
 def subject(request: pytest.FixtureRequest) -> Subject:
-    """Where target ids are ours to choose."""
+    """The generations in which the app chooses target ids."""
     return SUBJECTS[request.param]
 
 
@@ -41,7 +37,7 @@ def blocked(stage: ProtocolStage) -> str:
 
 
 def suspects(stage: ProtocolStage) -> list[str]:
-    return [one.model_id for one in stage.services.catalog.suspects.of_target(stage.subject.target)]
+    return [suspect.model_id for suspect in stage.services.catalog.suspects.of_target(stage.subject.target)]
 
 
 def later(stage: ProtocolStage, hours: float) -> None:
@@ -49,55 +45,32 @@ def later(stage: ProtocolStage, hours: float) -> None:
     stage.clock.advance(hours * HOUR)
 
 
-def order_of_part(stage: ProtocolStage, model_id: str, deadline: float) -> CopyOrder:
-    """Return the order for a part of a composed model, which is of no use under another id."""
-    return CopyOrder(
-        run_id="needed",
-        row=0,
-        source=SOURCE,
-        target=stage.subject.target,
-        kind=stage.subject.kind,
-        model_id=model_id,
-        own_id_only=True,
-        deadline_seconds=deadline,
-        patience_seconds=60,
-    )
-
-
-def needed(stage: ProtocolStage, model_id: str, deadline: float = 240) -> dict[str, Any]:
-    """Copy such a part, and return what came of it."""
-    order = order_of_part(stage, model_id, deadline)
-    instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
-    stage.host.run_until_idle()
-    outcome: dict[str, Any] = stage.host.status(instance_id).output
-    return outcome
-
-
-def assert_had_back(stage: ProtocolStage, model_id: str) -> None:
-    outcome = needed(stage, model_id)
+def assert_reclaimed(stage: ProtocolStage, model_id: str) -> None:
+    outcome = stage.copy_component(model_id)
     assert (outcome["status"], outcome.get("targetModelId")) == ("Succeeded", model_id), outcome
     assert suspects(stage) == []
 
 
 def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
-    outcome = needed(stage, model_id)
+    outcome = stage.copy_component(model_id)
     assert (outcome["status"], outcome["code"]) == ("Failed", "IdBlocked"), outcome
     assert f"the app retries in {minutes} minutes" in outcome["message"]
     assert suspects(stage) == [model_id]
 
 
-def test_an_id_that_was_blocked_for_hours_is_had_back(
+def test_an_id_that_was_blocked_for_hours_is_reclaimed(
     stage: ProtocolStage, blocked: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     later(stage, 24)
-    assert_had_back(stage, blocked)
+    assert_reclaimed(stage, blocked)
     assert stage.deleted_ids() == [blocked]
     events = [json.loads(message) for message in caplog.messages if message.startswith("{")]
-    (event,) = [one for one in events if one["event"] == "idReclaimed"]
+    (event,) = [event for event in events if event["event"] == "idReclaimed"]
     assert event["targetModel"] == blocked
 
 
-def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
+def test_an_id_that_may_be_in_use_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
+    """The authorization of its placeholder may not have ended."""
     later(stage, 1)
     assert_blocked(stage, blocked, minutes=30)
     later(stage, 0.4)
@@ -105,10 +78,10 @@ def test_an_id_whose_authorization_may_still_be_in_use_is_left_alone(stage: Prot
     assert stage.deleted_ids() == []
 
 
-def test_a_copy_with_time_enough_waits_until_the_id_can_be_had_back(stage: ProtocolStage, blocked: str) -> None:
+def test_a_copy_with_enough_time_waits_for_the_id(stage: ProtocolStage, blocked: str) -> None:
     began = stage.clock.now()
     stage.there.clear_requests()
-    outcome = needed(stage, blocked, deadline=2 * HOUR)
+    outcome = stage.copy_component(blocked, deadline=2 * HOUR)
     assert (outcome["status"], outcome.get("targetModelId")) == ("Succeeded", blocked), outcome
     assert stage.clock.now() - began >= STALE_AFTER - timedelta(minutes=1)
     assert stage.deleted_ids() == [blocked]
@@ -116,8 +89,9 @@ def test_a_copy_with_time_enough_waits_until_the_id_can_be_had_back(stage: Proto
     assert stage.asked("authorizeCopy") == 2, "once to find it blocked, and once when it was free"
 
 
-def test_a_cancelled_copy_waits_no_longer_also_where_it_is_to_be_recreated(stage: ProtocolStage, blocked: str) -> None:
-    order = order_of_part(stage, blocked, 2 * HOUR).model_copy(update={"recreate": True})
+def test_a_cancelled_copy_stops_waiting_for_the_id(stage: ProtocolStage, blocked: str) -> None:
+    """Also if the copy is to be recreated."""
+    order = stage.component_order(blocked, 2 * HOUR).replace(recreate=True)
     instance_id = stage.host.start_new(COPY_MODEL, CopyProgress(order=order).to_json())
     stage.let_pass(600)
     cancelled_at = stage.clock.now()
@@ -128,9 +102,8 @@ def test_a_cancelled_copy_waits_no_longer_also_where_it_is_to_be_recreated(stage
     assert stage.deleted_ids() == []
 
 
-def test_a_copy_that_can_fall_back_deletes_nothing_however_long_the_id_is_blocked(
-    stage: ProtocolStage, blocked: str
-) -> None:
+def test_a_copy_with_fallback_ids_deletes_nothing(stage: ProtocolStage, blocked: str) -> None:
+    """However long the id is blocked."""
     later(stage, 24 * 30)
     stage.source.put_model(stage.subject.other(blocked))
     assert stage.copy_one(blocked)["targetModelId"] == f"{blocked}.3"
@@ -138,55 +111,52 @@ def test_a_copy_that_can_fall_back_deletes_nothing_however_long_the_id_is_blocke
     assert suspects(stage) == [blocked]
 
 
-def test_what_became_visible_under_the_id_is_somebodys_and_no_suspect_any_more(
-    stage: ProtocolStage, blocked: str
-) -> None:
-    theirs = stage.there.put_model(stage.subject.other(blocked))
+def test_a_visible_model_is_no_suspect_any_more(stage: ProtocolStage, blocked: str) -> None:
+    visible = stage.there.put_model(stage.subject.other(blocked))
     later(stage, 24)
-    assert needed(stage, blocked)["code"] == "ModelExists"
-    assert [model for model in stage.held() if model.model_id == blocked] == [theirs]
+    assert stage.copy_component(blocked)["code"] == "ModelExists"
+    assert [model for model in stage.held() if model.model_id == blocked] == [visible]
     assert stage.deleted_ids() == []
     assert suspects(stage) == []
 
 
-def test_an_id_that_was_free_in_between_is_simply_used(stage: ProtocolStage, blocked: str) -> None:
+def test_an_id_that_became_free_is_used(stage: ProtocolStage, blocked: str) -> None:
     stage.there.remove_model(blocked, "classifier" if stage.subject.name == "classifier" else "model")
-    assert_had_back(stage, blocked)
+    assert_reclaimed(stage, blocked)
     assert stage.deleted_ids() == []
 
 
-def test_a_service_that_does_not_free_the_id_is_asked_again_after_as_long_and_no_sooner(
-    stage: ProtocolStage, blocked: str
-) -> None:
+def test_an_id_that_stays_blocked_is_deleted_later(stage: ProtocolStage, blocked: str) -> None:
+    """Again after 90 minutes, and not before."""
     stage.there.set_behaviour(placeholder_delete="notFound")
     later(stage, 24)
-    assert needed(stage, blocked)["code"] == "IdBlocked"
+    assert stage.copy_component(blocked)["code"] == "IdBlocked"
     assert stage.deleted_ids() == [blocked]
     later(stage, 1)
     assert_blocked(stage, blocked, minutes=30)
-    assert stage.deleted_ids() == [blocked], "it was asked for an hour ago"
+    assert stage.deleted_ids() == [blocked], "it was deleted an hour ago"
     later(stage, 1)
-    needed(stage, blocked)
+    stage.copy_component(blocked)
     assert stage.deleted_ids() == [blocked, blocked]
 
 
 def test_a_throttled_deletion_is_asked_for_again(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
     stage.there.inject(stage.subject.operation("deleteModel"), "status", status=429, headers={"Retry-After": "3"})
-    assert_had_back(stage, blocked)
+    assert_reclaimed(stage, blocked)
     assert stage.deleted_ids() == [blocked, blocked]
 
 
-def test_a_deletion_whose_answer_was_lost_is_not_repeated(stage: ProtocolStage, blocked: str) -> None:
+def test_a_lost_deletion_is_not_repeated(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
     stage.there.inject(stage.subject.operation("deleteModel"), "lostAnswer")
-    assert_had_back(stage, blocked)
+    assert_reclaimed(stage, blocked)
     assert stage.deleted_ids() == [blocked]
 
 
-def test_phantoms_of_a_step_that_had_an_id_back_delete_nothing(stage: ProtocolStage, blocked: str) -> None:
+def test_phantoms_of_a_reclaiming_step_delete_nothing(stage: ProtocolStage, blocked: str) -> None:
     later(stage, 24)
-    assert_had_back(stage, blocked)
+    assert_reclaimed(stage, blocked)
     for job in stage.host.phantoms.finished():
         stage.host.rerun_activity(job.instance_id, job.task_id, job.execution_id)
     assert stage.deleted_ids() == [blocked]
@@ -194,15 +164,15 @@ def test_phantoms_of_a_step_that_had_an_id_back_delete_nothing(stage: ProtocolSt
 
 
 @pytest.mark.parametrize("subject", ["v3"], indirect=True)
-def test_an_id_that_somebody_composes_a_model_under_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
-    """While it is under way it looks like any placeholder, but the resource lists what it is doing."""
+def test_an_id_of_a_composition_is_left_alone(stage: ProtocolStage, blocked: str) -> None:
+    """A composition under way looks like any placeholder, but the resource lists its operations."""
     stage.there.remove_model(blocked)
-    part = stage.there.put_model(stage.subject.model(8)).model_id
+    component = stage.there.put_model(stage.subject.model(8)).model_id
     stage.there.set_durations((5 * HOUR, 5 * HOUR))
     name = stage.subject.target
     composed = requests.post(
         f"{stage.simulator.endpoint(name)}/formrecognizer/documentModels:compose?api-version={stage.subject.version}",
-        json={"modelId": blocked, "componentModels": [{"modelId": part}]},
+        json={"modelId": blocked, "componentModels": [{"modelId": component}]},
         headers={"Ocp-Apim-Subscription-Key": stage.keys[name]},
         timeout=10,
     )
@@ -215,21 +185,22 @@ def test_an_id_that_somebody_composes_a_model_under_is_left_alone(stage: Protoco
     assert stage.there.model(blocked) is not None
 
 
-def test_somebodys_placeholder_that_no_lost_answer_of_ours_points_at_stays_for_ever(stage: ProtocolStage) -> None:
+def test_a_placeholder_that_is_no_suspect_stays(stage: ProtocolStage) -> None:
+    """No lost answer of the app points at it."""
     model_id = stage.put()
-    somebody = Somebody(stage)
-    somebody.has_placeholder(model_id)
+    another_user = AnotherUser(stage)
+    another_user.has_placeholder(model_id)
     later(stage, 24 * 30)
-    assert needed(stage, model_id)["code"] == "ModelExists"
+    assert stage.copy_component(model_id)["code"] == "ModelExists"
     later(stage, 24 * 30)
-    assert needed(stage, model_id)["code"] == "ModelExists"
-    somebody.assert_untouched()
+    assert stage.copy_component(model_id)["code"] == "ModelExists"
+    another_user.assert_untouched()
 
 
-def test_an_id_is_not_forgotten_when_the_copy_that_lost_it_is_adopted_elsewhere(stage: ProtocolStage) -> None:
-    """The id is somebody's, the answer for its fallback is lost, and then the very copy stands under the id."""
+def test_a_lost_id_is_kept_when_the_copy_is_adopted(stage: ProtocolStage) -> None:
+    """The id is taken, the answer for its fallback id is lost, and then the copy itself stands under the id."""
     model_id = stage.put()
-    Somebody(stage).has_placeholder(model_id)
+    AnotherUser(stage).has_placeholder(model_id)
 
     def becomes_ready_and_lost() -> None:
         stage.there.put_model(replace(stage.subject.model(), model_id=model_id))

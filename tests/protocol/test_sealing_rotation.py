@@ -1,4 +1,4 @@
-"""Rotating the sealing keys while copies are under way: in the right order nobody waits, in another one nothing is lost."""
+"""Rotating the sealing keys while copies are under way: in the right order no copy waits, in another order nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from local.host import ManualClock
 from local.inprocess import SOURCE
 from wiring.sealing import Sealer
 
+from .another_user import Once
 from .conftest import Open, ProtocolStage
-from .somebody import Once
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
@@ -32,14 +32,14 @@ class TwoWorkers(Sealer):
         super().__init__(sealing)
         self.opening = Sealer(opening)
 
-    def open(self, sealed: str, purpose: str) -> Any:
+    def open(self, sealed: str, purpose: str) -> object:
         """Open as the other worker does."""
         return self.opening.open(sealed, purpose)
 
 
 @pytest.fixture
 def stage(open_stage: Open) -> ProtocolStage:
-    """A stage whose copies may take longer than anybody waits for a key."""
+    """A stage whose copies may take longer than the app waits for a key."""
     return open_stage(copies=PATIENT)
 
 
@@ -65,9 +65,7 @@ PHASES = [
 
 @pytest.mark.parametrize(("sealing", "opening"), PHASES)
 @pytest.mark.parametrize("subject", ["v2", "v4"], indirect=True)
-def test_nobody_waits_while_workers_go_from_one_phase_to_the_next(
-    stage: ProtocolStage, sealing: list[str], opening: list[str]
-) -> None:
+def test_no_copy_waits_between_two_phases(stage: ProtocolStage, sealing: list[str], opening: list[str]) -> None:
     with_workers(stage, sealing, opening)
     copy = stage.copy_one(stage.put())
     assert copy["status"] == "Succeeded"
@@ -75,7 +73,7 @@ def test_nobody_waits_while_workers_go_from_one_phase_to_the_next(
     assert (stage.asked("authorizeCopy"), stage.asked("startCopy")) == (1, 1)
 
 
-def test_a_worker_that_does_not_know_the_key_yet_waits_until_it_does(stage: ProtocolStage) -> None:
+def test_a_worker_without_the_key_waits_for_it(stage: ProtocolStage) -> None:
     workers = with_workers(stage, [NEW, OLD], [OLD])
     model_id = stage.put()
     run_id = stage.begin(model_id)
@@ -96,12 +94,13 @@ def test_a_copy_says_what_it_waits_for(stage: ProtocolStage) -> None:
     model_id = stage.put()
     stage.begin(model_id)
     stage.let_pass(60)
-    status: Any = stage.host.status(stage.claim(model_id).owner).custom_status
+    status = stage.host.status(stage.claim(model_id).owner).custom_status
     shown = json.loads(status) if isinstance(status, str) else status
     assert (shown["step"], shown["code"]) == ("startCopy", "SealingKeyUnknown")
 
 
-def test_after_ten_minutes_it_gives_up_and_clears_its_placeholder_away(stage: ProtocolStage) -> None:
+def test_after_ten_minutes_the_copy_ends(stage: ProtocolStage) -> None:
+    """Its placeholder is removed."""
     with_workers(stage, [NEW, OLD], [OLD])
     model_id = stage.put()
     copy = stage.copy_one(model_id)
@@ -113,7 +112,7 @@ def test_after_ten_minutes_it_gives_up_and_clears_its_placeholder_away(stage: Pr
     assert stage.claim(model_id).state is ClaimState.RELEASED
 
 
-def test_a_copy_that_gave_up_is_made_by_the_next_request(stage: ProtocolStage) -> None:
+def test_the_next_request_makes_the_copy(stage: ProtocolStage) -> None:
     workers = with_workers(stage, [NEW, OLD], [OLD])
     model_id = stage.put()
     assert stage.copy_one(model_id)["code"] == "SealingKeyUnknown"
@@ -122,7 +121,7 @@ def test_a_copy_that_gave_up_is_made_by_the_next_request(stage: ProtocolStage) -
     assert len(stage.held()) == 1
 
 
-def test_an_old_key_that_was_dropped_too_early_can_be_put_back(stage: ProtocolStage) -> None:
+def test_a_key_that_was_dropped_too_early_is_restored(stage: ProtocolStage) -> None:
     """Sealed before the rotation, while all workers know the new key only."""
     workers = with_workers(stage, [OLD], [NEW])
     model_id = stage.put()
@@ -135,7 +134,7 @@ def test_an_old_key_that_was_dropped_too_early_can_be_put_back(stage: ProtocolSt
     assert stage.asked("authorizeCopy") == 1
 
 
-def test_a_copy_under_way_needs_no_key_any_more(stage: ProtocolStage) -> None:
+def test_a_copy_under_way_needs_no_key(stage: ProtocolStage) -> None:
     workers = with_workers(stage, [OLD], [OLD])
     started = Once(stage, f"{SOURCE}:start_copy", "after", lambda: setattr(workers, "opening", Sealer([NEW])))
     copy = stage.copy_one(stage.put())
@@ -144,7 +143,7 @@ def test_a_copy_under_way_needs_no_key_any_more(stage: ProtocolStage) -> None:
     assert seconds(copy) < 20
 
 
-def test_nobody_waits_for_the_key_of_an_authorization_that_has_ended(stage: ProtocolStage) -> None:
+def test_an_expired_authorization_needs_no_key(stage: ProtocolStage) -> None:
     """Left with its authorization, and found days later, when the key that it was sealed with is gone for good."""
     with_workers(stage, [OLD], [OLD])
     model_id = stage.put()

@@ -1,4 +1,4 @@
-"""The claim protocol as a model: owners, crashes, phantoms, lost answers and lapsed leases in any order, and what must hold then."""
+"""The claim protocol as a model: owners, crashes, phantoms, lost answers and ended leases in any order, and what must hold then."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POINTS = AT_A_CALL | AT_A_WRITE
 Point = tuple[str, int]
 
 STEPS_TO_A_POINT = 8
-"""An owner that is to be interrupted goes on until it comes to the point, so far at most."""
+"""How many steps an owner takes at most until it reaches the point at which it is interrupted."""
 OWNERS = st.integers(0, MOST_OWNERS - 1)
 
 
@@ -53,7 +53,7 @@ class Protocol(RuleBasedStateMachine):
         return [owner for owner in self.world.owners if owner.outcome is None]
 
     def pick(self, number: int) -> Owner:
-        """Return one of the owners that have not ended. Where all have, look at what came of it, and begin with another model."""
+        """Return one of the owners that have not ended. If all have ended, check the result, and begin with another model."""
         if not self.busy and len(self.world.owners) >= OWNERS_A_MODEL:
             self.everything_is_in_order()
             self.world.another_model()
@@ -61,17 +61,17 @@ class Protocol(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.world.owners) < MOST_OWNERS)
     @rule()
-    def somebody_asks_for_the_copy(self) -> None:
+    def another_run_asks_for_the_copy(self) -> None:
         self.world.new_owner()
 
     @precondition(lambda self: len(self.world.owners) < MOST_OWNERS - 1)
     @rule(number=st.integers(1, 6))
-    def two_ask_for_the_copy_at_the_same_moment(self, number: int) -> None:
+    def two_runs_ask_at_the_same_moment(self, number: int) -> None:
         slow, quick = self.world.new_owner(), self.world.new_owner()
         self.interrupted(slow, ("store before", number), quick.step)
 
     @rule(number=OWNERS, steps=st.integers(1, 4))
-    def an_owner_goes_on(self, number: int, steps: int) -> None:
+    def an_owner_takes_steps(self, number: int, steps: int) -> None:
         owner = self.pick(number)
         for _ in range(steps):
             if owner.outcome is None:
@@ -79,7 +79,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=OWNERS, point=POINTS)
     def its_worker_dies(self, number: int, point: Point) -> None:
-        """Before or after an effect. The platform delivers the call again, when the owner goes on."""
+        """Before or after an effect. The platform delivers the call again when the owner takes its next step."""
 
         def die() -> None:
             raise Died
@@ -103,15 +103,15 @@ class Protocol(RuleBasedStateMachine):
 
         self.interrupted(owner, point, meanwhile)
 
-    @rule(number=OWNERS, point=POINTS, lapse=st.booleans(), steps=st.integers(1, 20))
-    def an_owner_is_slow_and_another_one_goes_on(self, number: int, point: Point, lapse: bool, steps: int) -> None:
-        """Between two lines of this one's step: perhaps so long that the other one takes the copy over."""
+    @rule(number=OWNERS, point=POINTS, leases_end=st.booleans(), steps=st.integers(1, 20))
+    def a_slow_owner_is_overtaken(self, number: int, point: Point, leases_end: bool, steps: int) -> None:
+        """Between two lines of its step: perhaps so long that the other owner takes the copy over."""
         slow = self.pick(number)
         others = [owner for owner in self.busy if owner is not slow]
         quick = others[0] if others else self.world.new_owner()
 
         def meanwhile() -> None:
-            if lapse:
+            if leases_end:
                 hours_pass(self.world)
             for _ in range(steps):
                 if quick.outcome is None:
@@ -120,9 +120,9 @@ class Protocol(RuleBasedStateMachine):
         self.interrupted(slow, point, meanwhile)
 
     @rule(number=OWNERS, point=AT_A_CALL, which=st.integers(0, 1), is_lost=st.booleans())
-    def somebody_takes_an_id_while_we_ask_for_it(self, number: int, point: Point, which: int, is_lost: bool) -> None:
+    def another_user_takes_an_id_during_a_call(self, number: int, point: Point, which: int, is_lost: bool) -> None:
         def meanwhile() -> None:
-            self.world.somebody_takes(self.world.ids_to_take(2)[which], is_ready=False)
+            self.world.another_user_takes(self.world.ids_to_take(2)[which], is_ready=False)
             if is_lost:
                 raise NoAnswer("the connection was cut", resource=SOURCE)
 
@@ -134,20 +134,20 @@ class Protocol(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.calls)
     @rule(data=st.data())
-    def a_step_comes_back_as_a_phantom(self, data: st.DataObject) -> None:
+    def a_phantom_runs(self, data: st.DataObject) -> None:
         name, text = data.draw(st.sampled_from(self.world.calls))
         self.world.call(name, text)
 
     @rule()
-    def leases_lapse(self) -> None:
+    def leases_end(self) -> None:
         hours_pass(self.world)
 
     @rule(which=st.integers(0, 1), is_ready=st.booleans())
-    def somebody_takes_an_id_in_the_target(self, which: int, is_ready: bool) -> None:
-        self.world.somebody_takes(self.world.ids_to_take(2)[which], is_ready=is_ready)
+    def another_user_takes_an_id(self, which: int, is_ready: bool) -> None:
+        self.world.another_user_takes(self.world.ids_to_take(2)[which], is_ready=is_ready)
 
     def interrupted(self, owner: Owner, point: Point, action: Callable[[], None]) -> None:
-        """Let an owner go on to a point, and let ``action`` happen there, in the middle of its step."""
+        """Let an owner take steps up to a point, and call ``action`` there, in the middle of its step."""
         self.world.points.arm(*point, action)
         try:
             for _ in range(STEPS_TO_A_POINT):
@@ -159,17 +159,17 @@ class Protocol(RuleBasedStateMachine):
             self.world.points.disarm()
 
     @invariant()
-    def nobody_takes_a_claim_that_is_held(self) -> None:
+    def no_live_claim_is_taken(self) -> None:
         assert self.world.stolen == []
 
     @invariant()
-    def what_others_have_in_the_target_is_untouched(self) -> None:
+    def models_of_other_users_are_untouched(self) -> None:
         held = self.world.held()
-        for model_id, model in self.world.theirs.items():
-            assert held.get(model_id) == model, f"{model_id} belongs to somebody else"
+        for model_id, model in self.world.others.items():
+            assert held.get(model_id) == model, f"{model_id} belongs to another user"
 
     @invariant()
-    def only_what_was_authorized_for_us_is_ever_deleted(self) -> None:
+    def only_authorized_ids_are_deleted(self) -> None:
         target, operation = self.world.target, self.subject.operation
         granted = {
             entry.model_id for entry in target.requests(operation("authorizeCopy")) if entry.status in (200, 201)
@@ -177,20 +177,21 @@ class Protocol(RuleBasedStateMachine):
         assert {entry.model_id for entry in target.requests(operation("deleteModel"))} <= granted
 
     @invariant()
-    def the_mapping_names_one_copy_and_that_one_is_good(self) -> None:
+    def the_catalog_names_one_good_copy(self) -> None:
         replicas = self.world.services.catalog.replicas.of_model(SOURCE, self.subject.kind, self.world.model_id)
-        ready = [one.record.target_model_id for one in replicas if one.record.state is ReplicaState.READY]
+        ready = [stored.record.target_model_id for stored in replicas if stored.record.state is ReplicaState.READY]
         assert len(ready) <= 1
         assert set(ready) <= set(self.world.copies())
 
     @invariant()
     def no_authorization_is_used_twice(self) -> None:
-        """The service would accept it and fail it later (recorded); nothing here makes it refuse a start so that it may be repeated."""
-        accepted = [one for one in self.world.source.requests(self.subject.operation("startCopy")) if one.status == 202]
+        """The service would accept the second start and fail it later (recorded)."""
+        starts = self.world.source.requests(self.subject.operation("startCopy"))
+        accepted = [entry for entry in starts if entry.status == 202]
         assert len(accepted) <= len(self.granted()), "a start was made twice"
 
     def granted(self) -> list[str | None]:
-        """Return the ids that the target authorized for us."""
+        """Return the ids that the target authorized for the app."""
         entries = self.world.target.requests(self.subject.operation("authorizeCopy"))
         return [entry.model_id for entry in entries if entry.status in (200, 201)]
 
@@ -201,14 +202,14 @@ class Protocol(RuleBasedStateMachine):
             use(None)
 
     def everything_is_in_order(self) -> None:
-        """Whatever happened: once it is over and the leases have lapsed, whoever asks next gets the copy, and nothing is left behind."""
+        """Check that after the leases have ended, the next owner makes the copy, and nothing is left behind."""
         self.fresh_owner_succeeds()
-        self.the_mapping_names_one_copy_and_that_one_is_good()
-        self.what_others_have_in_the_target_is_untouched()
-        self.only_what_was_authorized_for_us_is_ever_deleted()
+        self.the_catalog_names_one_good_copy()
+        self.models_of_other_users_are_untouched()
+        self.only_authorized_ids_are_deleted()
         held = self.world.held()
-        left = {model_id for model_id in held if model_id not in self.world.theirs and not held[model_id].copy_of}
-        assert left <= self.world.known(), "there is something in the target that nobody knows of"
+        left = {model_id for model_id in held if model_id not in self.world.others and not held[model_id].copy_of}
+        assert left <= self.world.known(), "the target holds something that the catalog does not name"
         assert len(self.world.copies()) == 1, "there is one ready copy"
 
     def fresh_owner_succeeds(self) -> None:
@@ -246,7 +247,9 @@ def bounded(examples: int) -> settings:
 
 
 @pytest.mark.parametrize("name", ["v2", "v4"])
-def test_no_order_of_events_loses_doubles_or_burns_anything(service: Service, name: str) -> None:
+def test_no_order_of_events_breaks_the_protocol(service: Service, name: str) -> None:
+    """Nothing is lost, made twice, or deleted that belongs to another user."""
+
     class Machine(Protocol):
         pass
 
@@ -254,7 +257,9 @@ def test_no_order_of_events_loses_doubles_or_burns_anything(service: Service, na
     run_state_machine_as_test(Machine, settings=bounded(60))
 
 
-def test_a_claim_that_is_inserted_without_compare_and_swap_is_found_out(service: Service) -> None:
+def test_an_insert_without_compare_and_swap_is_found(service: Service) -> None:
+    """The model notices this planted defect."""
+
     class Machine(Protocol):
         inserts_blindly = True
 

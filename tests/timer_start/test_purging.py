@@ -10,7 +10,7 @@ import pytest
 from backup.claim import Claim, Superseded
 from backup.document_models import Kind
 from backup.states import ClaimState
-from local.host.store import RuntimeStatus
+from local.host.records import RuntimeStatus
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from tests.nights import MakeNights, Nights, events
 from timer_start.purging import WINDOW, WINDOWS_PER_CALL, windows

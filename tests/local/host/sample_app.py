@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-def, index, union-attr, attr-defined, arg-type, dict-item"
-# An app as users write it, against the untyped SDK.
-"""A small function app that exercises what the host has; the tests' own, not the product's."""
+# An app as users write it, with the untyped SDK.
+"""A small function app for the tests of the host: it uses all features that the host has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ calls: Counter[str] = Counter()
 gate = threading.Event()
 gate.set()
 begun = threading.Event()
-"""Set when ``gated`` has begun."""
+"""Set when ``gated`` was called."""
 
 
 @app.activity_trigger(input_name="name")
@@ -94,7 +94,7 @@ def broken(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.orchestration_trigger(context_name="context")
 def window(context: df.DurableOrchestrationContext):
-    """A task_any window of two that is refilled: right results, one at a time after the first."""
+    """A task_any window of two tasks that is refilled: the results are right, and the refills run one at a time."""
     waiting = [context.call_activity("timed", name) for name in ("a", "b")]
     order = []
     for name in ("c", "d", None, None):
@@ -117,7 +117,7 @@ def timed(name: str) -> str:
 
 @app.orchestration_trigger(context_name="context")
 def race(context: df.DurableOrchestrationContext):
-    """Approval or time-out; the loser timer is cancelled if the input says so."""
+    """Approval or time-out; the input says whether a lost timer is cancelled."""
     timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     approval = context.wait_for_external_event("approval")
     winner = yield context.task_any([timer, approval])
@@ -131,7 +131,7 @@ def race(context: df.DurableOrchestrationContext):
 
 @app.orchestration_trigger(context_name="context")
 def rounds(context: df.DurableOrchestrationContext):
-    """One activity and one timer a round, continuing as new; leaves a cancelled timer behind each time."""
+    """One activity and one timer in each round, which continues as new and leaves a cancelled timer."""
     state = context.get_input()
     leftover = context.create_timer(context.current_utc_datetime + timedelta(seconds=90))
     step = context.create_timer(context.current_utc_datetime + timedelta(seconds=60))
@@ -149,11 +149,11 @@ def rounds(context: df.DurableOrchestrationContext):
 def listener(context: df.DurableOrchestrationContext):
     """Reads one event, then continues as new and waits for another."""
     state = context.get_input()
-    got = yield context.wait_for_external_event("news")
+    news = yield context.wait_for_external_event("news")
     if state["generation"] == 2:
-        return [state["first"], got]
+        return [state["first"], news]
     yield context.create_timer(context.current_utc_datetime + timedelta(seconds=10))
-    context.continue_as_new({"generation": 2, "first": got})
+    context.continue_as_new({"generation": 2, "first": news})
     return None
 
 
@@ -231,7 +231,7 @@ def waits_for_child(context: df.DurableOrchestrationContext):
 
 @app.orchestration_trigger(context_name="context")
 def cancels(context: df.DurableOrchestrationContext):
-    """Cancels a timer of an hour and goes on for two."""
+    """Cancels a timer of one hour and continues for two hours."""
     loser = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     yield context.task_any([loser, context.create_timer(context.current_utc_datetime + timedelta(minutes=1))])
     loser.cancel()

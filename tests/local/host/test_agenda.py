@@ -1,4 +1,4 @@
-"""The order of timers, and what became of those that were disarmed."""
+"""The order of timers, and disarmed timers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from local.host.agenda import Agenda
 from local.host.protocol import format_time
-from local.host.store import Store, TimerRow
+from local.host.records import TimerRow
+from local.host.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ def agenda(tmp_path: Path) -> Iterator[Agenda]:
     store.close()
 
 
-def test_timers_come_in_the_order_of_their_time_and_once(agenda: Agenda) -> None:
+def test_timers_fire_once_in_the_order_of_their_time(agenda: Agenda) -> None:
     for seconds in (3, 1, 2):
         agenda.arm(at(seconds, seconds))
     assert [timer.timer_id for timer in agenda.due_timers(NOW + timedelta(seconds=2))] == [1, 2]
@@ -34,17 +35,18 @@ def test_timers_come_in_the_order_of_their_time_and_once(agenda: Agenda) -> None
     assert agenda.next_due() is None
 
 
-def test_a_disarmed_timer_behind_a_due_one_does_not_fire(agenda: Agenda) -> None:
+def test_a_disarmed_timer_does_not_fire(agenda: Agenda) -> None:
+    """Also if it is behind a due timer in the queue."""
     agenda.arm(at(1, 1))
     agenda.arm(at(2, 2))
-    agenda.arm(at(3, 3, "gone"))
+    agenda.arm(at(3, 3, "deleted"))
     agenda.cancel("i", [2])
-    agenda.forget("gone")
+    agenda.forget("deleted")
     assert [timer.timer_id for timer in agenda.due_timers(NOW + timedelta(seconds=9))] == [1]
 
 
-def test_next_due_time_skips_what_is_disarmed(agenda: Agenda) -> None:
-    """The next due time skips what is disarmed and what comes again for ever."""
+def test_the_next_due_time_skips_disarmed_timers(agenda: Agenda) -> None:
+    """And background alarms, if it is asked to."""
     agenda.arm(at(1, 1))
     agenda.arm(at(5, 5))
     agenda.cancel("i", [1])

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -45,9 +44,11 @@ class Cli:
         self.running.append(process)
         return process
 
-    def ready(self, process: subprocess.Popen[str]) -> Any:
+    def ready(self, process: subprocess.Popen[str]) -> dict[str, str]:
+        """Wait until the host listens, and return the line that it prints."""
         assert process.stdout is not None
-        return json.loads(process.stdout.readline())
+        line: dict[str, str] = json.loads(process.stdout.readline())
+        return line
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         process = self.start(*arguments)
@@ -85,7 +86,7 @@ def test_a_signal_stops_it_cleanly(cli: Cli, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
-def test_it_ends_with_its_parent_when_told_so(cli: Cli) -> None:
+def test_exit_with_stdin_ends_it_with_its_parent(cli: Cli) -> None:
     process = cli.start("--exit-with-stdin")
     cli.ready(process)
     process.communicate(timeout=20)
@@ -93,10 +94,10 @@ def test_it_ends_with_its_parent_when_told_so(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("port", ["70000", "65536", "-1"])
-def test_a_port_that_does_not_exist_is_refused_in_one_line(cli: Cli, port: str) -> None:
+def test_an_impossible_port_is_refused_in_one_line(cli: Cli, port: str) -> None:
     code, out, err = cli.run(f"--port={port}")
     assert (code, out) == (2, "")
-    assert err.splitlines() == [f"local.host: there is no port {port}: choose one up to 65535, or 0"]
+    assert err.splitlines() == [f"local.host: {port} is not a port: choose one up to 65535, or 0"]
 
 
 def test_a_second_host_on_the_same_state_is_refused(cli: Cli) -> None:
@@ -109,21 +110,22 @@ def test_a_second_host_on_the_same_state_is_refused(cli: Cli) -> None:
     assert "Traceback" not in err
 
 
-def test_the_state_file_is_its_owners_alone(cli: Cli) -> None:
+def test_only_the_owner_can_read_the_state_file(cli: Cli) -> None:
     process = cli.start("--state", "s.sqlite")
     cli.ready(process)
     assert (cli.folder / "s.sqlite").stat().st_mode & 0o077 == 0
 
 
-def test_a_taken_port_is_named(cli: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_a_port_in_use_is_named(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         code, _, err = cli.run("--port", port)
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{port}" in err
 
 
-def test_an_app_that_does_not_load_is_reported_in_a_line(cli: Cli) -> None:
+def test_an_app_that_does_not_load_is_reported(cli: Cli) -> None:
+    """In one line, without a traceback."""
     (cli.folder / "function_app.py").write_text("import nothing_of_that_name\n")
     code, _, err = cli.run()
     assert code == 2
@@ -131,14 +133,14 @@ def test_an_app_that_does_not_load_is_reported_in_a_line(cli: Cli) -> None:
     assert "Traceback" not in err
 
 
-def test_a_bad_kill_point_is_explained(cli: Cli) -> None:
+def test_a_wrong_kill_point_is_explained(cli: Cli) -> None:
     code, _, err = cli.run("--kill", "step:sometimes:1")
     assert code == 2
     assert "before-call, after-call, after-record" in err
 
 
-def test_local_settings_fill_environment(cli: Cli) -> None:
-    """Local settings fill the environment without overriding."""
+def test_local_settings_fill_the_environment(cli: Cli) -> None:
+    """A variable that is set already keeps its value."""
     values = {"Values": {"A_SETTING": "from-file", "B_SETTING": "from-file"}}
     (cli.folder / "local.settings.json").write_text(json.dumps(values))
     process = cli.start(B_SETTING="-kept")

@@ -73,7 +73,7 @@ class HostProcess:
         assert out is not None
         self.ready = json.loads(out.readline() or b"null")
 
-    def request(self, method: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, path: str, body: object = None) -> Any:  # JSON
         data = None if body is None else json.dumps(body).encode()
         with urlopen(Request(f"{self.ready['url']}{path}", data=data, method=method), timeout=10) as answer:
             return json.load(answer)
@@ -93,8 +93,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def finish(host: HostProcess, deadline_s: float = 9) -> Any:
-    return host.request("GET", f"/_host/wait?instanceId=p&timeout={deadline_s}")
+def finish(host: HostProcess, deadline_s: float = 9) -> dict[str, Any]:
+    """Wait for the end of the orchestration, and return its status."""
+    return dict(host.request("GET", f"/_host/wait?instanceId=p&timeout={deadline_s}"))
 
 
 MOMENTS = [
@@ -110,16 +111,17 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_kill_at_any_moment_loses_and_doubles_nothing(folder: Path, moment: str) -> None:
+def test_a_kill_at_any_moment_loses_nothing(folder: Path, moment: str) -> None:
+    """And no result counts twice; only activities that were under way run again."""
     first = HostProcess(folder, "--kill", moment)
-    with suppress(OSError):  # it may be killed before it can answer
+    with suppress(OSError):  # it may be killed before it answers
         first.request("POST", "/durabletask/orchestrators/parent/p", {"round": 1, "results": []})
     assert first.process.wait(timeout=20) == -signal.SIGKILL
     assert first.end() == -signal.SIGKILL
     second = HostProcess(folder)
     try:
         started = second.request("GET", "/durabletask/instances/")
-        if not started:  # the very first commit never happened, and the starter knows: it got no answer
+        if not started:  # killed before the first commit: the client got no answer, so it starts again
             second.request("POST", "/durabletask/orchestrators/parent/p", {"round": 1, "results": []})
         status = finish(second)
     finally:
@@ -145,8 +147,8 @@ def test_a_recorded_activity_never_runs_again(folder: Path) -> None:
     assert (folder / "calls.txt").read_text().split() == ["x-1", "x-2"]
 
 
-def test_activity_without_a_record_runs_again(folder: Path) -> None:
-    """An activity that returned without a record runs again."""
+def test_an_activity_without_a_record_runs_again(folder: Path) -> None:
+    """It returned, and the host was killed before its result was recorded."""
     host = HostProcess(folder, "--kill", "step:after-call:1")
     with suppress(OSError):
         host.request("POST", "/durabletask/orchestrators/child/p", '"x"')

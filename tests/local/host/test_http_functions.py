@@ -1,11 +1,11 @@
-"""Calling the app's HTTP functions."""
+"""Calls of the app's HTTP functions."""
 
 from __future__ import annotations
 
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPResponse
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -15,6 +15,8 @@ import azure.functions as func
 import pytest
 
 from local.host import AppLoadError, Host
+
+from .conftest import MakeHost
 
 
 def test_a_function_sees_the_request_as_it_was_sent(host: Host) -> None:
@@ -35,7 +37,7 @@ def test_an_optional_route_parameter_may_be_absent(host: Host) -> None:
     assert json.loads(host.call_http("GET", "/API/Echo/")[2])["id"] is None
 
 
-def test_an_unknown_route_is_404_and_a_wrong_method_405(host: Host) -> None:
+def test_an_unknown_route_is_404_a_wrong_method_405(host: Host) -> None:
     assert host.call_http("GET", "/api/nowhere")[0] == 404
     assert host.call_http("GET", "/api/echo/a/b")[0] == 404
     status, headers, _ = host.call_http("DELETE", "/api/echo")
@@ -43,16 +45,14 @@ def test_an_unknown_route_is_404_and_a_wrong_method_405(host: Host) -> None:
     assert headers["allow"] == "GET, POST"
 
 
-def test_the_route_prefix_of_host_json_is_honoured(make_host: Callable[..., Host]) -> None:
+def test_the_route_prefix_of_host_json_is_used(make_host: MakeHost) -> None:
     host = make_host(host_json={"extensions": {"http": {"routePrefix": ""}}})
     assert host.call_http("GET", "/echo")[0] == 201
     assert host.call_http("GET", "/api/echo")[0] == 404
 
 
 @pytest.mark.parametrize("place", ["header", "query"])
-def test_function_key_opens_function(host: Host, place: str) -> None:
-    """A function key opens a function and nothing else does."""
-
+def test_only_the_function_key_opens_a_function(host: Host, place: str) -> None:
     def call(key: str) -> int:
         path = "/api/start/one" + (f"?code={key}" if place == "query" else "")
         headers = {"x-functions-key": key} if place == "header" else {}
@@ -65,8 +65,8 @@ def test_function_key_opens_function(host: Host, place: str) -> None:
 
 @pytest.mark.parametrize("path", ["/api/start/one", "/runtime/webhooks/durabletask/instances", "/admin/functions/x"])
 @pytest.mark.parametrize("key", ["\xe9", "\xc3\xa9", "\xff\xfe"])
-def test_key_that_is_no_ascii_is_wrong_key(host: Host, path: str, key: str) -> None:
-    """A key that is no ascii is a wrong key and no crash."""
+def test_a_key_that_is_not_ascii_is_a_wrong_key(host: Host, path: str, key: str) -> None:
+    """It is answered with 401 and does not break the host."""
     for request in (
         Request(host.serve() + path, method="POST", headers={"x-functions-key": key}),
         Request(f"{host.serve()}{path}?code={quote(key, encoding='latin-1')}", method="POST"),
@@ -76,15 +76,13 @@ def test_key_that_is_no_ascii_is_wrong_key(host: Host, path: str, key: str) -> N
         assert refused.value.code == 401
 
 
-def test_the_function_key_comes_from_the_environment(
-    make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_function_key_comes_from_the_environment(make_host: MakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_HOST_FUNCTION_KEY", "from-the-environment")
     assert make_host().function_key == "from-the-environment"
 
 
 def test_generated_keys_differ_and_are_never_logged(
-    make_host: Callable[..., Host], tmp_path: object, caplog: pytest.LogCaptureFixture
+    make_host: MakeHost, tmp_path: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     host = make_host()
@@ -97,16 +95,15 @@ def test_generated_keys_differ_and_are_never_logged(
     assert host.function_key not in repr(host)
 
 
-def test_failing_function_is_500_without_details(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """A failing function is 500 without details and with a traceback in the log."""
+def test_a_failing_function_is_500_without_details(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has the traceback."""
     status, _, body = host.call_http("GET", "/api/broken")
     assert status == 500
     assert b"a detail" not in body
     assert "a detail that callers must not see" in caplog.text
 
 
-def test_apps_own_starter_starts_through_real_client(host: Host) -> None:
-    """The apps own starter starts through the real client."""
+def test_the_apps_starter_uses_the_real_client(host: Host) -> None:
     status, headers, body = host.call_http("POST", "/api/start/one?id=mine", json="bob")
     assert status == 202
     assert headers["retry-after"] == "10"
@@ -121,8 +118,8 @@ def test_its_status_link_works_over_a_socket(host: Host) -> None:
         assert json.load(answer)["output"] == "Hello bob!"
 
 
-def test_bodies_up_to_mebibyte_reach_function(host: Host) -> None:
-    """Bodies up to a mebibyte reach the function and larger ones do not."""
+def test_bodies_over_a_mebibyte_are_refused(host: Host) -> None:
+    """A body of exactly one mebibyte reaches the function."""
     url = host.serve() + "/api/echo"
     with urlopen(Request(url, data=b"x" * 1024 * 1024, method="POST")) as answer:
         assert json.load(answer)["length"] == 1024 * 1024
@@ -134,12 +131,12 @@ def test_bodies_up_to_mebibyte_reach_function(host: Host) -> None:
 def problem(status: int, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
     """Check that an answer is a whole problem, and return its status and code."""
     assert headers["content-type"] == "application/problem+json"
-    said = json.loads(body)
-    assert said["status"] == status
-    assert said["type"].endswith(f":{said['code']}")
-    assert said["title"]
-    assert said["detail"]
-    return status, said["code"]
+    document = json.loads(body)
+    assert document["status"] == status
+    assert document["type"].endswith(f":{document['code']}")
+    assert document["title"]
+    assert document["detail"]
+    return status, document["code"]
 
 
 @pytest.mark.parametrize(
@@ -151,17 +148,16 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> tuple[int, 
         ("GET", "/api/broken", True, (500, "FunctionFailed")),
         ("GET", "/runtime/webhooks/durabletask/instances", False, (401, "Unauthorized")),
         ("POST", "/admin/functions/x", False, (401, "Unauthorized")),
-        ("GET", "/_host/wait?instanceId=nobody", True, (404, "UnknownInstance")),
+        ("GET", "/_host/wait?instanceId=unknown", True, (404, "UnknownInstance")),
     ],
 )
-def test_what_host_answers_itself_is_problem_with_code(
+def test_errors_of_the_host_are_problems_with_a_code(
     host: Host, method: str, path: str, key: bool, expected: tuple[int, str]
 ) -> None:
-    """What the host answers itself is a problem with a code."""
     assert problem(*host.call_http(method, path, with_key=key)) == expected
 
 
-def test_a_page_of_another_machine_is_refused_with_a_code(host: Host) -> None:
+def test_a_web_page_is_refused_with_a_code(host: Host) -> None:
     answer = host.call_http("GET", "/_host/phantoms", headers={"Origin": "https://example.com"})
     assert problem(*answer) == (403, "Forbidden")
 
@@ -169,7 +165,7 @@ def test_a_page_of_another_machine_is_refused_with_a_code(host: Host) -> None:
 @pytest.mark.parametrize(
     "line", [b"BREW /api/echo HTTP/1.1", b"G\x01T / HTTP/1.1", b"GET /api/echo HTTP/1.1\r\nbad header"]
 )
-def test_what_is_no_request_is_answered_with_a_problem_too(host: Host, line: bytes) -> None:
+def test_a_malformed_request_gets_a_problem(host: Host, line: bytes) -> None:
     address = urlsplit(host.serve())
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(line + b"\r\nHost: localhost\r\n\r\n")
@@ -189,7 +185,7 @@ def app_with_routes(*routes: str) -> func.FunctionApp:
             return json.dumps([number, dict(req.route_params)])
 
         answer.__name__ = f"route_{number}"
-        # the worker passes what the bindings name, and nothing else
+        # the worker passes only the parameters of the bindings
         app.route(route=route)(answer)
     return app
 
@@ -205,15 +201,15 @@ def app_with_routes(*routes: str) -> func.FunctionApp:
         ("/api/number/17", [5, {"n": "17"}]),
     ],
 )
-def test_the_most_literal_route_wins(make_host: Callable[..., Host], path: str, expected: list[object]) -> None:
+def test_the_most_literal_route_wins(make_host: MakeHost, path: str, expected: list[object]) -> None:
     app = app_with_routes("runs/{id}", "runs/latest", "runs/{id}/copies", "files/{*path}", "runs.v1", "number/{n:int}")
     assert json.loads(make_host(app=app).call_http("GET", path)[2]) == expected
 
 
-def test_a_route_constraint_keeps_other_values_out(make_host: Callable[..., Host]) -> None:
+def test_a_route_constraint_keeps_other_values_out(make_host: MakeHost) -> None:
     assert make_host(app=app_with_routes("number/{n:int}")).call_http("GET", "/api/number/x")[0] == 404
 
 
-def test_an_unknown_route_constraint_is_named_at_the_start(make_host: Callable[..., Host]) -> None:
+def test_an_unknown_route_constraint_is_named(make_host: MakeHost) -> None:
     with pytest.raises(AppLoadError, match="'prime'"):
         make_host(app=app_with_routes("number/{n:prime}"))

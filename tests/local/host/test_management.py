@@ -1,12 +1,12 @@
 # mypy: disable-error-code="attr-defined, index, var-annotated"
 # The 1.x client sets attributes that its classes do not declare.
-"""The Durable management API, over the real SDK client and over plain HTTP."""
+"""The Durable management API, with the real SDK client and with plain HTTP."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from json import dumps, loads
 from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -17,11 +17,13 @@ import pytest
 from local.host import Host, ManualClock, RuntimeStatus
 from local.host.loop import submit
 
+from .conftest import MakeHost
+
 T = TypeVar("T")
 WEBHOOKS = "/runtime/webhooks/durabletask/"
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
+def run(coroutine: Coroutine[object, object, T]) -> T:
     # the SDK's session belongs to one loop of the process
     return submit(coroutine).result(timeout=30)
 
@@ -31,9 +33,12 @@ def client(host: Host) -> df.DurableOrchestrationClient:
     return df.DurableOrchestrationClient(host.client_binding())
 
 
-def get(host: Host, path: str, method: str = "GET", **options: Any) -> tuple[int, Any]:
-    status, _, body = host.call_http(method, "/durabletask/" + path, **options)
-    return status, json.loads(body) if body else None
+def get(
+    host: Host, path: str, method: str = "GET", *, json: object = None, body: bytes | None = None
+) -> tuple[int, Any]:
+    """Return status and JSON body of a management request."""
+    status, _, content = host.call_http(method, "/durabletask/" + path, json=json, body=body)
+    return status, loads(content) if content else None
 
 
 def test_the_sdk_client_starts_and_reads(host: Host, client: df.DurableOrchestrationClient) -> None:
@@ -57,14 +62,13 @@ def test_the_sdk_client_can_ask_for_a_version(host: Host, client: df.DurableOrch
     assert host.status(run(client.start_new("one", version="7"))).version == "7"
 
 
-def test_the_sdk_client_takes_an_unknown_id_for_no_status(client: df.DurableOrchestrationClient) -> None:
-    assert not run(client.get_status("nobody"))
+def test_the_sdk_client_gets_no_status_of_unknown_ids(client: df.DurableOrchestrationClient) -> None:
+    assert not run(client.get_status("unknown"))
 
 
-def test_sdk_client_is_told_about_unknown_orchestrator(client: df.DurableOrchestrationClient) -> None:
-    """The sdk client is told about an unknown orchestrator."""
-    with pytest.raises(Exception, match="'nobody' doesn't exist"):
-        run(client.start_new("nobody"))
+def test_the_sdk_client_names_an_unknown_orchestrator(client: df.DurableOrchestrationClient) -> None:
+    with pytest.raises(Exception, match="'unknown' doesn't exist"):
+        run(client.start_new("unknown"))
 
 
 def test_the_sdk_client_cannot_start_a_running_id(host: Host, client: df.DurableOrchestrationClient) -> None:
@@ -77,13 +81,13 @@ def test_the_sdk_client_raises_events(host: Host, client: df.DurableOrchestratio
     run(client.start_new("race", "i", {"cancel": True}))
     run(client.raise_event("i", "approval", {"by": "me"}))
     assert host.wait("i").output[0] == '{"by": "me"}'
-    with pytest.raises(Exception, match="gone"):
+    with pytest.raises(Exception, match="gone"):  # the SDK's message for 410
         run(client.raise_event("i", "approval", 1))
     with pytest.raises(Exception, match="No instance"):
-        run(client.raise_event("nobody", "approval", 1))
+        run(client.raise_event("unknown", "approval", 1))
 
 
-def test_the_sdk_client_terminates_suspends_and_resumes(host: Host, client: df.DurableOrchestrationClient) -> None:
+def test_the_sdk_client_suspends_resumes_terminates(host: Host, client: df.DurableOrchestrationClient) -> None:
     run(client.start_new("race", "i", {"cancel": True}))
     run(client.suspend("i", "a reason & more"))
     host.run_until_idle(limit=timedelta(0))
@@ -91,9 +95,9 @@ def test_the_sdk_client_terminates_suspends_and_resumes(host: Host, client: df.D
     run(client.resume("i", "go"))
     run(client.terminate("i", "enough"))
     assert host.wait("i").runtime_status is RuntimeStatus.TERMINATED
-    run(client.terminate("i", "again"))  # 410 counts as done
+    run(client.terminate("i", "again"))  # 410 is a success for the client
     with pytest.raises(Exception, match="No instance"):
-        run(client.terminate("nobody", ""))
+        run(client.terminate("unknown", ""))
 
 
 def test_the_sdk_client_purges(host: Host, client: df.DurableOrchestrationClient) -> None:
@@ -104,7 +108,7 @@ def test_the_sdk_client_purges(host: Host, client: df.DurableOrchestrationClient
     assert get(host, "instances/running", "DELETE")[0] == 412
 
 
-def test_the_sdk_client_purges_by_time_and_status(make_host: Callable[..., Host]) -> None:
+def test_the_sdk_client_purges_by_time_and_status(make_host: MakeHost) -> None:
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     host = make_host(clock=clock)
     client = df.DurableOrchestrationClient(host.client_binding())
@@ -121,7 +125,7 @@ def test_the_sdk_client_purges_by_time_and_status(make_host: Callable[..., Host]
     assert run(client.purge_instance_history_by(start)).instances_deleted == 0
 
 
-def test_a_purge_by_filter_leaves_what_runs_alone(host: Host) -> None:
+def test_a_purge_by_filter_keeps_running_instances(host: Host) -> None:
     host.start_new("race", {"cancel": True}, instance_id="running")
     assert get(host, "instances/?createdTimeFrom=2000-01-01T00:00:00Z", "DELETE") == (404, {"instancesDeleted": 0})
     assert get(host, "instances/", "DELETE")[0] == 400
@@ -134,7 +138,7 @@ def test_the_sdk_client_restarts(host: Host, client: df.DurableOrchestrationClie
     assert host.wait(payload["id"]).output == "Hello bob!"
     assert run(client.restart("i", restart_with_new_instance_id=False))["id"] == "i"
     assert host.wait("i").output == "Hello bob!"
-    assert get(host, "instances/nobody/restart", "POST")[0] == 400
+    assert get(host, "instances/unknown/restart", "POST")[0] == 400
 
 
 def test_the_sdk_client_lists(host: Host, client: df.DurableOrchestrationClient) -> None:
@@ -143,8 +147,8 @@ def test_the_sdk_client_lists(host: Host, client: df.DurableOrchestrationClient)
     host.wait(host.start_new("failing", instance_id="a-3"))
     assert len(run(client.get_status_all())) == 4
     failed = [df.OrchestrationRuntimeStatus.Failed]
-    found = run(client.get_status_by(instance_id_prefix="a-", runtime_status=failed))
-    assert [status.instance_id for status in found] == ["a-3"]
+    statuses = run(client.get_status_by(instance_id_prefix="a-", runtime_status=failed))
+    assert [status.instance_id for status in statuses] == ["a-3"]
 
 
 def test_rewind_and_entities_are_refused_clearly(host: Host, client: df.DurableOrchestrationClient) -> None:
@@ -157,14 +161,14 @@ def test_rewind_and_entities_are_refused_clearly(host: Host, client: df.DurableO
     assert "no durable entities" in body["Message"]
 
 
-def test_pages_follow_the_continuation_token_to_the_end(host: Host) -> None:
+def test_the_continuation_token_leads_to_the_last_page(host: Host) -> None:
     for number in range(5):
         host.wait(host.start_new("one", "x", instance_id=f"i-{number}"))
     seen: list[str] = []
     token = {}
     for _ in range(3):
         _, headers, body = host.call_http("GET", "/durabletask/instances/?top=2", headers=token)
-        seen += [status["instanceId"] for status in json.loads(body)]
+        seen += [status["instanceId"] for status in loads(body)]
         if "x-ms-continuation-token" not in headers:
             break
         token = {"x-ms-continuation-token": headers["x-ms-continuation-token"]}
@@ -172,7 +176,7 @@ def test_pages_follow_the_continuation_token_to_the_end(host: Host) -> None:
     assert host.call_http("GET", "/durabletask/instances/", headers={"x-ms-continuation-token": "?"})[0] == 400
 
 
-def test_the_input_is_shown_unless_asked_otherwise(host: Host) -> None:
+def test_the_input_is_shown_by_default(host: Host) -> None:
     host.wait(host.start_new("one", "bob", instance_id="i"))
     assert get(host, "instances/i")[1]["input"] == '"bob"'
     assert get(host, "instances/i?showInput=false")[1]["input"] is None
@@ -182,11 +186,11 @@ def test_a_history_shows_results_only_on_request(host: Host) -> None:
     host.wait(host.start_new("one", "bob", instance_id="i"))
     plain = get(host, "instances/i?showHistory=true")[1]["historyEvents"]
     assert all("Result" not in line for line in plain)
-    assert "Hello bob" not in json.dumps(plain)
+    assert "Hello bob" not in dumps(plain)
 
 
-def test_running_is_202_done_is_200(host: Host) -> None:
-    """Running is 202 done is 200 and failed is 500 only on request."""
+def test_running_is_202_and_ended_is_200(host: Host) -> None:
+    """A failed instance is 500 if the request says so."""
     host.start_new("race", {"cancel": True}, instance_id="running")
     status, headers, _ = host.call_http("GET", "/durabletask/instances/running")
     assert status == 202
@@ -195,7 +199,7 @@ def test_running_is_202_done_is_200(host: Host) -> None:
     host.wait(host.start_new("failing", instance_id="failed"))
     assert get(host, "instances/failed")[0] == 200
     assert get(host, "instances/failed?returnInternalServerErrorOnFailure=true")[0] == 500
-    assert get(host, "instances/nobody")[0] == 404
+    assert get(host, "instances/unknown")[0] == 404
 
 
 def test_a_webhook_start_keeps_its_json_as_data(host: Host) -> None:
@@ -211,12 +215,12 @@ def test_a_start_can_wait_for_the_result(host: Host) -> None:
     assert get(host, "orchestrators/race?timeout=0.05", "POST", json={"cancel": True})[0] == 202
 
 
-@pytest.mark.parametrize("bad", ["@entity", "a%2Fb", "a%23b", "x" * 101])
-def test_ids_that_azure_refuses_are_refused(host: Host, bad: str) -> None:
-    assert get(host, f"orchestrators/one/{bad}", "POST")[0] == 400
+@pytest.mark.parametrize("instance_id", ["@entity", "a%2Fb", "a%23b", "x" * 101])
+def test_ids_that_azure_refuses_are_refused(host: Host, instance_id: str) -> None:
+    assert get(host, f"orchestrators/one/{instance_id}", "POST")[0] == 400
 
 
-def test_what_is_not_json_is_refused(host: Host) -> None:
+def test_malformed_bodies_and_parameters_are_refused(host: Host) -> None:
     assert get(host, "orchestrators/one", "POST", body=b"{")[0] == 400
     host.start_new("race", {"cancel": True}, instance_id="i")
     assert get(host, "instances/i/raiseEvent/approval", "POST", body=b"1")[0] == 400
@@ -239,6 +243,6 @@ def test_web_pages_cannot_use_the_keyless_routes(host: Host, headers: dict[str, 
     assert refused.value.code == 403
 
 
-def test_a_caller_that_goes_away_does_not_stop_the_host(host: Host) -> None:
-    host._engine.create("one", None).cancel()
+def test_a_cancelled_call_does_not_stop_the_host(host: Host) -> None:
+    host._engine.commands.create("one", None).cancel()
     assert host.wait(host.start_new("one", "x")).output == "Hello x!"

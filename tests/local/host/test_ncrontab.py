@@ -29,7 +29,7 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday
         ("0 0 0 1 2 *", "2026-02-01T00:00:00"),
         ("0 0 0 29 2 *", "2028-02-29T00:00:00"),
         ("0 0 0 31 * *", "2026-01-31T00:00:00"),
-        # both days must match: the first Friday the 13th
+        # both day fields must match: the first Friday the 13th
         ("0 0 0 13 * 5", "2026-02-13T00:00:00"),
         ("0 0 0 1 1 *", "2027-01-01T00:00:00"),
         ("59 59 23 31 12 *", "2026-12-31T23:59:59"),
@@ -40,7 +40,7 @@ def test_the_next_occurrence(expression: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "message"),
     [
         ("* * * *", "six fields"),
         ("0 0 24 * * *", "hour, which goes from 0 to 23"),
@@ -52,11 +52,11 @@ def test_the_next_occurrence(expression: str, expected: str) -> None:
         ("0 */0 * * * *", "minute"),
         ("0 0 0 * * someday", "'someday'"),
         ("0 0 , * * *", "hour"),
-        ("0 0 0 31 2 *", "never comes"),
+        ("0 0 0 31 2 *", "has no occurrence"),
     ],
 )
-def test_a_mistake_is_named(expression: str, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_a_mistake_is_named(expression: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         Schedule.parse(expression).next_after(NEW_YEAR)
 
 
@@ -71,25 +71,25 @@ FIELDS = (
 
 
 @given(st.tuples(*FIELDS), st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)))  # noqa: DTZ001 - made aware below
-def test_occurrence_is_later_matches(fields: tuple[str, ...], moment: datetime) -> None:
-    """An occurrence is later matches and none is skipped."""
+def test_no_occurrence_is_skipped(fields: tuple[str, ...], moment: datetime) -> None:
+    """The next one is later, it matches, and none lies between."""
     schedule = Schedule.parse(" ".join(fields))
     instant = moment.replace(tzinfo=UTC)
-    found = schedule.next_after(instant)
-    assert found > instant
-    assert matches(schedule, found)
-    # the one before it is not after the instant: nothing lies between
-    assert schedule.next_after(found - timedelta(seconds=1)) == found
-    between = instant + (found - instant) / 2
-    assert schedule.next_after(between) == found
+    occurrence = schedule.next_after(instant)
+    assert occurrence > instant
+    assert matches(schedule, occurrence)
+    # no other occurrence lies between the two
+    assert schedule.next_after(occurrence - timedelta(seconds=1)) == occurrence
+    between = instant + (occurrence - instant) / 2
+    assert schedule.next_after(between) == occurrence
 
 
-def matches(schedule: Schedule, found: datetime) -> bool:
+def matches(schedule: Schedule, instant: datetime) -> bool:
     return (
-        found.second in schedule.seconds
-        and found.minute in schedule.minutes
-        and found.hour in schedule.hours
-        and found.day in schedule.days
-        and found.month in schedule.months
-        and found.isoweekday() % 7 in schedule.weekdays
+        instant.second in schedule.seconds
+        and instant.minute in schedule.minutes
+        and instant.hour in schedule.hours
+        and instant.day in schedule.days
+        and instant.month in schedule.months
+        and instant.isoweekday() % 7 in schedule.weekdays
     )

@@ -1,15 +1,16 @@
-"""What orchestrations can do here, told through whole runs."""
+"""What orchestrations can do on this host: whole runs of the sample app."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
 
 import pytest
 
 from local.host import Host, InstanceNotFoundError, InstanceStateError, RuntimeStatus, SystemClock, UnknownFunctionError
+
+from .conftest import MakeHost
 
 
 def test_activities_timers_and_children_together(host: Host) -> None:
@@ -26,7 +27,8 @@ def test_activities_timers_and_children_together(host: Host) -> None:
     assert (status.updated - status.created).total_seconds() == 3600
 
 
-def test_a_clients_input_is_serialized_twice_as_on_azure(host: Host) -> None:
+def test_the_input_of_a_client_is_serialized_twice(host: Host) -> None:
+    """As on Azure."""
     iid = host.start_new("one", {"a": 1})
     assert host.wait(iid).input == '{"a": 1}'
 
@@ -38,8 +40,8 @@ def test_no_input_stays_none(host: Host) -> None:
     assert status.output == "Hello None!"
 
 
-def test_failing_activity_fails_its_orchestration(host: Host) -> None:
-    """A failing activity fails its orchestration and says why."""
+def test_a_failing_activity_fails_its_orchestration(host: Host) -> None:
+    """The output has the reason."""
     status = host.wait(host.start_new("failing"))
     assert status.runtime_status is RuntimeStatus.FAILED
     assert status.output.startswith(
@@ -47,16 +49,14 @@ def test_failing_activity_fails_its_orchestration(host: Host) -> None:
     )
 
 
-def test_failing_child_reaches_its_parent_as_exception(host: Host) -> None:
-    """A failing child reaches its parent as an exception."""
+def test_a_failing_child_is_an_exception_in_its_parent(host: Host) -> None:
     status = host.wait(host.start_new("family"))
     assert status.runtime_status is RuntimeStatus.COMPLETED
     assert "Orchestrator function 'failing' failed: " in status.output
     assert status.output.endswith("\n None")
 
 
-def test_terminated_child_frees_its_parent(host: Host) -> None:
-    """A terminated child does not leave its parent waiting."""
+def test_a_terminated_child_is_reported_to_its_parent(host: Host) -> None:
     parent = host.start_new("waits_for_child")
     host.run_until_idle(limit=timedelta(0))
     (child,) = [status.instance_id for status in host.instances() if status.name == "race"]
@@ -69,7 +69,7 @@ def test_a_child_knows_its_parent(host: Host) -> None:
     assert host.wait("p").output["child"]["parent"] == "p"
 
 
-def test_retries_wait_and_then_give_up(host: Host, sample: ModuleType) -> None:
+def test_retries_wait_and_then_fail(host: Host, sample: ModuleType) -> None:
     iid = host.start_new("retried")
     host.run_until_idle()
     status = host.wait(iid)
@@ -79,8 +79,8 @@ def test_retries_wait_and_then_give_up(host: Host, sample: ModuleType) -> None:
     assert (status.updated - status.created).total_seconds() == 3
 
 
-def test_unknown_activity_fails_orchestration(host: Host) -> None:
-    """An unknown activity fails the orchestration with its name."""
+def test_an_unknown_activity_fails_the_orchestration(host: Host) -> None:
+    """The output has the name."""
     assert "'missing' doesn't exist" in host.wait(host.start_new("nothing")).output
 
 
@@ -89,8 +89,8 @@ def test_entities_are_refused_clearly(host: Host) -> None:
 
 
 def test_an_unknown_orchestrator_cannot_be_started(host: Host) -> None:
-    with pytest.raises(UnknownFunctionError, match="nobody"):
-        host.start_new("nobody")
+    with pytest.raises(UnknownFunctionError, match="unknown"):
+        host.start_new("unknown")
 
 
 def test_a_running_id_cannot_be_started_again(host: Host) -> None:
@@ -106,7 +106,7 @@ def test_a_finished_id_is_replaced_with_its_history(host: Host) -> None:
     assert len([event for event in host.history("same") if event["EventType"] == 0]) == 1
 
 
-def test_of_fifty_starters_of_one_id_one_wins(host: Host) -> None:
+def test_of_fifty_starts_of_one_id_one_succeeds(host: Host) -> None:
     results: list[str] = []
 
     def start() -> None:
@@ -124,8 +124,7 @@ def test_of_fifty_starters_of_one_id_one_wins(host: Host) -> None:
     assert sorted(results) == ["refused"] * 49 + ["started"]
 
 
-def test_activities_run_at_most_as_many_at_time(make_host: Callable[..., Host], sample: ModuleType) -> None:
-    """Activities run at most as many at a time as host json says."""
+def test_host_json_limits_activities_at_the_same_time(make_host: MakeHost, sample: ModuleType) -> None:
     sample.gate.clear()
     host = make_host(
         host_json={"extensions": {"durableTask": {"maxConcurrentActivityFunctions": 3}}}, clock=SystemClock()
@@ -141,15 +140,15 @@ def test_activities_run_at_most_as_many_at_time(make_host: Callable[..., Host], 
     assert sample.calls["gated"] == 8
 
 
-def test_waiting_says_where_a_slow_instance_stands(host: Host) -> None:
+def test_a_timeout_names_the_status_of_the_instance(host: Host) -> None:
     iid = host.start_new("race", {"cancel": True})
     with pytest.raises(TimeoutError, match="still Running"):
         host.wait(iid, timeout=0.05)
 
 
-def test_waiting_for_an_unknown_id_says_so(host: Host) -> None:
-    with pytest.raises(InstanceNotFoundError, match="nobody"):
-        host.wait("nobody")
+def test_waiting_for_an_unknown_id_is_an_error(host: Host) -> None:
+    with pytest.raises(InstanceNotFoundError, match="unknown"):
+        host.wait("unknown")
 
 
 def test_histories_begin_as_the_sdk_needs_them(host: Host) -> None:

@@ -12,8 +12,8 @@ import pytest
 from local.host import Host, InstanceNotFoundError
 
 
-def test_finished_activity_runs_again(host: Host, sample: ModuleType) -> None:
-    """A finished activity runs again and changes nothing."""
+def test_a_rerun_changes_nothing(host: Host, sample: ModuleType) -> None:
+    """A finished activity runs again; status and history stay the same."""
     iid = host.start_new("one", "bob")
     host.wait(iid)
     before = (host.status(iid), host.history(iid))
@@ -22,7 +22,7 @@ def test_finished_activity_runs_again(host: Host, sample: ModuleType) -> None:
     assert (host.status(iid), host.history(iid)) == before
 
 
-def test_every_matching_activity_haunts_after_the_delay(host: Host, sample: ModuleType) -> None:
+def test_matching_activities_rerun_after_the_delay(host: Host, sample: ModuleType) -> None:
     host.phantoms(delay=timedelta(minutes=10), match="hello")
     iid = host.start_new("chain", {"wait": 60})
     host.run_until_idle(limit=timedelta(minutes=5))
@@ -48,7 +48,7 @@ def test_phantoms_stop_when_they_are_cleared(host: Host, sample: ModuleType) -> 
     assert sample.calls["hello"] == 1
 
 
-def test_a_phantom_that_fails_disturbs_nobody(host: Host, sample: ModuleType) -> None:
+def test_a_phantom_that_fails_changes_nothing(host: Host, sample: ModuleType) -> None:
     host.phantoms(match="fail")
     iid = host.start_new("retried")
     host.run_until_idle()
@@ -72,13 +72,13 @@ def test_what_never_ran_cannot_be_rerun(host: Host) -> None:
         host.rerun_activity(iid, 7)
 
 
-def test_other_processes_order_phantoms_over_http(host: Host, sample: ModuleType) -> None:
-    def call(method: str, path: str, **options: Any) -> Any:
-        status, _, body = host.call_http(method, "/_host/" + path, **options)
+def test_other_processes_use_phantoms_over_http(host: Host, sample: ModuleType) -> None:
+    def call(method: str, path: str, body: object = None) -> Any:  # JSON
+        status, _, content = host.call_http(method, "/_host/" + path, json=body)
         assert status in (200, 204)
-        return json.loads(body) if body else None
+        return json.loads(content) if content else None
 
-    call("POST", "phantoms", json={"delay": 5, "match": "hello"})
+    call("POST", "phantoms", {"delay": 5, "match": "hello"})
     iid = host.start_new("one", "x")
     host.wait(iid)
     host.run_until_idle()
@@ -86,13 +86,13 @@ def test_other_processes_order_phantoms_over_http(host: Host, sample: ModuleType
     call("DELETE", "phantoms")
     (job,) = call("GET", f"activities?instanceId={iid}")
     assert (job["name"], job["taskId"]) == ("hello", 0)
-    assert call("POST", "rerun", json={"instanceId": iid, "taskId": 0}) == {"result": "Hello x!"}
+    assert call("POST", "rerun", {"instanceId": iid, "taskId": 0}) == {"result": "Hello x!"}
     assert sample.calls["hello"] == 3
     assert call("GET", f"history?instanceId={iid}") == host.history(iid)
 
 
-def test_a_bad_order_is_refused(host: Host) -> None:
+def test_a_malformed_request_is_refused(host: Host) -> None:
     assert host.call_http("POST", "/_host/phantoms", json={"delay": "soon"})[0] == 400
     assert host.call_http("POST", "/_host/phantoms", json={"delay": -1})[0] == 400
     assert host.call_http("POST", "/_host/rerun", json={})[0] == 400
-    assert host.call_http("POST", "/_host/rerun", json={"instanceId": "nobody", "taskId": 0})[0] == 404
+    assert host.call_http("POST", "/_host/rerun", json={"instanceId": "unknown", "taskId": 0})[0] == 404

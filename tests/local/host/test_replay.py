@@ -1,11 +1,10 @@
 # mypy: disable-error-code="no-untyped-def"
-# Orchestrators as users write them, against the untyped SDK.
-"""Replaying recorded histories against today's code."""
+# Orchestrators as users write them, with the untyped SDK.
+"""Replaying recorded histories with the present code."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +14,8 @@ import pytest
 from local.host import Host
 from local.host.protocol import ActionKind
 from local.host.replay import ReplayMismatchError, load_history, replay, save_history
+
+from .conftest import MakeHost
 
 SCENARIOS = [
     ("chain", {"wait": 5}),
@@ -28,17 +29,17 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given"), SCENARIOS)
+@pytest.mark.parametrize(("name", "value"), SCENARIOS)
 def test_a_fresh_history_replays_to_the_same_decisions(
-    host: Host, sample: ModuleType, name: str, given: object
+    host: Host, sample: ModuleType, name: str, value: object
 ) -> None:
-    iid = host.start_new(name, given)
+    iid = host.start_new(name, value)
     host.run_until_idle()
     host.wait(iid)
     replay(getattr(sample, name), host.history(iid))
 
 
-def test_every_generation_replays(make_host: Callable[..., Host], sample: ModuleType) -> None:
+def test_every_generation_replays(make_host: MakeHost, sample: ModuleType) -> None:
     host = make_host(keep_generations=True)
     iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
     host.run_until_idle()
@@ -48,7 +49,7 @@ def test_every_generation_replays(make_host: Callable[..., Host], sample: Module
         replay(sample.rounds, generation)
 
 
-def test_it_returns_what_each_episode_asked_for(host: Host, sample: ModuleType) -> None:
+def test_it_returns_the_actions_of_each_episode(host: Host, sample: ModuleType) -> None:
     iid = host.start_new("chain", {"wait": 5})
     host.run_until_idle()
     decisions = [[action.kind for action in episode] for episode in replay(sample.chain, host.history(iid))]
@@ -73,19 +74,20 @@ def greeting(name: str, result: str = "", wait: bool = False) -> object:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "difference"),
     [
         (greeting("goodbye"), "'goodbye'"),
         (greeting("hello", wait=True), "schedules timer"),
         (greeting("hello", result="other"), 'returns "other"'),
     ],
 )
-def test_changed_code_is_found_and_the_difference_named(host: Host, changed: object, said: str) -> None:
+def test_changed_code_is_found(host: Host, changed: object, difference: str) -> None:
+    """The message names the difference."""
     iid = host.start_new("one", "x")
     host.wait(iid)
     with pytest.raises(ReplayMismatchError, match="episode") as mismatch:
         replay(changed, host.history(iid))
-    assert said in str(mismatch.value)
+    assert difference in str(mismatch.value)
 
 
 def test_a_changed_input_is_found(host: Host, sample: ModuleType) -> None:
@@ -105,6 +107,6 @@ def test_histories_survive_a_file(host: Host, sample: ModuleType, tmp_path: Path
     assert load_history(path) == ("chain", host.history(iid))
 
 
-def test_what_is_no_history_is_refused(sample: ModuleType) -> None:
+def test_an_empty_history_is_refused(sample: ModuleType) -> None:
     with pytest.raises(ReplayMismatchError, match="not a history"):
         replay(sample.one, [])

@@ -1,9 +1,8 @@
-"""The replay loop on its own: ids, order, and what is open."""
+"""The replay loop alone: ids, order, and open tasks."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -71,11 +70,12 @@ def test_the_next_action_waits_for_the_one_before_it() -> None:
     assert new(started(scheduled(0, "a"), completed(0)), *actions) == [(1, "b")]
 
 
-def test_a_failed_activity_lets_the_next_one_go() -> None:
+def test_the_action_after_a_failed_activity_starts() -> None:
     assert new(started(scheduled(0, "a"), failed(0)), activity("a"), activity("b")) == [(1, "b")]
 
 
-def test_children_take_ids_in_order_and_events_take_none() -> None:
+def test_children_take_ids_in_order() -> None:
+    """Events take no ids."""
     assert new(started(), all_of(activity("a"), wait("e"), timer(), any_of(activity("b")))) == [
         (0, "a"),
         (1, "timer"),
@@ -89,11 +89,12 @@ def test_all_waits_for_all_and_any_for_one() -> None:
     assert new(history, any_of(activity("a"), activity("b")), activity("c")) == [(2, "c")]
 
 
-def test_an_empty_compound_holds_nothing_up() -> None:
+def test_an_empty_compound_ends_at_once() -> None:
     assert new(started(), any_of(), all_of(), activity("a")) == [(0, "a")]
 
 
-def test_a_cancelled_timer_counts_as_ended_and_is_reported() -> None:
+def test_a_cancelled_timer_counts_as_ended() -> None:
+    """And the plan names it."""
     plan = replay_actions(started(timer_created(0)), (any_of(timer(cancelled=True), wait("e")),))
     assert plan.cancelled_timers == [0]
     assert plan.open_tasks == 0
@@ -119,8 +120,8 @@ def retrying(attempts: int) -> Action:
     return Action(ActionKind.CALL_ACTIVITY_WITH_RETRY, name="a", retry=policy)
 
 
-def test_retry_takes_id_for_its_timer() -> None:
-    """A retry takes an id for its timer and one for the next attempt."""
+def test_a_retry_takes_ids_for_timers_and_attempts() -> None:
+    """One id for the timer after each failure, and one for the next attempt."""
     history = started(scheduled(0, "a"), failed(0))
     first = replay_actions(history, (retrying(2),))
     assert [(work.id, work.kind, work.fire_at) for work in first.new] == [(1, "timer", NOW + timedelta(seconds=10))]
@@ -138,7 +139,7 @@ def test_a_retry_that_succeeds_ends() -> None:
     assert new(history, retrying(3), activity("b")) == [(3, "b")]
 
 
-def test_continue_as_new_takes_an_id_and_keeps_its_input() -> None:
+def test_continue_as_new_keeps_its_input() -> None:
     plan = replay_actions(started(), (Action(ActionKind.CONTINUE_AS_NEW, input='{"round": 2}'),))
     assert (plan.continues, plan.continue_as_new, plan.all_awaited) == (True, '{"round": 2}', True)
 
@@ -154,18 +155,17 @@ def test_continue_as_new_takes_an_id_and_keeps_its_input() -> None:
         (scheduled(0, "a"), wait("e")),
     ],
 )
-def test_history_that_code_does_not_repeat_is_refused(event: Event, action: Action) -> None:
-    """A history that the code does not repeat is refused."""
+def test_a_history_not_repeated_by_the_code_is_refused(event: Event, action: Action) -> None:
     with pytest.raises(NonDeterministicError, match="Did the orchestrator change"):
         replay_actions(started(event), (action,))
 
 
 @pytest.mark.parametrize("kind", [ActionKind.CALL_ENTITY, ActionKind.SIGNAL_ENTITY, ActionKind.CALL_HTTP])
 def test_what_only_azure_has_is_named(kind: ActionKind) -> None:
-    with pytest.raises(UnsupportedActionError, match="works on Azure"):
+    with pytest.raises(UnsupportedActionError, match="only Azure"):
         replay_actions(started(), (Action(kind),))
 
 
 def test_unknown_results_change_nothing() -> None:
-    history: list[Any] = started(scheduled(0, "a"), completed(7), fired(9))
+    history = started(scheduled(0, "a"), completed(7), fired(9))
     assert not replay_actions(history, (activity("a"),)).all_awaited

@@ -1,25 +1,25 @@
-"""What is checked before anything runs: the app, host.json, local settings, kill points."""
+"""What the host checks before it runs: the app, host.json, local settings, kill points."""
 
 from __future__ import annotations
 
 import json
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
-from local.host import AppLoadError, ConfigurationError, Host, StateInUseError
+from local.host import AppLoadError, ConfigurationError, StateInUseError
 from local.host.app_index import load_app
 from local.host.kill_points import KillPoints
 from local.host.settings import HostSettings, apply_local_settings
+
+from .conftest import MakeHost
 
 
 def test_a_module_without_an_app_is_refused() -> None:
@@ -48,13 +48,13 @@ def test_an_entity_is_refused_by_name() -> None:
     app = df.DFApp()
 
     @app.entity_trigger(context_name="context")
-    def counter(context: Any) -> None: ...
+    def counter(context: df.DurableEntityContext) -> None: ...
 
     with pytest.raises(AppLoadError, match="'counter' is a durable entity"):
         load_app(app)
 
 
-def test_a_trigger_that_the_host_lacks_is_refused_by_name() -> None:
+def test_an_unsupported_trigger_is_refused_by_name() -> None:
     app = func.FunctionApp()
 
     @app.queue_trigger(arg_name="message", queue_name="q", connection="c")
@@ -64,7 +64,7 @@ def test_a_trigger_that_the_host_lacks_is_refused_by_name() -> None:
         load_app(app)
 
 
-def test_a_binding_that_the_host_lacks_is_refused_by_name() -> None:
+def test_an_unsupported_binding_is_refused_by_name() -> None:
     app = func.FunctionApp()
 
     @app.route(route="x")
@@ -76,19 +76,19 @@ def test_a_binding_that_the_host_lacks_is_refused_by_name() -> None:
         load_app(app)
 
 
-def test_one_app_serves_several_hosts(sample: ModuleType, make_host: Callable[..., Host], tmp_path: Path) -> None:
+def test_one_app_serves_several_hosts(sample: ModuleType, make_host: MakeHost, tmp_path: Path) -> None:
     first, second = make_host(), make_host(state=tmp_path / "other.sqlite")
     assert first.wait(first.start_new("one", "a")).output == second.wait(second.start_new("one", "a")).output
 
 
-def test_a_state_file_has_one_host(make_host: Callable[..., Host]) -> None:
+def test_a_state_file_has_one_host(make_host: MakeHost) -> None:
     make_host()
     with pytest.raises(StateInUseError, match="in use by another host"):
         make_host()
 
 
-def test_stopped_host_frees_its_state_file(make_host: Callable[..., Host]) -> None:
-    """A stopped host frees its state file and refuses work."""
+def test_a_stopped_host_releases_its_state_file(make_host: MakeHost) -> None:
+    """And refuses further work."""
     first = make_host()
     first.stop()
     first.stop()
@@ -97,7 +97,8 @@ def test_stopped_host_frees_its_state_file(make_host: Callable[..., Host]) -> No
         first.start_new("one", "x")
 
 
-def test_a_state_file_that_gave_each_event_its_row_goes_on(make_host: Callable[..., Host], tmp_path: Path) -> None:
+def test_a_state_file_with_a_row_for_each_event_works(make_host: MakeHost, tmp_path: Path) -> None:
+    """Earlier versions of the host wrote such files."""
     first = make_host()
     iid = first.start_new("race", {"cancel": True})
     first.run_until_idle(limit=timedelta(0))
@@ -113,8 +114,8 @@ def test_a_state_file_that_gave_each_event_its_row_goes_on(make_host: Callable[.
     assert second.wait(iid).output == ["yes", "Hello winner!"]
 
 
-def test_broken_state_file_stops_engine(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken state file stops the engine and tells who waits."""
+def test_a_failing_state_file_stops_the_engine(make_host: MakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All callers get the error."""
     host = make_host()
     iid = host.start_new("race", {"cancel": True})
     host.run_until_idle()
@@ -131,7 +132,7 @@ def test_broken_state_file_stops_engine(make_host: Callable[..., Host], monkeypa
 
 
 @pytest.mark.parametrize(
-    ("durable", "said"),
+    ("durable", "message"),
     [
         ({"maxConcurrentActivityFunctions": 0}, "from 1 up"),
         ({"maxConcurrentActivityFunctions": True}, "from 1 up"),
@@ -145,8 +146,8 @@ def test_broken_state_file_stops_engine(make_host: Callable[..., Host], monkeypa
         ([], "durableTask must be an object"),
     ],
 )
-def test_a_wrong_value_of_host_json_is_named(durable: Any, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_a_wrong_value_of_host_json_is_named(durable: object, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         HostSettings.load({"extensions": {"durableTask": durable}})
 
 

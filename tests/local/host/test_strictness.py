@@ -1,11 +1,10 @@
 # mypy: disable-error-code="no-untyped-def"
-# Orchestrators as users write them, against the untyped SDK.
-"""Where the extension surprises people, this host must surprise them in the same way."""
+# Orchestrators as users write them, with the untyped SDK.
+"""The unexpected behaviour of the extension: this host must show all of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
 
@@ -14,11 +13,13 @@ import pytest
 
 from local.host import Host, ManualClock, RuntimeStatus, SystemClock
 
+from .conftest import MakeHost
 
-def test_a_refilled_task_any_runs_one_at_a_time(make_host: Callable[..., Host], sample: ModuleType) -> None:
+
+def test_a_refilled_task_any_runs_one_at_a_time(make_host: MakeHost, sample: ModuleType) -> None:
     host = make_host(clock=SystemClock())
     assert sorted(host.wait(host.start_new("window")).output) == ["a", "b", "c", "d"]
-    # c is awaited on its own before d is scheduled, although the window has room for two
+    # c is awaited alone before d is scheduled, although the window has room for two
     assert sample.calls["together-c"] <= 2
     assert sample.calls["together-d"] == 1
 
@@ -57,7 +58,7 @@ def changing_app(second: bool) -> df.DFApp:
     return app
 
 
-def test_changed_code_fails_a_running_instance_loudly(make_host: Callable[..., Host], tmp_path: object) -> None:
+def test_changed_code_fails_a_running_instance(make_host: MakeHost, tmp_path: object) -> None:
     before = make_host(app=changing_app(second=False))
     before.start_new("changing", instance_id="i")
     before.run_until_idle()
@@ -72,8 +73,7 @@ def test_changed_code_fails_a_running_instance_loudly(make_host: Callable[..., H
     after.stop()
 
 
-def test_unread_external_events_are_dropped(host: Host) -> None:
-    """Unread external events are dropped at continue as new."""
+def test_continue_as_new_drops_unread_external_events(host: Host) -> None:
     iid = host.start_new("listener", {"generation": 1})
     host.raise_event(iid, "news", "first")
     host.raise_event(iid, "news", "unread")
@@ -83,8 +83,8 @@ def test_unread_external_events_are_dropped(host: Host) -> None:
     assert host.wait(iid).output == ["first", "second"]
 
 
-def test_timer_that_lost_keeps_instance_running(host: Host) -> None:
-    """A timer that lost keeps the instance running until it fires."""
+def test_a_lost_timer_keeps_the_instance_running(host: Host) -> None:
+    """Until it fires, if it was not cancelled."""
     iid = host.start_new("race", {"cancel": False})
     host.raise_event(iid, "approval", "yes")
     with pytest.raises(TimeoutError):
@@ -95,7 +95,7 @@ def test_timer_that_lost_keeps_instance_running(host: Host) -> None:
     assert (status.updated - status.created).total_seconds() == 3600
 
 
-def test_a_cancelled_timer_does_not(host: Host) -> None:
+def test_a_cancelled_timer_does_not_delay_the_end(host: Host) -> None:
     iid = host.start_new("race", {"cancel": True})
     host.raise_event(iid, "approval", "yes")
     status = host.wait(iid)
@@ -104,8 +104,7 @@ def test_a_cancelled_timer_does_not(host: Host) -> None:
     assert host.run_until_idle().now == status.created
 
 
-def test_timers_of_old_generation_do_not_fire(host: Host) -> None:
-    """Timers of an old generation do not fire in the new one."""
+def test_timers_do_not_fire_in_the_next_generation(host: Host) -> None:
     iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
     host.run_until_idle()
     seen = host.wait(iid).output
@@ -113,8 +112,7 @@ def test_timers_of_old_generation_do_not_fire(host: Host) -> None:
     assert [entry[1][11:19] for entry in seen] == ["00:01:00", "00:02:00", "00:03:00"]
 
 
-def test_children_of_every_generation_have_ids(host: Host) -> None:
-    """Children of every generation have ids of their own."""
+def test_children_of_each_generation_have_own_ids(host: Host) -> None:
     iid = host.start_new("rounds", {"round": 1, "rounds": 3, "seen": []})
     host.run_until_idle()
     host.wait(iid)
@@ -129,7 +127,8 @@ def test_a_falsy_custom_status_leaves_the_old_one(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("size", "expected"), [(8190, RuntimeStatus.COMPLETED), (8191, RuntimeStatus.FAILED)])
-def test_a_custom_status_over_16_kb_of_utf_16_is_refused(host: Host, size: int, expected: RuntimeStatus) -> None:
+def test_a_custom_status_over_16_kb_is_refused(host: Host, size: int, expected: RuntimeStatus) -> None:
+    """16 KB of UTF-16, quotes included."""
     # two quotes belong to the JSON text
     iid = host.start_new("statuses", ["x" * size])
     host.run_until_idle()
@@ -139,8 +138,8 @@ def test_a_custom_status_over_16_kb_of_utf_16_is_refused(host: Host, size: int, 
         assert "custom status is too large" in status.output
 
 
-def test_event_from_sdk_client_arrives_as_text(host: Host) -> None:
-    """An event from the sdk client arrives as text and from a webhook as data."""
+def test_the_sdk_client_sends_events_as_text(host: Host) -> None:
+    """A webhook sends data."""
     host.start_new("listener", {"generation": 2, "first": None}, instance_id="webhook")
     host.raise_event("webhook", "news", {"a": 1})
     assert host.wait("webhook").output == [None, {"a": 1}]
@@ -149,8 +148,7 @@ def test_event_from_sdk_client_arrives_as_text(host: Host) -> None:
     assert host.wait("client").output == [None, '{"a": 1}']
 
 
-def test_suspended_instances_get_nothing(host: Host) -> None:
-    """Suspended instances get nothing until they are resumed."""
+def test_events_wait_while_an_instance_is_suspended(host: Host) -> None:
     iid = host.start_new("race", {"cancel": True})
     host.suspend(iid, "wait")
     host.raise_event(iid, "approval", "yes")
@@ -160,7 +158,8 @@ def test_suspended_instances_get_nothing(host: Host) -> None:
     assert host.wait(iid).output == ["yes", "Hello winner!"]
 
 
-def test_what_came_while_suspended_survives_a_restart(make_host: Callable[..., Host]) -> None:
+def test_waiting_events_survive_a_restart(make_host: MakeHost) -> None:
+    """Events that arrived while the instance was suspended."""
     first = make_host()
     iid = first.start_new("race", {"cancel": True})
     first.suspend(iid)
@@ -181,7 +180,7 @@ def test_a_suspended_instance_can_be_terminated(host: Host) -> None:
     assert status.output == "enough"
 
 
-def test_a_terminated_instance_ignores_what_still_comes(host: Host, sample: ModuleType) -> None:
+def test_a_terminated_instance_ignores_later_results(host: Host, sample: ModuleType) -> None:
     sample.gate.clear()
     iid = host.start_new("gated_one", "x")
     host.terminate(iid, "enough")
@@ -199,8 +198,8 @@ def test_a_cancelled_timer_causes_no_episode(host: Host) -> None:
     assert episodes == ["00:00", "00:01", "02:01"]
 
 
-def test_child_of_earlier_life_does_not_answer_new_one(host: Host) -> None:
-    """A child of an earlier life does not answer the new one."""
+def test_a_child_does_not_answer_a_later_parent(host: Host) -> None:
+    """The parent was terminated and started again under the same id."""
     host.start_new("waits_for_child", instance_id="p")
     host.run_until_idle(limit=timedelta(0))
     (old_child,) = [status for status in host.instances() if status.name == "race"]
@@ -213,7 +212,7 @@ def test_child_of_earlier_life_does_not_answer_new_one(host: Host) -> None:
     assert host.status("p").runtime_status is RuntimeStatus.RUNNING
 
 
-def test_the_timer_of_a_terminated_instance_never_fires(host: Host) -> None:
+def test_a_timer_of_a_terminated_instance_never_fires(host: Host) -> None:
     host.start_new("race", {"cancel": True}, instance_id="i")
     host.start_new("cancels", instance_id="other")
     host.run_until_idle(limit=timedelta(0))
@@ -224,8 +223,8 @@ def test_the_timer_of_a_terminated_instance_never_fires(host: Host) -> None:
     assert 11 not in [event["EventType"] for event in host.history("i")]
 
 
-def test_late_result_of_terminated_instance_counts(host: Host, sample: ModuleType) -> None:
-    """The late result of a terminated instance counts for nothing."""
+def test_a_late_result_is_not_recorded(host: Host, sample: ModuleType) -> None:
+    """Its instance was terminated."""
     sample.gate.clear()
     host.start_new("gated_one", "x", instance_id="i")
     host.terminate("i")
@@ -235,8 +234,8 @@ def test_late_result_of_terminated_instance_counts(host: Host, sample: ModuleTyp
     assert host.phantoms.finished() == []
 
 
-def test_child_id_that_is_taken_leaves_parent_waiting(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """A child id that is taken leaves the parent waiting and is logged."""
+def test_a_running_child_id_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """The parent never gets a result, as on Azure."""
     host.start_new("race", {"cancel": True}, instance_id="child")
     host.start_new("takes_id", instance_id="p")
     host.run_until_idle(limit=timedelta(0))

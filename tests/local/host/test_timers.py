@@ -1,17 +1,18 @@
 # mypy: disable-error-code="attr-defined, no-untyped-def"
-# An app as users write it; the library's type for timers does not name what its object has.
-"""Timer functions on a clock driven by hand."""
+# An app as users write it; the type of the library for timers does not have all attributes of its object.
+"""Timer functions on a manual clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
-from local.host import Host, ManualClock, UnknownFunctionError
+from local.host import ManualClock, UnknownFunctionError
+
+from .conftest import MakeHost
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,26 +42,26 @@ class App:
             return "ran"
 
 
-def test_it_fires_when_its_time_comes(make_host: Callable[..., Host]) -> None:
+def test_it_fires_at_its_scheduled_times(make_host: MakeHost) -> None:
     app = App()
     host = make_host(app=app.app, clock=app.clock)
     host.run_until_idle(limit=timedelta(days=2, hours=3))
     assert app.fired == [("01 02:00:00", False), ("02 02:00:00", False), ("03 02:00:00", False)]
 
 
-def test_it_does_not_fire_at_the_start_unless_told_to(make_host: Callable[..., Host]) -> None:
+def test_it_does_not_fire_at_the_start_by_default(make_host: MakeHost) -> None:
     app = App()
     make_host(app=app.app, clock=app.clock).run_until_idle()
     assert app.fired == []
 
 
-def test_run_on_startup_fires_at_the_start(make_host: Callable[..., Host]) -> None:
+def test_run_on_startup_fires_at_the_start(make_host: MakeHost) -> None:
     app = App(run_on_startup=True)
     make_host(app=app.app, clock=app.clock).run_until_idle()
     assert app.fired == [("01 00:00:00", False)]
 
 
-def test_what_was_missed_is_made_up_for_once_and_marked(make_host: Callable[..., Host]) -> None:
+def test_missed_occurrences_fire_once_as_past_due(make_host: MakeHost) -> None:
     app = App()
     first = make_host(app=app.app, clock=app.clock)
     first.run_until_idle(limit=timedelta(hours=3))
@@ -71,7 +72,7 @@ def test_what_was_missed_is_made_up_for_once_and_marked(make_host: Callable[...,
     assert app.fired == [("01 02:00:00", False), ("04 03:00:00", True), ("05 02:00:00", False)]
 
 
-def test_a_restart_between_occurrences_fires_nothing(make_host: Callable[..., Host]) -> None:
+def test_a_restart_between_occurrences_fires_nothing(make_host: MakeHost) -> None:
     app = App()
     first = make_host(app=app.app, clock=app.clock)
     first.run_until_idle(limit=timedelta(hours=3))
@@ -81,15 +82,13 @@ def test_a_restart_between_occurrences_fires_nothing(make_host: Callable[..., Ho
     assert app.fired == [("01 02:00:00", False)]
 
 
-def test_it_is_told_when_it_last_ran(make_host: Callable[..., Host]) -> None:
+def test_it_gets_the_time_of_its_last_run(make_host: MakeHost) -> None:
     app = App()
     make_host(app=app.app, clock=app.clock).run_until_idle(limit=timedelta(days=1, hours=3))
     assert app.statuses[1]["Last"] == "2026-01-01T02:00:00.000000Z"
 
 
-def test_a_failing_timer_fires_again_next_time(
-    make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_timer_fires_again_next_time(make_host: MakeHost, caplog: pytest.LogCaptureFixture) -> None:
     app = App()
     app.error = RuntimeError("no luck")
     make_host(app=app.app, clock=app.clock).run_until_idle(limit=timedelta(days=1, hours=3))
@@ -97,29 +96,29 @@ def test_a_failing_timer_fires_again_next_time(
     assert "timer function 'nightly' failed" in caplog.text
 
 
-def test_the_schedule_comes_from_a_setting(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_comes_from_a_setting(make_host: MakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKUP_SCHEDULE", "0 30 1 * * *")
     app = App("%BACKUP_SCHEDULE%")
     make_host(app=app.app, clock=app.clock).run_until_idle(limit=timedelta(hours=3))
     assert app.fired == [("01 01:30:00", False)]
 
 
-def test_missing_setting_is_named(make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
-    """A missing setting is named and all other functions work."""
-    app = App("%NO_SUCH_SETTING%")
+def test_a_missing_setting_is_named(make_host: MakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    """All other functions work."""
+    app = App("%MISSING_SETTING%")
     make_host(app=app.app, clock=app.clock).run_until_idle(limit=timedelta(days=2))
     assert app.fired == []
-    assert "'nightly' needs the setting NO_SUCH_SETTING" in caplog.text
+    assert "'nightly' needs the setting MISSING_SETTING" in caplog.text
 
 
-def test_a_timer_starts_orchestrations(make_host: Callable[..., Host]) -> None:
+def test_a_timer_starts_orchestrations(make_host: MakeHost) -> None:
     app = App()
     host = make_host(app=app.app, clock=app.clock)
     host.run_until_idle(limit=timedelta(days=200))
     assert host.wait("from-timer").output == "ran"
 
 
-def test_a_timer_can_be_run_by_hand(make_host: Callable[..., Host]) -> None:
+def test_a_timer_function_can_be_run_directly(make_host: MakeHost) -> None:
     app = App()
     host = make_host(app=app.app, clock=app.clock)
     host.run_timer("nightly")
@@ -128,7 +127,7 @@ def test_a_timer_can_be_run_by_hand(make_host: Callable[..., Host]) -> None:
         host.run_timer("daily")
 
 
-def test_running_one_over_http_needs_the_system_key(make_host: Callable[..., Host]) -> None:
+def test_a_run_over_http_needs_the_system_key(make_host: MakeHost) -> None:
     app = App()
     host = make_host(app=app.app, clock=app.clock)
     assert host.call_http("POST", "/admin/functions/nightly")[0] == 401

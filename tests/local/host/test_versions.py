@@ -1,12 +1,10 @@
-"""Which instances a host runs by their version, what becomes of the others, and what they keep until a fitting host comes."""
+"""Which instances a host runs by their version, and what happens to the others."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -14,20 +12,22 @@ from local.host import Host, RuntimeStatus
 from local.host.settings import HostSettings
 from local.host.versions import FailureStrategy, MatchStrategy, compare_versions
 
+from .conftest import MakeHost
 
-def host_json(version: str | None, match: str | None = None, failure: str | None = None) -> dict[str, Any]:
+
+def host_json(version: str | None, match: str | None = None, failure: str | None = None) -> dict[str, object]:
     durable = {"defaultVersion": version, "versionMatchStrategy": match, "versionFailureStrategy": failure}
     return {"extensions": {"durableTask": durable}}
 
 
 def outcomes(host: Host, *versions: str) -> list[RuntimeStatus]:
-    """Start one orchestration of each version and return what has become of them when nothing moves any more."""
+    """Start one orchestration of each version, and return their statuses when the host is idle."""
     started = [host.start_new("one", "x", version=version) for version in versions]
     host.run_until_idle()
     return [host.status(instance_id).runtime_status for instance_id in started]
 
 
-def test_children_and_starts_get_the_default_version(make_host: Callable[..., Host]) -> None:
+def test_children_and_starts_get_the_default_version(make_host: MakeHost) -> None:
     host = make_host(host_json=host_json("2.1"))
     iid = host.start_new("who", "parent")
     output = host.wait(iid).output
@@ -37,15 +37,14 @@ def test_children_and_starts_get_the_default_version(make_host: Callable[..., Ho
     assert host.history(iid)[1]["Version"] == "2.1"
 
 
-def test_child_of_older_instance_gets_current_version(make_host: Callable[..., Host]) -> None:
-    """A child of an older instance gets the current version."""
+def test_a_child_gets_the_version_of_the_host(make_host: MakeHost) -> None:
+    """Also if its parent has an older one."""
     host = make_host(host_json=host_json("2.1"))
     output = host.wait(host.start_new("who", "parent", version="1.0")).output
     assert (output["version"], output["child"]["version"]) == ("1.0", "2.1")
 
 
-def test_older_instances_run(make_host: Callable[..., Host]) -> None:
-    """Older instances run and newer ones are left alone by default."""
+def test_by_default_only_newer_instances_wait(make_host: MakeHost) -> None:
     host = make_host(host_json=host_json("1.2"))
     assert outcomes(host, "1.0", "1.2", "1.10") == [
         RuntimeStatus.COMPLETED,
@@ -54,7 +53,7 @@ def test_older_instances_run(make_host: Callable[..., Host]) -> None:
     ]
 
 
-def test_strict_runs_no_other_version(make_host: Callable[..., Host]) -> None:
+def test_strict_runs_no_other_version(make_host: MakeHost) -> None:
     host = make_host(host_json=host_json("1.2", "Strict"))
     assert outcomes(host, "1.0", "1.2", "1.3") == [
         RuntimeStatus.PENDING,
@@ -63,19 +62,17 @@ def test_strict_runs_no_other_version(make_host: Callable[..., Host]) -> None:
     ]
 
 
-def test_none_runs_every_version(make_host: Callable[..., Host]) -> None:
+def test_none_runs_every_version(make_host: MakeHost) -> None:
     host = make_host(host_json=host_json("1.2", "None"))
     assert outcomes(host, "1.0", "2.0", "anything") == [RuntimeStatus.COMPLETED] * 3
 
 
-def test_host_without_version_runs_only_instances(make_host: Callable[..., Host]) -> None:
-    """A host without a version runs only instances without one."""
+def test_without_a_version_a_host_runs_no_version(make_host: MakeHost) -> None:
     host = make_host(host_json=host_json(None))
     assert outcomes(host, "", "1.0") == [RuntimeStatus.COMPLETED, RuntimeStatus.PENDING]
 
 
-def test_instance_from_before_versions_is_run_by_host(make_host: Callable[..., Host]) -> None:
-    """An instance from before versions is run by a host with one."""
+def test_an_instance_without_a_version_always_runs(make_host: MakeHost) -> None:
     first = make_host(host_json=host_json(None))
     iid = first.start_new("race", {"cancel": True})
     first.run_until_idle(limit=timedelta(0))
@@ -85,8 +82,7 @@ def test_instance_from_before_versions_is_run_by_host(make_host: Callable[..., H
     assert second.wait(iid).output == ["yes", "Hello winner!"]
 
 
-def test_rejected_instance_runs_after_restart(make_host: Callable[..., Host]) -> None:
-    """A rejected instance runs after a restart with a fitting host."""
+def test_a_rejected_instance_runs_on_a_fitting_host(make_host: MakeHost) -> None:
     old = make_host(host_json=host_json("1.0"))
     iid = old.start_new("one", "x", version="2.0")
     old.run_until_idle()
@@ -96,13 +92,14 @@ def test_rejected_instance_runs_after_restart(make_host: Callable[..., Host]) ->
     assert new.wait(iid).output == "Hello x!"
 
 
-def test_nothing_that_came_for_a_rejected_instance_is_lost(make_host: Callable[..., Host], sample: ModuleType) -> None:
+def test_messages_of_a_rejected_instance_wait(make_host: MakeHost, sample: ModuleType) -> None:
+    """An event and a timer wait for a host with a fitting version."""
     new = make_host(host_json=host_json("2.0"))
     raced, chained = new.start_new("race", {"cancel": True}), new.start_new("chain", {"wait": 60})
     new.run_until_idle(limit=timedelta(0))
     new.stop()
 
-    # an event comes, and a timer fires, while a host of an older version has the file
+    # an event arrives, and a timer fires, while a host of an older version runs on the file
     old = make_host(host_json=host_json("1.0"))
     before = old.history(raced), old.history(chained)
     old.raise_event(raced, "approval", "yes")
@@ -117,8 +114,8 @@ def test_nothing_that_came_for_a_rejected_instance_is_lost(make_host: Callable[.
     assert sample.calls["hello"] == 5
 
 
-def test_activity_of_rejected_instance_runs(make_host: Callable[..., Host], sample: ModuleType) -> None:
-    """An activity of a rejected instance runs and its result waits."""
+def test_activities_of_a_rejected_instance_run(make_host: MakeHost, sample: ModuleType) -> None:
+    """Their results wait for a host with a fitting version."""
     sample.gate.clear()
     new = make_host(host_json=host_json("2.0"))
     iid = new.start_new("gated_one", "x")
@@ -133,10 +130,10 @@ def test_activity_of_rejected_instance_runs(make_host: Callable[..., Host], samp
     assert (again.wait(iid).output, sample.calls["gated"]) == ("x", 2)
 
 
-def test_termination_of_a_rejected_instance_waits_with_it(make_host: Callable[..., Host]) -> None:
+def test_a_termination_of_a_rejected_instance_waits(make_host: MakeHost) -> None:
     old = make_host(host_json=host_json("1.0"))
     iid = old.start_new("one", "x", version="2.0")
-    old.terminate(iid, "not wanted")
+    old.terminate(iid, "a reason")
     old.run_until_idle()
     assert old.status(iid).runtime_status is RuntimeStatus.PENDING
     old.stop()
@@ -144,8 +141,8 @@ def test_termination_of_a_rejected_instance_waits_with_it(make_host: Callable[..
     assert new.wait(iid).runtime_status is RuntimeStatus.TERMINATED
 
 
-def test_rejected_instance_is_looked(make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:
-    """A rejected instance is looked at once and logged with both versions."""
+def test_a_rejected_instance_is_logged_once(make_host: MakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    """With both versions."""
     host = make_host(host_json=host_json("1.0"))
     with caplog.at_level(logging.WARNING, "local.host.engine"):
         iid = host.start_new("one", "x", version="2.0")
@@ -155,7 +152,8 @@ def test_rejected_instance_is_looked(make_host: Callable[..., Host], caplog: pyt
     assert "it has version '2.0', and this host runs version '1.0' or older" in message
 
 
-def test_fail_fails_the_instance_and_names_both_versions(make_host: Callable[..., Host], sample: ModuleType) -> None:
+def test_the_fail_strategy_fails_the_instance(make_host: MakeHost, sample: ModuleType) -> None:
+    """The output has both versions."""
     host = make_host(host_json=host_json("1.0", failure="Fail"))
     status = host.wait(host.start_new("one", "x", version="2.0"))
     assert status.runtime_status is RuntimeStatus.FAILED
@@ -166,7 +164,7 @@ def test_fail_fails_the_instance_and_names_both_versions(make_host: Callable[...
     assert sample.calls["hello"] == 0
 
 
-def test_a_parent_hears_that_its_childs_version_failed(make_host: Callable[..., Host], sample: ModuleType) -> None:
+def test_a_failure_by_version_reaches_the_parent(make_host: MakeHost, sample: ModuleType) -> None:
     new = make_host(host_json=host_json("2.0"))
     parent = new.start_new("waits_for_child", version="1.0")
     new.run_until_idle(limit=timedelta(0))
@@ -178,7 +176,7 @@ def test_a_parent_hears_that_its_childs_version_failed(make_host: Callable[..., 
     assert old.status(child).runtime_status is RuntimeStatus.FAILED
 
 
-def test_the_failure_of_a_version_leaves_no_work_behind(make_host: Callable[..., Host]) -> None:
+def test_a_failure_by_version_leaves_no_work(make_host: MakeHost) -> None:
     new = make_host(host_json=host_json("2.0"))
     iid = new.start_new("race", {"cancel": False})
     new.run_until_idle(limit=timedelta(0))
@@ -188,7 +186,7 @@ def test_the_failure_of_a_version_leaves_no_work_behind(make_host: Callable[...,
     failed = old.wait(iid)
     assert "version '2.0', and this host runs version '1.0' only" in failed.output
     old.run_until_idle()
-    assert old.clock.now() == failed.updated  # the hour's timer is gone
+    assert old.clock.now() == failed.updated  # the timer of one hour was deleted
 
 
 @pytest.mark.parametrize(
@@ -211,9 +209,9 @@ def test_versions_are_compared_as_on_azure(older: str | None, newer: str | None)
     assert compare_versions(newer, older) > 0
 
 
-@pytest.mark.parametrize(("one", "other"), [(None, ""), ("1.0", "1.00"), ("v1", "V1")])
-def test_versions_can_be_the_same_and_look_different(one: str | None, other: str | None) -> None:
-    assert compare_versions(one, other) == 0
+@pytest.mark.parametrize(("version", "other"), [(None, ""), ("1.0", "1.00"), ("v1", "V1")])
+def test_equal_versions_can_be_written_differently(version: str | None, other: str | None) -> None:
+    assert compare_versions(version, other) == 0
 
 
 def test_strategies_are_read_in_any_case() -> None:

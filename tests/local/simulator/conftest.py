@@ -1,11 +1,10 @@
-"""A simulated service of two resources in two regions, by hand and through a plain HTTP client."""
+"""A simulated service of two resources in two regions, with a plain HTTP client."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import requests
@@ -20,7 +19,7 @@ TIME_OUT = 10
 
 @dataclass
 class Service:
-    """A running simulator and what a test does with it."""
+    """A running simulator, its clock and an HTTP session."""
 
     simulator: Simulator
     clock: ManualClock
@@ -34,20 +33,30 @@ class Service:
     def target(self) -> SimulatedResource:
         return self.simulator.resource("target")
 
-    def call(self, name: str, method: str, path: str, **more: Any) -> requests.Response:
-        """Call a resource with its key; a path that is a whole address is taken as it is."""
+    def call(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        data: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Call a resource with its key; ``path`` may also be a whole address."""
         url = path if path.startswith("http") else self.simulator.endpoint(name) + path
-        headers = {"Ocp-Apim-Subscription-Key": f"{name}-key", **more.pop("headers", {})}
-        return self.session.request(method, url, headers=headers, timeout=TIME_OUT, **more)
+        headers = {"Ocp-Apim-Subscription-Key": f"{name}-key", **(headers or {})}
+        return self.session.request(method, url, headers=headers, timeout=TIME_OUT, json=json, data=data)
 
-    def admin(self, name: str, method: str, path: str, **more: Any) -> requests.Response:
-        """Call an admin route through the port of a resource."""
-        return self.session.request(method, self.simulator.endpoint(name) + "/_sim/" + path, timeout=TIME_OUT, **more)
+    def admin(self, name: str, method: str, path: str, *, json: object = None) -> requests.Response:
+        """Call an admin route on the port of a resource."""
+        url = self.simulator.endpoint(name) + "/_sim/" + path
+        return self.session.request(method, url, timeout=TIME_OUT, json=json)
 
 
 @contextlib.contextmanager
 def simulated(*specs: ResourceSpec) -> Iterator[Service]:
-    """Run resources on a clock that stands still."""
+    """Run resources on a manual clock."""
     clock = ManualClock()
     with Simulator(specs, clock) as simulator, requests.Session() as session:
         yield Service(simulator, clock, session)
@@ -55,14 +64,14 @@ def simulated(*specs: ResourceSpec) -> Iterator[Service]:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """Two resources on a clock that stands still."""
+    """Two resources on a manual clock."""
     with simulated(SOURCE, TARGET) as service:
         yield service
 
 
 @pytest.fixture
 def live() -> Iterator[Simulator]:
-    """Two resources on the machine's clock, with copies that end at once: for clients that poll by themselves."""
+    """Two resources on the machine's clock, with very short copies: for clients that poll."""
     with Simulator([SOURCE, TARGET], SystemClock()) as simulator:
         for name in simulator.names:
             simulator.resource(name).set_durations((0, 0.02))

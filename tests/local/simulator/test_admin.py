@@ -1,8 +1,6 @@
-"""The admin routes: watching and steering a simulator from another process."""
+"""The admin routes: reading and controlling a simulator from another process."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 import requests
@@ -16,8 +14,7 @@ V4 = "api-version=2024-11-30"
 INFO = f"/documentintelligence/info?{V4}"
 
 
-def test_journal_tells_what_was_asked(service: Service) -> None:
-    """The journal tells what was asked and nothing secret."""
+def test_the_journal_has_all_requests_and_no_secrets(service: Service) -> None:
     service.source.put_model(v2_model(MODEL))
     service.call("source", "GET", f"/formrecognizer/v2.1/custom/models/{MODEL}?includeKeys=true")
     service.call("source", "POST", f"/documentintelligence/documentModels:authorizeCopy?{V4}", json={"modelId": "copy"})
@@ -88,7 +85,7 @@ def test_every_operation_has_its_name(service: Service, method: str, path: str, 
     assert [entry.operation for entry in service.source.requests()] == [operation]
 
 
-def test_models_are_put_listed_trained_anew_and_deleted(service: Service) -> None:
+def test_models_are_put_listed_trained_and_deleted(service: Service) -> None:
     spec = {
         "apiVersion": "v2.1",
         "name": "Invoices",
@@ -99,8 +96,8 @@ def test_models_are_put_listed_trained_anew_and_deleted(service: Service) -> Non
     listed = service.call("source", "GET", "/formrecognizer/v2.1/custom/models?op=full").json()["modelList"]
     assert listed[0]["lastUpdatedDateTime"] == "2026-01-02T03:04:05Z"
 
-    again = spec | {"fields": {"Total": 0.95}, "trainedDateTime": "2026-02-02T03:04:05Z"}
-    service.admin("source", "PUT", f"models/{MODEL}", json=again)
+    second = spec | {"fields": {"Total": 0.95}, "trainedDateTime": "2026-02-02T03:04:05Z"}
+    service.admin("source", "PUT", f"models/{MODEL}", json=second)
     [model] = service.admin("source", "GET", "models").json()["models"]
     assert (model["state"], model["trainedDateTime"]) == ("ready", "2026-02-02T03:04:05Z")
     assert model["content"]["trainResult"]["fields"] == [{"fieldName": "Total", "accuracy": 0.95}]
@@ -122,7 +119,7 @@ def test_models_are_put_listed_trained_anew_and_deleted(service: Service) -> Non
         {"apiVersion": "2024-11-30", "content": {"warnings": [{"code": "W", "message": "w"}]}},
     ],
 )
-def test_models_of_every_kind_can_be_put(service: Service, spec: dict[str, Any]) -> None:
+def test_models_of_every_kind_can_be_put(service: Service, spec: dict[str, object]) -> None:
     put = service.admin("source", "PUT", f"models/{MODEL}", json=spec).json()
     assert put["apiVersion"] == spec["apiVersion"]
     assert put["state"] == spec.get("state", "ready")
@@ -139,23 +136,24 @@ def test_models_of_every_kind_can_be_put(service: Service, spec: dict[str, Any])
         ("models/no-uuid", {"apiVersion": "v2.1"}),
     ],
 )
-def test_a_model_that_cannot_be_is_refused_with_words(service: Service, path: str, spec: dict[str, Any]) -> None:
+def test_an_impossible_model_is_refused(service: Service, path: str, spec: dict[str, str]) -> None:
+    """With the reason."""
     answer = service.admin("source", "PUT", path, json=spec)
     assert answer.status_code == 400
     assert len(answer.json()["error"]) > 20
 
 
-def test_copies_and_placeholders_are_told_apart(service: Service) -> None:
+def test_copies_and_placeholders_are_distinguished(service: Service) -> None:
     service.source.put_model(v4_model("invoices"))
     path = f"/documentintelligence/documentModels:authorizeCopy?{V4}"
     permission = service.call("target", "POST", path, json={"modelId": "copy"}).json()
-    service.call("target", "POST", path, json={"modelId": "left-alone"})
+    service.call("target", "POST", path, json={"modelId": "unused"})
     service.call("source", "POST", f"/documentintelligence/documentModels/invoices:copyTo?{V4}", json=permission)
     service.clock.advance(5)
     models = service.admin("target", "GET", "models").json()["models"]
     assert {item["modelId"]: (item["state"], item.get("copyOf")) for item in models} == {
         "copy": ("ready", "source/invoices"),
-        "left-alone": ("placeholder", None),
+        "unused": ("placeholder", None),
     }
 
 
@@ -163,21 +161,21 @@ def test_kinds_are_listed_apart_or_together(service: Service) -> None:
     service.source.put_model(v4_model("twin"))
     service.source.put_model(classifier("twin"))
     both = service.admin("source", "GET", "models").json()["models"]
-    one = service.admin("source", "GET", "models?kind=classifier").json()["models"]
+    classifiers = service.admin("source", "GET", "models?kind=classifier").json()["models"]
     assert [item["kind"] for item in both] == ["model", "classifier"]
-    assert [item["kind"] for item in one] == ["classifier"]
+    assert [item["kind"] for item in classifiers] == ["classifier"]
 
 
 @pytest.mark.parametrize("path", ["models?kind=x", "models?kind=", f"models/{MODEL}?kind=Classifier"])
-def test_kind_that_does_not_exist_is_refused(service: Service, path: str) -> None:
-    """A kind that does not exist is refused and not ignored."""
+def test_an_unknown_kind_is_refused(service: Service, path: str) -> None:
     service.source.put_model(v2_model(MODEL))
     answer = service.admin("source", "GET", path)
     assert answer.status_code == 400
-    assert "kind is one of model, classifier" in answer.json()["error"]
+    assert "kind must be one of model, classifier" in answer.json()["error"]
 
 
-def test_limits_durations_and_behaviour_are_read_and_set(service: Service) -> None:
+def test_limits_durations_and_behaviour_can_be_set(service: Service) -> None:
+    """And read back."""
     assert service.admin("source", "PUT", "limits", json={"preset": "S0", "copyIntervalSeconds": 5}).status_code == 200
     limits = service.admin("source", "GET", "limits").json()
     assert (limits["copyIntervalSeconds"], limits["listPagesPerMinute"], limits["managePerSecond"]) == (5, 10, 5)
@@ -207,14 +205,14 @@ def test_limits_durations_and_behaviour_are_read_and_set(service: Service) -> No
         ("down", {"down": "yes"}),
     ],
 )
-def test_settings_that_cannot_be_are_refused(service: Service, path: str, body: dict[str, Any]) -> None:
+def test_impossible_settings_are_refused(service: Service, path: str, body: dict[str, object]) -> None:
     before = service.admin("source", "GET", path).json()
     assert service.admin("source", "PUT", path, json=body).status_code == 400
     assert service.admin("source", "GET", path).json() == before
 
 
-def test_resource_that_is_down_is_reached_through(service: Service) -> None:
-    """A resource that is down is reached through another and the admin port."""
+def test_a_resource_that_is_down_can_be_reached(service: Service) -> None:
+    """Through the port of another resource, and the admin port."""
     assert service.admin("target", "PUT", "resources/source/down", json={"down": True}).json() == {"down": True}
     with pytest.raises(requests.exceptions.ConnectionError):
         service.call("source", "GET", INFO)
@@ -225,7 +223,7 @@ def test_resource_that_is_down_is_reached_through(service: Service) -> None:
     assert service.call("source", "GET", INFO).status_code == 200
 
 
-def test_faults_are_put_in_listed_and_taken_out(service: Service) -> None:
+def test_faults_are_added_listed_and_removed(service: Service) -> None:
     fault = {"operation": "getInfo", "kind": "status", "status": 500, "count": None, "modelId": "m1"}
     assert service.admin("source", "POST", "faults", json=fault).json() == {"id": 1}
     [listed] = service.admin("source", "GET", "faults").json()["faults"]
@@ -235,11 +233,16 @@ def test_faults_are_put_in_listed_and_taken_out(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "said"),
+    ("method", "path", "body", "message"),
     [
         ("POST", "faults", {}, "operation and kind missing"),
         ("POST", "faults", {"operation": "startCopy"}, "lostAnswer"),
-        ("POST", "faults", {"operation": "startCopy", "kind": "reset", "cuont": 2}, "no member 'cuont'; there are"),
+        (
+            "POST",
+            "faults",
+            {"operation": "startCopy", "kind": "reset", "cuont": 2},
+            "no member 'cuont'; its members are",
+        ),
         (
             "POST",
             "faults",
@@ -252,20 +255,20 @@ def test_faults_are_put_in_listed_and_taken_out(service: Service) -> None:
         ("PUT", "behaviour", {"mood": "bad"}, "'mood'"),
     ],
 )
-def test_what_is_wrong_with_body_is_told_in_words(
-    service: Service, method: str, path: str, body: dict[str, Any], said: str
+def test_a_wrong_body_is_explained(
+    service: Service, method: str, path: str, body: dict[str, object], message: str
 ) -> None:
-    """What is wrong with a body is told in words and not in pythons."""
+    """Without the name of a Python exception."""
     answer = service.admin("source", method, path, json=body)
     assert answer.status_code == 400
-    assert said in answer.json()["error"]
+    assert message in answer.json()["error"]
     assert "Error" not in answer.json()["error"]
 
 
-def test_the_routes_that_are_told_are_there(service: Service) -> None:
+def test_the_routes_in_the_error_message_exist(service: Service) -> None:
     for prefix in ("", "resources/target/"):
-        said = service.admin("source", "GET", f"{prefix}nothing").json()["error"]
-        for route in said.partition("there are ")[2].split(", "):
+        message = service.admin("source", "GET", f"{prefix}nothing").json()["error"]
+        for route in message.partition("use one of ")[2].split(", "):
             assert service.admin("source", "GET", prefix + route).status_code in {200, 405}, route
 
 
@@ -282,8 +285,8 @@ def test_the_clock_of_the_machine_is_not_moved(live: Simulator) -> None:
     assert answer.status_code == 409
 
 
-@pytest.mark.parametrize("path", ["nothing", "resources/nobody/models", ""])
-def test_an_unknown_admin_route_says_which_there_are(service: Service, path: str) -> None:
+@pytest.mark.parametrize("path", ["nothing", "resources/unknown/models", ""])
+def test_an_unknown_admin_route_is_404_with_a_reason(service: Service, path: str) -> None:
     answer = service.admin("source", "GET", path)
     assert answer.status_code == 404
     assert "error" in answer.json()
@@ -299,8 +302,8 @@ def test_equal_seeds_give_equal_ids() -> None:
     assert ids(7) == ids(7) != ids(8)
 
 
-def test_taken_port_is_error_and_gives_others_back() -> None:
-    """A taken port is an error and gives the others back."""
+def test_a_port_in_use_is_an_error() -> None:
+    """And the ports that were bound before are released."""
     with Simulator([SOURCE]) as running:
         port = int(running.endpoint("source").rpartition(":")[2])
         again = ResourceSpec("again", TARGET.region, TARGET.resource_id, TARGET.key, port=port)

@@ -1,10 +1,9 @@
-"""Bearer tokens: the real ManagedIdentityCredential and both SDKs, over http where that is asked for and over https."""
+"""Bearer tokens: the real ManagedIdentityCredential and both SDKs, over http and https."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -26,7 +25,7 @@ INFO = "/documentintelligence/info?api-version=2024-11-30"
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """Two resources; the app's identity has a role on both, another one on the source only."""
+    """Two resources; the app's identity has a role on both, a second identity only on the source."""
     identities = (Identity(HEADER), Identity(HEADER, client_id="narrow", resources=("source",)))
     with Simulator([SOURCE, TARGET], SystemClock(), identities=identities) as running:
         for name in running.names:
@@ -50,19 +49,19 @@ def test_a_managed_identity_copies_with_every_sdk(simulator: Simulator) -> None:
     source.put_model(v2_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"))
     source.put_model(v3_model("receipts"))
     source.put_model(v4_model("invoices"))
-    who = ManagedIdentityCredential()
-    plain: dict[str, Any] = {"enforce_https": False}  # both SDKs refuse to send a token over http otherwise
-    ends = simulator.endpoint("source"), simulator.endpoint("target")
+    identity = ManagedIdentityCredential()
+    endpoints = simulator.endpoint("source"), simulator.endpoint("target")
+    # without enforce_https=False both SDKs refuse to send a token over http
 
-    v2 = [FormTrainingClient(end, who, api_version="2.1", polling_interval=0.02) for end in ends]
-    permission = v2[1].get_copy_authorization(TARGET.resource_id, TARGET.region, **plain)
-    v2[0].begin_copy_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d", permission, **plain).result()
-    v3 = [DocumentModelAdministrationClient(end, who, polling_interval=0.02) for end in ends]
-    grant = v3[1].get_copy_authorization(model_id="receipts", **plain)
-    v3[0].begin_copy_document_model_to("receipts", grant, **plain).result()
-    v4 = [DocumentIntelligenceAdministrationClient(end, who, polling_interval=0.02) for end in ends]
-    allowed = v4[1].authorize_model_copy(AuthorizeCopyRequest(model_id="invoices"), **plain)
-    v4[0].begin_copy_model_to("invoices", allowed, **plain).result()
+    v2 = [FormTrainingClient(endpoint, identity, api_version="2.1", polling_interval=0.02) for endpoint in endpoints]
+    permission = v2[1].get_copy_authorization(TARGET.resource_id, TARGET.region, enforce_https=False)
+    v2[0].begin_copy_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d", permission, enforce_https=False).result()
+    v3 = [DocumentModelAdministrationClient(endpoint, identity, polling_interval=0.02) for endpoint in endpoints]
+    v3_permission = v3[1].get_copy_authorization(model_id="receipts", enforce_https=False)
+    v3[0].begin_copy_document_model_to("receipts", v3_permission, enforce_https=False).result()
+    v4 = [DocumentIntelligenceAdministrationClient(endpoint, identity, polling_interval=0.02) for endpoint in endpoints]
+    v4_permission = v4[1].authorize_model_copy(AuthorizeCopyRequest(model_id="invoices"), enforce_https=False)
+    v4[0].begin_copy_model_to("invoices", v4_permission, enforce_https=False).result()
 
     assert [model.state for model in simulator.resource("target").models()] == ["ready"] * 3
     assert simulator.issuer.issued == 1  # the credential keeps its token
@@ -76,7 +75,7 @@ def test_sdks_refuse_tokens_over_http_by_themselves(simulator: Simulator) -> Non
         client.get_resource_details()
 
 
-def test_over_https_with_an_authority_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_works_with_the_authority_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = make_server_identity(tmp_path)
     with Simulator([SOURCE], identities=[Identity(HEADER)], tls=server.context) as running:
         monkeypatch.setenv("IDENTITY_ENDPOINT", running.identity_endpoint)
@@ -91,8 +90,7 @@ def test_over_https_with_an_authority_of_our_own(tmp_path: Path, monkeypatch: py
             requests.get(endpoint + INFO, timeout=5)
 
 
-def test_user_assigned_identity_is_asked(simulator: Simulator) -> None:
-    """A user assigned identity is asked for by its client id."""
+def test_a_user_assigned_identity_needs_its_client_id(simulator: Simulator) -> None:
     token = ManagedIdentityCredential(client_id="narrow").get_token(f"{AUDIENCE}/.default").token
     assert info(simulator, "source", token).status_code == 200
 
@@ -103,7 +101,7 @@ def test_a_token_without_a_role_is_refused(simulator: Simulator) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "PermissionDenied")
 
 
-def test_a_token_for_something_else_is_refused(simulator: Simulator) -> None:
+def test_a_token_for_another_audience_is_refused(simulator: Simulator) -> None:
     token = read_token(simulator, resource="https://vault.azure.net").json()["access_token"]
     refused = info(simulator, "source", token)
     assert refused.status_code == 401
@@ -111,7 +109,7 @@ def test_a_token_for_something_else_is_refused(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["Bearer made-up", "Bearer", "Basic source-key", ""])
-def test_what_is_no_token_is_refused(simulator: Simulator, authorization: str) -> None:
+def test_a_malformed_token_is_refused(simulator: Simulator, authorization: str) -> None:
     headers = {"Authorization": authorization}
     assert requests.get(simulator.endpoint("source") + INFO, headers=headers, timeout=5).status_code == 401
 
@@ -135,11 +133,11 @@ def test_a_token_expires_and_can_be_revoked() -> None:
     [
         ({"api-version": "2017-09-01"}, HEADER, 400),
         ({"resource": ""}, HEADER, 400),
-        ({"client_id": "nobody"}, HEADER, 401),
+        ({"client_id": "unknown"}, HEADER, 401),
         ({}, "wrong", 401),
     ],
 )
-def test_the_identity_endpoint_keeps_to_its_protocol(
+def test_the_identity_endpoint_checks_its_protocol(
     simulator: Simulator, query: dict[str, str], header: str, status: int
 ) -> None:
     params = {"resource": AUDIENCE, "api-version": "2019-08-01"} | query
@@ -148,8 +146,7 @@ def test_the_identity_endpoint_keeps_to_its_protocol(
     assert "access_token" not in answer.json()
 
 
-def test_wrong_identity_header_is_authentication_error(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong identity header is an authentication error."""
+def test_a_wrong_identity_header_is_refused(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     with pytest.raises(ClientAuthenticationError):
         ManagedIdentityCredential().get_token(f"{AUDIENCE}/.default")

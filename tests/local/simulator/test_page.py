@@ -1,4 +1,4 @@
-"""docs/simulator.md says what there is, and all of it."""
+"""docs/simulator.md describes every setting, operation and route."""
 
 from __future__ import annotations
 

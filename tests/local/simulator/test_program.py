@@ -1,4 +1,4 @@
-"""``python -m local.simulator`` as a program of its own."""
+"""``python -m local.simulator``, as a process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RESOURCE = {
     "resourceId": "/subscriptions/0/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/forms-westeurope",
     "key": "k-of-the-test",
 }
-CONFIG: dict[str, Any] = {"resources": [RESOURCE], "seedModels": "demo", "durations": {"copySeconds": [0, 1]}}
+CONFIG: dict[str, object] = {"resources": [RESOURCE], "seedModels": "demo", "durations": {"copySeconds": [0, 1]}}
 COMMAND = [sys.executable, "-m", "local.simulator", "--config", "-"]
 
 
-def start(config: dict[str, Any], *options: str) -> subprocess.Popen[str]:
+def start(config: dict[str, object], *options: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [*COMMAND, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -39,40 +39,40 @@ def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(process.stdout.readline()))
 
 
-def test_it_says_when_it_is_ready_serves_its_seed() -> None:
-    """It says when it is ready serves its seed and ends with its input."""
+def test_it_serves_its_seed_and_ends_with_its_input() -> None:
+    """It prints one line when it is ready, and nothing else."""
     with start(CONFIG, "--exit-with-stdin") as process:
-        said = ready(process)
-        endpoint = said["resources"]["forms-westeurope"]["endpoint"]
+        printed = ready(process)
+        endpoint = printed["resources"]["forms-westeurope"]["endpoint"]
         listed = requests.get(
             f"{endpoint}/formrecognizer/v2.1/custom/models?op=full",
             headers={"Ocp-Apim-Subscription-Key": RESOURCE["key"]},
             timeout=5,
         ).json()
-        assert said["ready"] is True
-        assert requests.get(said["admin"]["endpoint"] + "/_sim/resources", timeout=5).status_code == 200
-        rest, complaints = process.communicate(timeout=10)
+        assert printed["ready"] is True
+        assert requests.get(printed["admin"]["endpoint"] + "/_sim/resources", timeout=5).status_code == 200
+        output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d" in [item["modelId"] for item in listed["modelList"]]
-    assert (rest, complaints) == ("", "")
+    assert (output, errors) == ("", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_well_when_told_to(number: signal.Signals) -> None:
+def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     with start(CONFIG, "--exit-with-stdin") as process:
         ready(process)
         process.send_signal(number)
         assert process.wait(10) == 0
 
 
-def test_wrong_configuration_is_explained_without_key() -> None:
-    """A wrong configuration is explained without the key."""
-    wrong = {"resources": [RESOURCE | {"colour": "red"}]}
+def test_a_wrong_configuration_is_explained() -> None:
+    """Without the key."""
+    wrong: dict[str, object] = {"resources": [RESOURCE | {"colour": "red"}]}
     with start(wrong) as process:
-        _, complaints = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert "resources[0] has an unknown member 'colour'" in complaints
-    assert RESOURCE["key"] not in complaints
+    assert "resources[0] has an unknown member 'colour'" in errors
+    assert RESOURCE["key"] not in errors
 
 
 def test_a_configuration_file_is_read(tmp_path: Path) -> None:
@@ -85,14 +85,13 @@ def test_a_configuration_file_is_read(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_it_issues_tokens_to_identity() -> None:
-    """It issues tokens to the identity of its configuration."""
+def test_it_issues_tokens_to_its_configured_identity() -> None:
     with start(CONFIG | {"entra": {"identityHeader": "h-of-the-test"}}, "--exit-with-stdin") as process:
-        said = ready(process)
+        printed = ready(process)
         params = {"resource": "https://cognitiveservices.azure.com", "api-version": "2019-08-01"}
         headers = {"X-IDENTITY-HEADER": "h-of-the-test"}
-        token = requests.get(said["entra"]["identityEndpoint"], params=params, headers=headers, timeout=5).json()
-        url = said["resources"]["forms-westeurope"]["endpoint"] + "/formrecognizer/info?api-version=2023-07-31"
+        token = requests.get(printed["entra"]["identityEndpoint"], params=params, headers=headers, timeout=5).json()
+        url = printed["resources"]["forms-westeurope"]["endpoint"] + "/formrecognizer/info?api-version=2023-07-31"
         answer = requests.get(url, headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=5)
         process.communicate(timeout=10)
     assert answer.status_code == 200
@@ -120,10 +119,10 @@ def test_help_explains_the_configuration() -> None:
         ({"clock": "sundial"}, "system or manual"),
         ({"extra": 1}, "'extra'"),
         ({"entra": {}}, "entra.identityHeader"),
-        ({"entra": {"identityHeader": "h", "resources": ["nobody"]}}, "entra.resources"),
+        ({"entra": {"identityHeader": "h", "resources": ["unknown"]}}, "entra.resources"),
     ],
 )
-def test_every_mistake_in_a_configuration_is_named(change: dict[str, Any], text: str) -> None:
+def test_every_mistake_in_a_configuration_is_named(change: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError) as wrong:
         read_config(json.dumps(CONFIG | change))
     assert text in str(wrong.value)

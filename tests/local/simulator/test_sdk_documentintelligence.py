@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from azure.ai.documentintelligence import DocumentIntelligenceAdministrationClient
 from azure.ai.documentintelligence.models import (
@@ -29,43 +27,46 @@ def client(simulator: Simulator, name: str, key: str | None = None) -> DocumentI
     return DocumentIntelligenceAdministrationClient(simulator.endpoint(name), credential, polling_interval=0.02)
 
 
-def authorize(simulator: Simulator, model_id: str, **more: Any) -> ModelCopyAuthorization:
-    return client(simulator, "target").authorize_model_copy(AuthorizeCopyRequest(model_id=model_id, **more))
+def authorize(
+    simulator: Simulator, model_id: str, description: str | None = None, tags: dict[str, str] | None = None
+) -> ModelCopyAuthorization:
+    request = AuthorizeCopyRequest(model_id=model_id, description=description, tags=tags)
+    return client(simulator, "target").authorize_model_copy(request)
 
 
 def test_a_model_is_copied_to_the_other_region(live: Simulator) -> None:
     live.resource("source").put_model(v4_model("invoices", description="old words"))
-    permission = authorize(live, "backup", description="words", tags={"made": "by hand"})
+    permission = authorize(live, "backup", description="words", tags={"owner": "finance"})
 
     copied = client(live, "source").begin_copy_model_to("invoices", permission).result()
 
     original = client(live, "source").get_model("invoices")
-    found = client(live, "target").get_model("backup")
-    assert (copied.model_id, found.description, found.tags) == ("backup", "words", {"made": "by hand"})
-    assert found.created_date_time > original.created_date_time
-    assert found.modified_date_time == original.modified_date_time
-    assert found.expiration_date_time == original.expiration_date_time
-    assert found.doc_types is not None
-    assert list(found.doc_types) == ["backup"]
+    backup = client(live, "target").get_model("backup")
+    assert (copied.model_id, backup.description, backup.tags) == ("backup", "words", {"owner": "finance"})
+    assert backup.created_date_time > original.created_date_time
+    assert backup.modified_date_time == original.modified_date_time
+    assert backup.expiration_date_time == original.expiration_date_time
+    assert backup.doc_types is not None
+    assert list(backup.doc_types) == ["backup"]
 
 
 def test_a_classifier_is_copied_and_loses_its_tags(live: Simulator) -> None:
     live.resource("source").put_model(classifier("sorter", description="by kind"))
-    request = AuthorizeClassifierCopyRequest(classifier_id="sorter", tags={"made": "by hand"})
+    request = AuthorizeClassifierCopyRequest(classifier_id="sorter", tags={"owner": "finance"})
     permission = client(live, "target").authorize_classifier_copy(request)
 
     copied = client(live, "source").begin_copy_classifier_to("sorter", permission).result()
 
     assert copied.classifier_id == "sorter"
-    found = client(live, "target").get_classifier("sorter")
-    assert set(found.doc_types) == {"invoice", "receipt", "order"}
-    assert found.description == "by kind"
-    assert "tags" not in found
+    sorter = client(live, "target").get_classifier("sorter")
+    assert set(sorter.doc_types) == {"invoice", "receipt", "order"}
+    assert sorter.description == "by kind"
+    assert "tags" not in sorter
     assert [item.kind for item in client(live, "source").list_operations()] == ["documentClassifierCopyTo"]
 
 
-def test_composed_model_is_copied_after_its_parts(live: Simulator) -> None:
-    """A composed model is copied once its parts are there."""
+def test_a_composed_model_needs_its_parts(live: Simulator) -> None:
+    """In the target, under the same ids."""
     source, target = live.resource("source"), live.resource("target")
     source.put_model(v4_composed_model("mail", classifier_id="sorter", parts={"invoice": ("invoices", {"Total": 0.9})}))
     with pytest.raises(HttpResponseError):
@@ -87,27 +88,27 @@ def test_models_are_composed_with_a_classifier(live: Simulator) -> None:
         model_id="mail", classifier_id="sorter", doc_types={"invoice": DocumentTypeDetails(model_id="invoices")}
     )
 
-    made = client(live, "source").begin_compose_model(request).result()
+    mail = client(live, "source").begin_compose_model(request).result()
 
-    assert (made.model_id, made.classifier_id) == ("mail", "sorter")
+    assert (mail.model_id, mail.classifier_id) == ("mail", "sorter")
 
 
-def test_the_lists_walk_over_all_pages(live: Simulator) -> None:
+def test_lists_have_the_models_of_all_pages(live: Simulator) -> None:
     source = live.resource("source")
     source.set_limits(page_size=4)
-    wanted = [f"model-{number:02d}" for number in range(17)]
-    for model_id in wanted:
+    ids = [f"model-{number:02d}" for number in range(17)]
+    for model_id in ids:
         source.put_model(v4_model(model_id))
         source.put_model(classifier(model_id))
 
     models = [item.model_id for item in client(live, "source").list_models()]
     classifiers = [item.classifier_id for item in client(live, "source").list_classifiers()]
 
-    assert [model_id for model_id in models if not model_id.startswith("prebuilt-")] == wanted
-    assert classifiers == wanted
+    assert [model_id for model_id in models if not model_id.startswith("prebuilt-")] == ids
+    assert classifiers == ids
 
 
-def test_operations_are_listed_over_all_pages_newest_first(live: Simulator) -> None:
+def test_the_operations_of_all_pages_are_listed(live: Simulator) -> None:
     source = live.resource("source")
     source.set_limits(page_size=2)
     source.put_model(v4_model("invoices"))
@@ -137,7 +138,7 @@ def test_models_and_classifiers_are_deleted_and_gone(live: Simulator) -> None:
         source.get_classifier("twin")
 
 
-def test_the_account_knows_its_count_and_limit(live: Simulator) -> None:
+def test_the_account_has_its_count_and_limit(live: Simulator) -> None:
     live.resource("source").put_model(v4_model("invoices"))
 
     details = client(live, "source").get_resource_details()
@@ -152,7 +153,7 @@ def test_a_wrong_key_is_refused(live: Simulator) -> None:
 
 def test_an_unknown_source_model_is_not_found(live: Simulator) -> None:
     with pytest.raises(ResourceNotFoundError) as failed:
-        client(live, "source").begin_copy_model_to("nobody", authorize(live, "copy"))
+        client(live, "source").begin_copy_model_to("unknown", authorize(live, "copy"))
     assert failed.value.error is not None
     assert failed.value.error.innererror["code"] == "ModelNotFound"
 
@@ -164,7 +165,7 @@ def test_an_empty_id_is_not_found(live: Simulator) -> None:
     assert (failed.value.error.code, failed.value.error.message) == ("404", "Resource not found")
 
 
-def test_a_taken_id_is_a_conflict(live: Simulator) -> None:
+def test_an_id_in_use_is_a_conflict(live: Simulator) -> None:
     authorize(live, "copy")
     with pytest.raises(ResourceExistsError):
         authorize(live, "copy")
@@ -189,7 +190,7 @@ def test_an_authorization_works_once(live: Simulator) -> None:
         source.begin_copy_model_to("invoices", permission).result()
 
 
-def test_too_many_requests_are_waited_out(live: Simulator) -> None:
+def test_a_429_is_retried_after_the_wait(live: Simulator) -> None:
     source = live.resource("source")
     source.put_model(v4_model("invoices"))
     for operation in ("startCopy", "getOperation"):

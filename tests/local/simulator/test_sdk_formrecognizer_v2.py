@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from azure.ai.formrecognizer import FormTrainingClient
 from azure.core.credentials import AzureKeyCredential
@@ -13,21 +11,26 @@ from local.simulator import ResourceSpec, Simulator, v2_composed_model, v2_model
 
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 PART = "5b1d2b3c-2c9e-4c56-8f53-0d6e1c9f7a10"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
 def client(
-    simulator: Simulator, name: str, version: str = "2.1", key: str | None = None, **more: Any
+    simulator: Simulator, name: str, version: str = "2.1", *, key: str | None = None, retries: int = 3
 ) -> FormTrainingClient:
-    credential = AzureKeyCredential(key or f"{name}-key")
-    return FormTrainingClient(simulator.endpoint(name), credential, api_version=version, polling_interval=0.02, **more)
+    return FormTrainingClient(
+        simulator.endpoint(name),
+        AzureKeyCredential(key or f"{name}-key"),
+        api_version=version,
+        polling_interval=0.02,
+        retry_total=retries,
+    )
 
 
 def spec(simulator: Simulator, name: str) -> ResourceSpec:
     return simulator.resource(name).spec
 
 
-def authorize(simulator: Simulator, version: str = "2.1") -> dict[str, Any]:
+def authorize(simulator: Simulator, version: str = "2.1") -> dict[str, str | int]:
     target = spec(simulator, "target")
     return dict(client(simulator, "target", version).get_copy_authorization(target.resource_id, target.region))
 
@@ -40,12 +43,12 @@ def test_a_model_is_copied_to_the_other_region(live: Simulator, version: str) ->
     copied = client(live, "source", version).begin_copy_model(MODEL, permission).result()
 
     assert copied.model_id == permission["modelId"]
-    found = client(live, "target", version).get_custom_model(copied.model_id)
+    details = client(live, "target", version).get_custom_model(copied.model_id)
     original = client(live, "source", version).get_custom_model(MODEL)
-    assert found.status == "ready"
-    assert found.training_started_on == original.training_started_on
-    assert [item.name for item in found.training_documents] == [item.name for item in original.training_documents]
-    assert found.submodels[0].accuracy == original.submodels[0].accuracy
+    assert details.status == "ready"
+    assert details.training_started_on == original.training_started_on
+    assert [item.name for item in details.training_documents] == [item.name for item in original.training_documents]
+    assert details.submodels[0].accuracy == original.submodels[0].accuracy
 
 
 def test_a_composed_model_is_copied_as_one(live: Simulator) -> None:
@@ -56,10 +59,10 @@ def test_a_composed_model_is_copied_as_one(live: Simulator) -> None:
 
     copied = client(live, "source").begin_copy_model(composed.model_id, permission).result()
 
-    found = client(live, "target").get_custom_model(copied.model_id)
-    assert found.properties.is_composed_model
-    assert found.model_name == "Mail"
-    assert {item.model_id for item in found.submodels} == {MODEL, PART}
+    details = client(live, "target").get_custom_model(copied.model_id)
+    assert details.properties.is_composed_model
+    assert details.model_name == "Mail"
+    assert {item.model_id for item in details.submodels} == {MODEL, PART}
 
 
 def test_models_are_composed_into_one(live: Simulator) -> None:
@@ -67,26 +70,26 @@ def test_models_are_composed_into_one(live: Simulator) -> None:
         live.resource("source").put_model(v2_model(model_id))
     training = client(live, "source")
 
-    made = training.begin_create_composed_model([MODEL, PART], model_name="Both").result()
+    composed = training.begin_create_composed_model([MODEL, PART], model_name="Both").result()
 
-    assert made.model_name == "Both"
-    assert made.status == "ready"
+    assert composed.model_name == "Both"
+    assert composed.status == "ready"
     with pytest.raises(HttpResponseError) as refused:
-        training.begin_create_composed_model([MODEL, NOBODY])
+        training.begin_create_composed_model([MODEL, UNKNOWN])
     assert refused.value.error is not None
     assert refused.value.error.code == "1001"
 
 
-def test_the_list_walks_over_uneven_pages_to_the_end(live: Simulator) -> None:
+def test_the_list_has_the_models_of_all_pages(live: Simulator) -> None:
     source = live.resource("source")
     source.set_limits(page_size=4)
-    wanted = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(23)]
-    for model_id in wanted:
+    ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(23)]
+    for model_id in ids:
         source.put_model(v2_model(model_id))
 
     listed = [item.model_id for item in client(live, "source").list_custom_models()]
 
-    assert listed == wanted
+    assert listed == ids
     assert len(source.requests("listModels")) > 5
 
 
@@ -104,7 +107,7 @@ def test_a_model_is_deleted_and_gone(live: Simulator) -> None:
         training.delete_model(MODEL)
 
 
-def test_the_account_knows_its_count_and_limit(live: Simulator) -> None:
+def test_the_account_has_its_count_and_limit(live: Simulator) -> None:
     live.resource("source").put_model(v2_model(MODEL))
 
     account = client(live, "source").get_account_properties()
@@ -129,17 +132,17 @@ def test_a_wrong_region_fails_while_polling(live: Simulator) -> None:
     assert "specified region 'eastus'" in str(failed.value)
 
 
-def test_a_region_in_capitals_is_understood(live: Simulator) -> None:
+def test_a_region_in_capitals_is_accepted(live: Simulator) -> None:
     live.resource("source").put_model(v2_model(MODEL))
     permission = authorize(live)
-    permission["resourceRegion"] = permission["resourceRegion"].upper()
+    permission["resourceRegion"] = str(permission["resourceRegion"]).upper()
 
     assert client(live, "source").begin_copy_model(MODEL, permission).result().status == "ready"
 
 
 def test_an_unknown_source_model_is_an_internal_error(live: Simulator) -> None:
     with pytest.raises(HttpResponseError) as failed:
-        client(live, "source", retry_total=0).begin_copy_model(NOBODY, authorize(live))
+        client(live, "source", retries=0).begin_copy_model(UNKNOWN, authorize(live))
     assert failed.value.status_code == 500
     assert failed.value.error is not None
     assert failed.value.error.code == "1999"
@@ -151,7 +154,7 @@ def test_an_empty_id_is_refused_by_the_client(live: Simulator) -> None:
     assert live.resource("source").requests() == []
 
 
-def test_too_many_requests_are_waited_out(live: Simulator) -> None:
+def test_a_429_is_retried_after_the_wait(live: Simulator) -> None:
     source = live.resource("source")
     source.put_model(v2_model(MODEL))
     source.inject("startCopy", "status", status=429, headers={"Retry-After": "0"})

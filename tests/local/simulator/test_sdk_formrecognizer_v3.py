@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from azure.ai.formrecognizer import DocumentModelAdministrationClient, DocumentModelDetails
 from azure.core.credentials import AzureKeyCredential
@@ -21,30 +19,30 @@ both = pytest.mark.parametrize("version", VERSIONS)
 
 
 def client(
-    simulator: Simulator, name: str, version: str = "2023-07-31", key: str | None = None, **more: Any
+    simulator: Simulator, name: str, version: str = "2023-07-31", key: str | None = None
 ) -> DocumentModelAdministrationClient:
     credential = AzureKeyCredential(key or f"{name}-key")
     endpoint = simulator.endpoint(name)
-    return DocumentModelAdministrationClient(endpoint, credential, api_version=version, polling_interval=0.02, **more)
+    return DocumentModelAdministrationClient(endpoint, credential, api_version=version, polling_interval=0.02)
 
 
 @both
 def test_a_model_is_copied_to_the_other_region(live: Simulator, version: str) -> None:
     live.resource("source").put_model(v3_model("invoices", api_version=version, description="old words"))
     permission = client(live, "target", version).get_copy_authorization(
-        model_id="invoices", description="words", tags={"made": "by hand"}
+        model_id="invoices", description="words", tags={"owner": "finance"}
     )
 
     copied = client(live, "source", version).begin_copy_document_model_to("invoices", permission).result()
 
-    assert (copied.model_id, copied.description, copied.tags) == ("invoices", "words", {"made": "by hand"})
-    found = client(live, "target", version).get_document_model("invoices")
+    assert (copied.model_id, copied.description, copied.tags) == ("invoices", "words", {"owner": "finance"})
+    details = client(live, "target", version).get_document_model("invoices")
     original = client(live, "source", version).get_document_model("invoices")
-    assert found.created_on == original.created_on
-    assert found.expires_on == original.expires_on
-    assert found.doc_types is not None
+    assert details.created_on == original.created_on
+    assert details.expires_on == original.expires_on
+    assert details.doc_types is not None
     assert original.doc_types is not None
-    assert found.doc_types["invoices"].field_confidence == original.doc_types["invoices"].field_confidence
+    assert details.doc_types["invoices"].field_confidence == original.doc_types["invoices"].field_confidence
 
 
 @both
@@ -60,11 +58,11 @@ def test_the_operation_is_listed_and_can_be_read_again(live: Simulator, version:
     assert [(item.kind, item.status, item.tags) for item in listed] == [
         ("documentModelCopyTo", "succeeded", {"run": "7"})
     ]
-    found = source.get_operation(listed[0].operation_id)
-    assert found.percent_completed == 100
-    assert isinstance(found.result, DocumentModelDetails)
-    assert found.result.model_id == "copy"
-    assert poller.details["operation_id"] == found.operation_id
+    operation = source.get_operation(listed[0].operation_id)
+    assert operation.percent_completed == 100
+    assert isinstance(operation.result, DocumentModelDetails)
+    assert operation.result.model_id == "copy"
+    assert poller.details["operation_id"] == operation.operation_id
 
 
 @both
@@ -78,7 +76,7 @@ def test_a_composed_model_is_copied_as_one(live: Simulator, version: str) -> Non
     copied = source.begin_copy_document_model_to("mail", permission).result()
 
     assert set(copied.doc_types or ()) == {"invoices", "receipts"}
-    with pytest.raises(ResourceNotFoundError):  # nothing says that the parts come along
+    with pytest.raises(ResourceNotFoundError):  # the parts are not copied
         client(live, "target", version).get_document_model("invoices")
 
 
@@ -88,12 +86,12 @@ def test_the_list_shows_prebuilt_and_older_models(live: Simulator, version: str)
     source.set_limits(page_size=3)
     source.put_model(v2_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"))
     source.put_model(v2_model("44f4d42c-cd2f-4e74-b990-a1aeafab5a5d", state="creating"))
-    for known in VERSIONS:
-        source.put_model(v3_model(f"made-{known}", api_version=known))
+    for made_with in VERSIONS:
+        source.put_model(v3_model(f"made-{made_with}", api_version=made_with))
 
     listed = {item.model_id: item.api_version for item in client(live, "source", version).list_document_models()}
 
-    custom = {model_id: known for model_id, known in listed.items() if not model_id.startswith("prebuilt-")}
+    custom = {model_id: made_with for model_id, made_with in listed.items() if not model_id.startswith("prebuilt-")}
     newer = {"made-2023-07-31": "2023-07-31"} if version == "2023-07-31" else {}
     assert custom == {"33f4d42c-cd2f-4e74-b990-a1aeafab5a5d": "v2.1", "made-2022-08-31": "2022-08-31"} | newer
     assert "prebuilt-invoice" in listed
@@ -114,7 +112,7 @@ def test_a_model_is_deleted_and_gone(live: Simulator, version: str) -> None:
         source.delete_document_model("invoices")
 
 
-def test_the_account_knows_its_count_and_limit(live: Simulator) -> None:
+def test_the_account_has_its_count_and_limit(live: Simulator) -> None:
     live.resource("source").put_model(v3_model("invoices"))
 
     details = client(live, "source").get_resource_details()
@@ -134,20 +132,20 @@ def test_a_wrong_key_is_refused(live: Simulator, version: str) -> None:
 def test_an_unknown_source_model_is_not_found(live: Simulator, version: str) -> None:
     permission = client(live, "target", version).get_copy_authorization(model_id="copy")
     with pytest.raises(HttpResponseError) as failed:
-        client(live, "source", version).begin_copy_document_model_to("nobody", permission)
+        client(live, "source", version).begin_copy_document_model_to("unknown", permission)
     assert failed.value.status_code == 404
     assert failed.value.error is not None
     assert failed.value.error.innererror["code"] == "ModelNotFound"
 
 
 @both
-def test_a_taken_id_is_a_conflict(live: Simulator, version: str) -> None:
+def test_an_id_in_use_is_a_conflict(live: Simulator, version: str) -> None:
     target = client(live, "target", version)
     target.get_copy_authorization(model_id="copy")
-    with pytest.raises(ResourceExistsError) as taken:
+    with pytest.raises(ResourceExistsError) as refused:
         target.get_copy_authorization(model_id="copy")
-    assert taken.value.error is not None
-    assert taken.value.error.innererror["code"] == "ModelExists"
+    assert refused.value.error is not None
+    assert refused.value.error.innererror["code"] == "ModelExists"
 
 
 @both
@@ -169,7 +167,7 @@ def test_an_empty_id_is_refused(live: Simulator, version: str) -> None:
 
 
 @both
-def test_too_many_requests_are_waited_out(live: Simulator, version: str) -> None:
+def test_a_429_is_retried_after_the_wait(live: Simulator, version: str) -> None:
     source = live.resource("source")
     source.put_model(v3_model("invoices", api_version=version))
     for operation in ("startCopy", "getOperation"):

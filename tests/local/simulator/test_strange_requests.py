@@ -1,4 +1,4 @@
-"""Whatever is sent, the simulator answers as a service does: never with a crash of its own."""
+"""The simulator answers every request as a service does, and never crashes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """One resource with a model of two generations."""
+    """One resource with models of two generations."""
     with Simulator([SOURCE], ManualClock()) as simulator:
         simulator.resource("source").put_model(v2_model(MODEL))
         simulator.resource("source").put_model(v4_model("invoices"))
@@ -75,7 +75,7 @@ def test_no_request_makes_it_crash(endpoint: str, method: str, path: list[str], 
 
 
 @pytest.mark.parametrize("key", [b"\xe9", "ключ".encode(), b"\xff\xfe"])
-def test_a_key_that_is_no_ascii_is_a_wrong_key(endpoint: str, key: bytes) -> None:
+def test_a_key_that_is_not_ascii_is_a_wrong_key(endpoint: str, key: bytes) -> None:
     headers = {"Ocp-Apim-Subscription-Key": key}
     assert requests.get(f"{endpoint}/formrecognizer/v2.1/custom/models", headers=headers, timeout=5).status_code == 401
 

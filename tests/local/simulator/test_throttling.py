@@ -1,8 +1,6 @@
-"""Rate limits, on a clock that stands still until it is moved."""
+"""Rate limits, on a manual clock."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 import requests
@@ -65,7 +63,7 @@ def test_one_v2_copy_a_minute_shared_by_all_versions(service: Service) -> None:
     assert start_v2(service).status_code == 202
 
 
-def test_a_throttled_copy_leaves_the_authorization_usable(service: Service) -> None:
+def test_a_throttled_copy_keeps_its_authorization(service: Service) -> None:
     service.source.set_limits("S0")
     service.source.put_model(v2_model(MODEL))
     start_v2(service)
@@ -108,10 +106,10 @@ def test_v4_calls_a_second_per_class(service: Service, preset: str, gets: int, l
     assert get_v4(service, "documentModels/invoices").status_code == 200
 
 
-def test_limits_are_each_resources_own(service: Service) -> None:
+def test_each_resource_has_its_own_limits(service: Service) -> None:
     service.source.set_limits("F0")
     assert [get_v4(service, "info").status_code for _ in range(2)] == [200, 429]
-    target: list[Any] = [service.call("target", "GET", f"/documentintelligence/info?{V4}") for _ in range(2)]
+    target = [service.call("target", "GET", f"/documentintelligence/info?{V4}") for _ in range(2)]
     assert [answer.status_code for answer in target] == [200, 200]
 
 

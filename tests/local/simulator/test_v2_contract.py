@@ -1,4 +1,4 @@
-"""The v2 contract as recorded, quirk by quirk."""
+"""The v2 contract as recorded, with its oddities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.simulator.models import ModelState
 from .conftest import SOURCE, TARGET, Service, simulated
 
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 BASE = "/formrecognizer/v2.1/custom/models"
 VERSIONS = ["v2.0-preview", "v2.0", "v2.1"]
 AUTHORIZATION_METADATA = (
@@ -28,16 +28,17 @@ def authorize(service: Service, base: str = BASE) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def copy_body(permission: dict[str, Any], **more: Any) -> dict[str, Any]:
+def copy_body(permission: dict[str, Any], **changes: object) -> dict[str, object]:
     return {
         "targetResourceId": TARGET.resource_id,
         "targetResourceRegion": TARGET.region,
         "copyAuthorization": permission,
-    } | more
+        **changes,
+    }
 
 
-def start(service: Service, permission: dict[str, Any], base: str = BASE, **more: Any) -> requests.Response:
-    return service.call("source", "POST", f"{base}/{MODEL}/copy", json=copy_body(permission, **more))
+def start(service: Service, permission: dict[str, Any], base: str = BASE, **changes: object) -> requests.Response:
+    return service.call("source", "POST", f"{base}/{MODEL}/copy", json=copy_body(permission, **changes))
 
 
 def finish(service: Service, started: requests.Response) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def test_a_copy_goes_from_authorization_to_ready(service: Service, version: str)
     assert copied["trainResult"] == source["trainResult"]
 
 
-def test_the_token_lives_a_day_counted_in_unix_seconds(service: Service) -> None:
+def test_a_token_is_valid_for_a_day_in_unix_seconds(service: Service) -> None:
     answer = service.call("target", "POST", f"{BASE}/copyAuthorization")
     permission = answer.json()
     assert permission["expirationDateTimeTicks"] == int(service.clock.now().timestamp()) + 86_400
@@ -78,8 +79,8 @@ def test_the_token_lives_a_day_counted_in_unix_seconds(service: Service) -> None
     assert re.fullmatch(r"[0-9a-f-]{36}", permission["modelId"])
 
 
-def test_each_authorization_makes_another_placeholder(service: Service) -> None:
-    """Each authorization makes another placeholder that stays creating."""
+def test_each_authorization_makes_a_placeholder(service: Service) -> None:
+    """It stays creating."""
     first, second = authorize(service), authorize(service)
     service.clock.advance(5 * 86_400)
 
@@ -91,8 +92,8 @@ def test_each_authorization_makes_another_placeholder(service: Service) -> None:
     }
 
 
-def test_copy_posted_to_copy_authorization(service: Service) -> None:
-    """A copy posted to copy authorization as the article says makes a placeholder."""
+def test_a_copy_posted_to_copy_authorization(service: Service) -> None:
+    """As the article says to do; it makes a placeholder."""
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     answer = service.call("target", "POST", f"{BASE}/copyAuthorization", json=copy_body(permission))
@@ -101,15 +102,15 @@ def test_copy_posted_to_copy_authorization(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", ["copyresults", "copyResults"])
-def test_both_spellings_of_copy_results_answer(service: Service, name: str) -> None:
+def test_both_spellings_of_copy_results_work(service: Service, name: str) -> None:
     service.source.put_model(v2_model(MODEL))
     location = start(service, authorize(service)).headers["Operation-Location"]
     assert "/copyresults/" in location
     assert service.call("source", "GET", location.replace("copyresults", name)).status_code == 200
 
 
-def test_dates_are_rewritten_with_fractions(service: Service) -> None:
-    """Dates are rewritten with fractions when the copy ends."""
+def test_dates_change_when_the_copy_ends(service: Service) -> None:
+    """They get fractions of a second."""
     service.source.put_model(v2_model(MODEL))
     started = start(service, authorize(service))
     early = service.call("source", "GET", started.headers["Operation-Location"]).json()
@@ -127,11 +128,12 @@ def test_dates_are_rewritten_with_fractions(service: Service) -> None:
         ),
         ({"targetResourceId": SOURCE.resource_id}, "Could not fetch information"),
         ({"copyAuthorization": {"accessToken": "wrong"}}, AUTHORIZATION_METADATA),
-        ({"copyAuthorization": {"modelId": NOBODY}}, AUTHORIZATION_METADATA),
+        ({"copyAuthorization": {"modelId": UNKNOWN}}, AUTHORIZATION_METADATA),
     ],
 )
-def test_wrong_target_is_accepted_and_fails(service: Service, change: dict[str, Any], message: str) -> None:
-    """A wrong target is accepted and fails while polling."""
+def test_a_wrong_target_is_accepted_and_fails_later(
+    service: Service, change: dict[str, str | dict[str, str]], message: str
+) -> None:
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     body = copy_body(permission) | {
@@ -155,7 +157,7 @@ def test_an_authorization_works_once(service: Service) -> None:
     assert finish(service, start(service, permission))["copyResult"]["errors"][0]["message"] == AUTHORIZATION_METADATA
 
 
-def test_an_authorization_is_burned_by_a_copy_that_failed(service: Service) -> None:
+def test_a_failed_copy_burns_the_authorization(service: Service) -> None:
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     assert finish(service, start(service, permission, targetResourceRegion="brazilsouth"))["status"] == "failed"
@@ -170,8 +172,8 @@ def test_an_authorization_expires_after_a_day(service: Service, age: int, status
     assert finish(service, start(service, permission))["status"] == status
 
 
-def test_unknown_source_is_internal_error(service: Service) -> None:
-    """An unknown source is an internal error and burns the authorization."""
+def test_an_unknown_source_is_an_internal_error(service: Service) -> None:
+    """And burns the authorization."""
     permission = authorize(service)
     refused = start(service, permission)
     assert error(refused) == (500, "1999")
@@ -180,8 +182,7 @@ def test_unknown_source_is_internal_error(service: Service) -> None:
     assert finish(service, start(service, permission))["status"] == "failed"
 
 
-def test_placeholder_deleted_meanwhile_lets_copy_fail(service: Service) -> None:
-    """A placeholder deleted meanwhile lets the copy fail."""
+def test_a_deleted_placeholder_fails_the_copy(service: Service) -> None:
     service.source.put_model(v2_model(MODEL))
     permission = authorize(service)
     started = start(service, permission)
@@ -190,8 +191,7 @@ def test_placeholder_deleted_meanwhile_lets_copy_fail(service: Service) -> None:
     assert service.target.models() == []
 
 
-def test_what_is_copied_is_model_as_it_was_at_start(service: Service) -> None:
-    """What is copied is the model as it was at the start."""
+def test_the_model_is_copied_as_it_was_at_the_start(service: Service) -> None:
     service.source.put_model(v2_model(MODEL, fields={"Total": 0.5}))
     permission = authorize(service)
     started = start(service, permission)
@@ -214,15 +214,16 @@ def test_what_is_copied_is_model_as_it_was_at_start(service: Service) -> None:
         ({"copyAuthorization": {"modelId": MODEL, "accessToken": "t"}}, "ExpirationDateTimeTicks"),
     ],
 )
-def test_a_malformed_copy_is_refused_at_once(service: Service, change: dict[str, Any], field: str) -> None:
+def test_a_malformed_copy_is_refused_at_once(service: Service, change: dict[str, object], field: str) -> None:
     service.source.put_model(v2_model(MODEL))
-    refused = start(service, authorize(service), **change)
+    body = copy_body(authorize(service)) | change
+    refused = service.call("source", "POST", f"{BASE}/{MODEL}/copy", json=body)
     assert error(refused) == (400, "1002")
     assert f"Field '{field}'" in refused.json()["error"]["message"]
     assert refused.json()["error"]["message"].startswith("Copy request is invalid.")
 
 
-def test_a_copy_that_is_no_json_is_refused(service: Service) -> None:
+def test_a_copy_that_is_not_json_is_refused(service: Service) -> None:
     path = f"{BASE}/{MODEL}/copy"
     as_text = service.call("source", "POST", path, data="{}", headers={"Content-Type": "text/plain"})
     broken = service.call("source", "POST", path, data="{", headers={"Content-Type": "application/json"})
@@ -232,15 +233,15 @@ def test_a_copy_that_is_no_json_is_refused(service: Service) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_an_unknown_model_is_1022(service: Service, method: str) -> None:
-    answer = service.call("source", method, f"{BASE}/{NOBODY}")
+    answer = service.call("source", method, f"{BASE}/{UNKNOWN}")
     assert error(answer) == (404, "1022")
-    assert answer.json()["error"]["message"] == f"Model with 'id={NOBODY}' not found."
+    assert answer.json()["error"]["message"] == f"Model with 'id={UNKNOWN}' not found."
 
 
 @pytest.mark.parametrize(
     "path", [f"{BASE}/", f"{BASE}/no-uuid", "/formrecognizer/v2.9/custom/models?op=full", "/nothing", "/"]
 )
-def test_what_has_no_route_is_not_found_by_the_gateway(service: Service, path: str) -> None:
+def test_a_path_without_a_route_is_404(service: Service, path: str) -> None:
     answer = service.call("source", "GET", path)
     assert answer.status_code == 404
     assert answer.json() == {"error": {"code": "404", "message": "Resource not found"}}
@@ -248,20 +249,20 @@ def test_what_has_no_route_is_not_found_by_the_gateway(service: Service, path: s
 
 @pytest.mark.parametrize("headers", [{"Ocp-Apim-Subscription-Key": "target-key"}, {"Ocp-Apim-Subscription-Key": ""}])
 def test_a_wrong_key_is_refused_everywhere(service: Service, headers: dict[str, str]) -> None:
-    for path in (f"{BASE}?op=full", f"{BASE}/{NOBODY}", "/nothing"):
+    for path in (f"{BASE}?op=full", f"{BASE}/{UNKNOWN}", "/nothing"):
         answer = service.call("source", "GET", path, headers=headers)
         assert error(answer) == (401, "401")
         assert answer.json()["error"]["message"].startswith("Access denied due to invalid subscription key")
 
 
-def test_every_answer_carries_a_request_id_of_its_own(service: Service) -> None:
-    answers = [service.call("source", "GET", path) for path in (f"{BASE}?op=full", f"{BASE}/{NOBODY}", "/nothing")]
+def test_every_answer_has_its_own_request_id(service: Service) -> None:
+    answers = [service.call("source", "GET", path) for path in (f"{BASE}?op=full", f"{BASE}/{UNKNOWN}", "/nothing")]
     ids = {answer.headers["apim-request-id"] for answer in answers}
     assert len(ids) == 3
 
 
-def test_last_page_ends_with_empty_link(service: Service) -> None:
-    """The last page ends with an empty link and links have lost op full."""
+def test_the_last_page_has_an_empty_link(service: Service) -> None:
+    """And links do not keep op=full."""
     service.source.set_limits(page_size=4)
     for number in range(9):
         service.source.put_model(v2_model(f"{number:08x}-0000-4000-8000-000000000000"))
@@ -280,7 +281,7 @@ def test_last_page_ends_with_empty_link(service: Service) -> None:
     assert len(set(sizes)) > 1
 
 
-def test_a_next_link_can_be_made_to_work_as_it_is(service: Service) -> None:
+def test_a_next_link_can_be_set_to_work_unchanged(service: Service) -> None:
     service.source.set_limits(page_size=1)
     service.source.set_behaviour(list_needs_op=False)
     service.source.put_model(v2_model(MODEL))
@@ -288,8 +289,8 @@ def test_a_next_link_can_be_made_to_work_as_it_is(service: Service) -> None:
     assert service.call("source", "GET", page["nextLink"]).json() == {"modelList": [], "nextLink": ""}
 
 
-def test_last_page_can_be_empty(service: Service) -> None:
-    """The last page can be empty where newer models fill it."""
+def test_the_last_page_can_be_empty(service: Service) -> None:
+    """If it holds only models of newer versions."""
     service.source.set_limits(page_size=2)
     service.source.put_model(v2_model(MODEL))
     service.source.put_model(v4_model("zzz-newer"))
@@ -305,7 +306,7 @@ def test_models_of_later_generations_are_hidden(service: Service) -> None:
     assert error(service.call("source", "GET", f"{BASE}/ffffffff-0000-4000-8000-000000000000")) == (404, "1022")
 
 
-def test_states_are_listed_as_they_are(service: Service) -> None:
+def test_models_of_all_states_are_listed(service: Service) -> None:
     states: tuple[ModelState, ...] = ("ready", "creating", "invalid")
     for number, state in enumerate(states):
         service.source.put_model(v2_model(f"{number:08x}-0000-4000-8000-000000000000", state=state))
@@ -313,40 +314,40 @@ def test_states_are_listed_as_they_are(service: Service) -> None:
     assert [item["status"] for item in listed] == ["ready", "creating", "invalid"]
 
 
-def test_a_failed_training_says_why_in_a_header_too(service: Service) -> None:
+def test_a_failed_training_has_its_code_in_a_header(service: Service) -> None:
     service.source.put_model(v2_model(MODEL, state="invalid"))
     answer = service.call("source", "GET", f"{BASE}/{MODEL}")
     assert answer.headers["ms-azure-ai-errorcode"] == answer.json()["trainResult"]["errors"][0]["code"]
 
 
 def test_names_and_composition_came_with_v2_1(service: Service) -> None:
-    service.source.put_model(v2_composed_model(MODEL, parts={NOBODY: {"Total": 0.9}}, name="Mail"))
+    service.source.put_model(v2_composed_model(MODEL, parts={UNKNOWN: {"Total": 0.9}}, name="Mail"))
     new = service.call("source", "GET", f"{BASE}/{MODEL}").json()["modelInfo"]
     old = service.call("source", "GET", f"/formrecognizer/v2.0/custom/models/{MODEL}").json()["modelInfo"]
     assert (new["modelName"], new["attributes"]) == ("Mail", {"isComposed": True})
     assert set(old) == {"modelId", "status", "createdDateTime", "lastUpdatedDateTime"}
 
 
-def test_keys_come_where_they_are_asked_for(service: Service) -> None:
+def test_keys_are_answered_with_include_keys_only(service: Service) -> None:
     service.source.put_model(v2_model(MODEL, clusters={"0": ["Total", "Date"]}))
     assert "keys" not in service.call("source", "GET", f"{BASE}/{MODEL}").json()
     answer = service.call("source", "GET", f"{BASE}/{MODEL}?includeKeys=true").json()
     assert answer["keys"] == {"clusters": {"0": ["Total", "Date"]}}
 
 
-def test_the_summary_counts_and_knows_the_limit(service: Service) -> None:
+def test_the_summary_has_count_and_limit(service: Service) -> None:
     service.source.put_model(v2_model(MODEL))
     summary = service.call("source", "GET", f"{BASE}?op=summary").json()["summary"]
     assert (summary["count"], summary["limit"]) == (1, 20_000)
 
 
-def test_no_more_models_than_the_limit_are_authorized(service: Service) -> None:
+def test_no_copy_beyond_the_limit_is_authorized(service: Service) -> None:
     service.target.set_limits(model_limit=1)
     authorize(service)
     assert service.call("target", "POST", f"{BASE}/copyAuthorization").status_code == 400
 
 
-def test_a_downgrade_of_encryption_has_to_be_allowed() -> None:
+def test_a_downgrade_of_encryption_must_be_allowed() -> None:
     safe = ResourceSpec("source", SOURCE.region, SOURCE.resource_id, SOURCE.key, encrypted=True)
     with simulated(safe, TARGET) as service:
         service.source.put_model(v2_model(MODEL))
@@ -359,7 +360,7 @@ def test_a_downgrade_of_encryption_has_to_be_allowed() -> None:
         assert finish(service, allowed)["status"] == "succeeded"
 
 
-def test_answers_can_look_like_the_article(service: Service) -> None:
+def test_answers_can_be_those_of_the_article(service: Service) -> None:
     service.source.set_behaviour(article_bodies=True)
     service.target.set_behaviour(article_bodies=True)
     service.source.put_model(v2_model(MODEL))
@@ -371,7 +372,7 @@ def test_answers_can_look_like_the_article(service: Service) -> None:
     assert (early["copyResult"], late["copyResult"], late["status"]) == ({}, {}, "succeeded")
 
 
-def test_a_version_that_was_taken_away_is_gone() -> None:
+def test_a_retired_version_is_410() -> None:
     old = ResourceSpec("source", SOURCE.region, SOURCE.resource_id, SOURCE.key, api_versions=("v2.1", "2024-11-30"))
     with simulated(old, TARGET) as service:
         for path in ("/formrecognizer/v2.0/custom/models?op=full", "/formrecognizer/info?api-version=2022-08-31"):

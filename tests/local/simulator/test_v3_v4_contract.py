@@ -1,4 +1,4 @@
-"""The contract of v3 and v4 as recorded, quirk by quirk."""
+"""The contract of v3 and v4 as recorded, with its oddities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.simulator import ResourceSpec, classifier, v2_model, v3_model, v4_model
+from local.simulator import ResourceSpec, StoredModel, classifier, v2_model, v3_model, v4_model
 
 from .conftest import SOURCE, TARGET, Service, simulated
 
@@ -21,8 +21,12 @@ def base(version: str) -> str:
     return "/documentintelligence" if version == V4 else "/formrecognizer"
 
 
-def make(version: str, model_id: str, **more: Any) -> Any:
-    return v4_model(model_id, **more) if version == V4 else v3_model(model_id, api_version=version, **more)
+def make(
+    version: str, model_id: str, description: str | None = None, tags: dict[str, str] | None = None
+) -> StoredModel:
+    if version == V4:
+        return v4_model(model_id, description=description, tags=tags)
+    return v3_model(model_id, api_version=version, description=description, tags=tags)
 
 
 def get(service: Service, name: str, version: str, path: str) -> requests.Response:
@@ -30,10 +34,10 @@ def get(service: Service, name: str, version: str, path: str) -> requests.Respon
 
 
 def authorize(
-    service: Service, version: str, model_id: str = "copy", kind: str = "Model", **more: Any
+    service: Service, version: str, model_id: str = "copy", kind: str = "Model", **members: object
 ) -> requests.Response:
     path = f"{base(version)}/document{kind}s:authorizeCopy?api-version={version}"
-    return service.call("target", "POST", path, json={f"{kind.lower()}Id": model_id, **more})
+    return service.call("target", "POST", path, json={f"{kind.lower()}Id": model_id, **members})
 
 
 def start(
@@ -55,8 +59,7 @@ def errors(answer: requests.Response) -> tuple[int, str, str]:
 
 
 @every_version
-def test_authorize_answers_200(service: Service, version: str) -> None:
-    """Authorize answers 200 and the whole permission for an hour."""
+def test_authorize_answers_a_permission_for_an_hour(service: Service, version: str) -> None:
     answer = authorize(service, version)
     body = answer.json()
     assert answer.status_code == 200
@@ -86,19 +89,19 @@ def test_a_copy_goes_from_authorization_to_succeeded(service: Service, version: 
     assert last["resourceLocation"].startswith(service.simulator.endpoint("target"))
     assert last["result"] == get(service, "target", version, "documentModels/copy").json()
     assert f"{base(version)}/operations/" in started.headers["Operation-Location"]
-    assert "_" in last["operationId"]  # no bare uuid
+    assert "_" in last["operationId"]  # not only a uuid
 
 
 @every_version
 def test_what_a_copy_keeps_and_renames(service: Service, version: str) -> None:
-    service.source.put_model(make(version, "invoices", description="source's", tags={"of": "source"}))
-    permission = authorize(service, version, description="ours", tags={"of": "us"}).json()
+    service.source.put_model(make(version, "invoices", description="of the source", tags={"of": "source"}))
+    permission = authorize(service, version, description="of the copy", tags={"of": "copy"}).json()
     finish(service, start(service, version, permission))
 
     source = get(service, "source", version, "documentModels/invoices").json()
     copied = get(service, "target", version, "documentModels/copy").json()
 
-    assert (copied["description"], copied["tags"]) == ("ours", {"of": "us"})
+    assert (copied["description"], copied["tags"]) == ("of the copy", {"of": "copy"})
     assert copied.get("expirationDateTime") == source.get("expirationDateTime")
     assert ("expirationDateTime" in copied) == (version != V3)
     if version == V4:
@@ -111,7 +114,7 @@ def test_what_a_copy_keeps_and_renames(service: Service, version: str) -> None:
 
 
 @every_version
-def test_a_placeholder_is_invisible_but_its_id_is_taken(service: Service, version: str) -> None:
+def test_a_placeholder_is_invisible_and_keeps_its_id(service: Service, version: str) -> None:
     permission = authorize(service, version).json()
     service.clock.advance(86_400)
 
@@ -126,8 +129,8 @@ def test_a_placeholder_is_invisible_but_its_id_is_taken(service: Service, versio
     assert [model.state for model in service.target.models()] == ["placeholder"]
 
 
-def test_deleting_placeholder_frees_its_id(service: Service) -> None:
-    """Deleting a placeholder frees its id or not as chosen."""
+def test_a_deletion_of_a_placeholder_can_free_its_id(service: Service) -> None:
+    """As the behaviour is set."""
     path = f"{base(V4)}/documentModels/copy?api-version={V4}"
     authorize(service, V4)
     service.target.set_behaviour(placeholder_delete="notFound")
@@ -138,8 +141,8 @@ def test_deleting_placeholder_frees_its_id(service: Service) -> None:
     assert authorize(service, V4).status_code == 200
 
 
-def test_authorization_does_not_fill_placeholder(service: Service) -> None:
-    """An authorization does not fill a placeholder that was made again."""
+def test_an_authorization_is_for_its_own_placeholder(service: Service) -> None:
+    """Not a later one under the same id."""
     service.source.put_model(v4_model("invoices"))
     old = authorize(service, V4).json()
     service.call("target", "DELETE", f"{base(V4)}/documentModels/copy?api-version={V4}")
@@ -179,11 +182,11 @@ def test_an_authorization_expires_after_an_hour(service: Service, age: int, stat
 
 
 @pytest.mark.parametrize(
-    "written", ["2026-11-23T13:00:00.000Z", "2026-11-23T13:00:00.0000000Z", "2026-11-23T13:00:00+00:00"]
+    "expiry", ["2026-11-23T13:00:00.000Z", "2026-11-23T13:00:00.0000000Z", "2026-11-23T13:00:00+00:00"]
 )
-def test_the_expiry_may_be_written_in_the_clients_way(service: Service, written: str) -> None:
+def test_the_expiry_may_be_written_in_several_forms(service: Service, expiry: str) -> None:
     service.source.put_model(v4_model("invoices"))
-    permission = authorize(service, V4).json() | {"expirationDateTime": written}
+    permission = authorize(service, V4).json() | {"expirationDateTime": expiry}
     assert finish(service, start(service, V4, permission))["status"] == "succeeded"
 
 
@@ -209,7 +212,7 @@ def test_a_refused_copy_burns_the_authorization(service: Service) -> None:
         ({"modelId": "ok", "description": 7}, "InvalidArgument", "InvalidParameter"),
     ],
 )
-def test_an_id_that_cannot_be_is_refused(service: Service, body: dict[str, Any], code: str, inner: str) -> None:
+def test_an_impossible_id_is_refused(service: Service, body: dict[str, object], code: str, inner: str) -> None:
     answer = service.call("target", "POST", f"{base(V4)}/documentModels:authorizeCopy?api-version={V4}", json=body)
     assert errors(answer) == (400, code, inner)
 
@@ -224,7 +227,7 @@ def test_an_incomplete_permission_is_refused_at_once(service: Service, member: s
     assert errors(start(service, V4, permission)) == (400, "InvalidArgument", "ParameterMissing")
 
 
-def test_a_body_that_is_no_json_is_refused(service: Service) -> None:
+def test_a_body_that_is_not_json_is_refused(service: Service) -> None:
     path = f"{base(V4)}/documentModels:authorizeCopy?api-version={V4}"
     as_text = service.call("target", "POST", path, data="{}", headers={"Content-Type": "text/plain"})
     broken = service.call("target", "POST", path, data="{", headers={"Content-Type": "application/json"})
@@ -243,15 +246,14 @@ def test_operations_are_kept_for_a_day(service: Service) -> None:
     assert get(service, "source", V4, "operations").json() == {"value": []}
 
 
-def test_older_versions_do_not_show_operations(service: Service) -> None:
-    """Older versions do not show operations of newer ones."""
+def test_older_versions_do_not_show_newer_operations(service: Service) -> None:
     service.source.put_model(v4_model("invoices"))
     ended = finish(service, start(service, V4, authorize(service, V4).json()))
     assert get(service, "source", V31, "operations").json() == {"value": []}
     assert get(service, "source", V31, f"operations/{ended['operationId']}").status_code == 404
 
 
-def test_a_copy_under_way_says_how_far_it_is(service: Service) -> None:
+def test_a_copy_under_way_has_its_percentage(service: Service) -> None:
     service.source.set_durations((10, 10))
     service.source.put_model(v4_model("invoices"))
     location = start(service, V4, authorize(service, V4).json()).headers["Operation-Location"]
@@ -269,8 +271,8 @@ def test_listed_operations_have_no_result(service: Service) -> None:
     assert listed["tags"] == {"run": "7"}
 
 
-def test_link_keeps_version_and_is_absent_at_end(service: Service) -> None:
-    """The link keeps the version and is absent at the end."""
+def test_the_link_keeps_the_version(service: Service) -> None:
+    """And the last page has no link."""
     service.source.set_limits(page_size=6)
     for number in range(10):
         service.source.put_model(v4_model(f"model-{number}"))
@@ -284,8 +286,7 @@ def test_link_keeps_version_and_is_absent_at_end(service: Service) -> None:
     assert len(seen) == len(set(seen))
 
 
-def test_list_shows_ready_models(service: Service) -> None:
-    """The list shows ready models of older versions only."""
+def test_the_list_has_ready_models_of_older_versions(service: Service) -> None:
     service.source.put_model(v2_model("33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"))
     service.source.put_model(v2_model("44f4d42c-cd2f-4e74-b990-a1aeafab5a5d", state="invalid"))
     service.source.put_model(v4_model("newer"))
@@ -309,7 +310,8 @@ def test_a_model_of_another_version_is_not_copied(service: Service, model_versio
     assert errors(refused) == (400, "InvalidRequest", "NotSupportedApiVersion")
 
 
-def test_info_counts_and_2023_07_31_tells_of_neural_builds(service: Service) -> None:
+def test_info_counts_models(service: Service) -> None:
+    """2023-07-31 also counts neural builds."""
     service.source.put_model(v4_model("invoices"))
     models = {"customDocumentModels": {"count": 1, "limit": 20_000}}
     assert get(service, "source", V3, "info").json() == models
@@ -318,7 +320,7 @@ def test_info_counts_and_2023_07_31_tells_of_neural_builds(service: Service) -> 
     assert neural == {"used": 0, "quota": 20, "quotaResetDateTime": "2026-12-01T00:00:00Z"}
 
 
-def test_no_more_models_than_the_limit_are_authorized(service: Service) -> None:
+def test_no_copy_beyond_the_limit_is_authorized(service: Service) -> None:
     service.target.set_limits(model_limit=1)
     service.target.put_model(v4_model("full"))
     refused = authorize(service, V4)
@@ -344,18 +346,18 @@ def test_prebuilt_models_are_read_only(service: Service) -> None:
         f"/formrecognizer/documentClassifiers?api-version={V3}",
     ],
 )
-def test_a_version_knows_its_own_paths_only(service: Service, path: str) -> None:
+def test_each_version_has_its_own_paths_only(service: Service, path: str) -> None:
     answer = service.call("source", "POST" if "copyTo" in path else "GET", path)
     assert (answer.status_code, answer.json()) == (404, {"error": {"code": "404", "message": "Resource not found"}})
 
 
-def test_a_preview_that_ended_is_gone(service: Service) -> None:
+def test_a_retired_preview_is_410(service: Service) -> None:
     path = "/documentintelligence/documentModels?api-version=2024-07-31-preview"
     assert service.call("source", "GET", path).status_code == 410
 
 
-def test_classifier_copy_keeps_description(service: Service) -> None:
-    """A classifier copy keeps the description and drops tags."""
+def test_a_classifier_copy_drops_tags(service: Service) -> None:
+    """And keeps the description."""
     service.source.put_model(classifier("sorter", description="by kind"))
     permission = authorize(service, V4, "sorter", "Classifier", tags={"a": "b"}).json()
     assert {"targetClassifierId", "targetClassifierLocation"} < set(permission)
@@ -366,22 +368,20 @@ def test_classifier_copy_keeps_description(service: Service) -> None:
     assert "tags" not in copied
 
 
-def test_permission_for_classifier_does_not_copy_model(service: Service) -> None:
-    """A permission for a classifier does not copy a model."""
+def test_a_classifier_permission_does_not_copy_a_model(service: Service) -> None:
     service.source.put_model(v4_model("twin"))
     permission = authorize(service, V4, "twin", "Classifier").json()
     as_model = {name.replace("Classifier", "Model"): value for name, value in permission.items()}
     assert finish(service, start(service, V4, as_model, "twin"))["status"] == "failed"
 
 
-def test_a_permission_of_another_generation_is_not_one(service: Service) -> None:
+def test_a_permission_of_another_generation_fails(service: Service) -> None:
     service.source.put_model(v4_model("invoices"))
     permission = authorize(service, V31).json()
     assert finish(service, start(service, V4, permission))["status"] == "failed"
 
 
-def test_permission_opens_one_resource_only(service: Service) -> None:
-    """A permission of one resource does not open another."""
+def test_a_permission_is_for_one_resource_only(service: Service) -> None:
     service.source.put_model(v4_model("invoices"))
     permission = authorize(service, V4).json()
     other = {"targetResourceId": SOURCE.resource_id, "targetResourceRegion": SOURCE.region}
@@ -391,7 +391,7 @@ def test_permission_opens_one_resource_only(service: Service) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[Service]:
-    """A target in a region that copies no classifiers."""
+    """A target in a region that does not copy classifiers."""
     target = ResourceSpec("target", "northeurope", TARGET.resource_id, TARGET.key)
     with simulated(SOURCE, target) as service:
         yield service
@@ -401,7 +401,7 @@ def test_classifiers_are_copied_in_three_regions_only(elsewhere: Service) -> Non
     assert authorize(elsewhere, V4, "sorter", "Classifier").status_code == 400
 
 
-def test_2023_07_31_has_classifiers_but_no_copies_of_them(service: Service) -> None:
+def test_2023_07_31_does_not_copy_classifiers(service: Service) -> None:
     service.source.put_model(classifier("sorter", api_version=V31))
     assert get(service, "source", V31, "documentClassifiers/sorter").status_code == 200
     refused = authorize(service, V31, "sorter", "Classifier")

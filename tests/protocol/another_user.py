@@ -1,4 +1,4 @@
-"""Somebody else who works in the target: trains models there, authorizes copies of his own, and must never notice us."""
+"""Another user of the target, who trains models and authorizes copies there: the app must never touch them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from local.simulator import StoredModel
 from .conftest import ProtocolStage
 
 CHOSEN = pytest.mark.parametrize("subject", ["v3", "v4", "classifier"], indirect=True)
-"""Where target ids are ours to choose, and somebody else can have the same idea."""
+"""Where the app chooses target ids, so that another user may choose the same."""
 
 V2 = pytest.mark.parametrize("subject", ["v2"], indirect=True)
 
 EITHER = pytest.mark.parametrize("what", ["model", "placeholder"])
-"""What somebody else has under an id: a placeholder of v3 and later cannot be seen."""
+"""What the other user has under an id: from v3 on a placeholder is not shown."""
 
 
-class Somebody:
-    """What somebody else has in the target, and since when."""
+class AnotherUser:
+    """What another user has in the target, and since when."""
 
     def __init__(self, stage: ProtocolStage) -> None:
         self._stage = stage
         self._owned: dict[str, tuple[StoredModel, int]] = {}
 
     def trains(self, model_id: str) -> StoredModel:
-        """Let a model of his be ready under an id, in the place of whatever was there."""
+        """Make a ready model of this user under an id, in place of what was there."""
         return self._has(self._stage.subject.other(model_id))
 
     def has_placeholder(self, model_id: str) -> StoredModel:
-        """Let an id be authorized for a copy of his; on v2 it looks like a training under way."""
+        """Make a placeholder of this user under an id; on v2 it looks like a training under way."""
         now = self._stage.clock.now()
         other = self._stage.subject.other(model_id)
         return self._has(replace(other, content={}, state="placeholder", created=now, trained=now))
 
     def has(self, what: str, model_id: str) -> StoredModel:
-        """Let him have a ``model`` or a ``placeholder`` under an id."""
+        """Make a ``model`` or a ``placeholder`` of this user under an id."""
         return self.trains(model_id) if what == "model" else self.has_placeholder(model_id)
 
     def takes_the_place_of(self, model_id: str, what: str = "model") -> StoredModel:
-        """Let him delete what is under an id and take the id."""
+        """Delete what is under an id, and take the id for this user."""
         self._stage.there.remove_model(model_id, self._kind)
         return self.has(what, model_id)
 
@@ -59,15 +59,15 @@ class Somebody:
         return kind_of(self._stage)
 
     def assert_untouched(self) -> None:
-        """See everything of his as it was, and no attempt to delete any of it."""
-        assert self._owned, "nobody owns anything in this test"
+        """Check that everything of this user is as it was, and that the app did not ask to delete it."""
+        assert self._owned, "this user has nothing in this test"
         for model_id, (model, asked_before) in self._owned.items():
             assert self._stage.there.model(model_id, self._kind) == model, f"{model_id} was changed"
             assert model_id not in self._stage.deleted_ids()[asked_before:], f"the deletion of {model_id} was asked for"
 
 
 class Once:
-    """Does something at one moment of a copy: around the ``number``-th call of a method of a resource's service."""
+    """Calls ``act`` at one moment of a copy: before or after the ``number``-th call of a method of a resource's service."""
 
     def __init__(self, stage: ProtocolStage, where: str, moment: str, act: Callable[[], None], number: int = 1) -> None:
         self.happened = False
@@ -106,4 +106,4 @@ def refuse_to_start(stage: ProtocolStage, count: int | None = None) -> None:
 
 
 def void(_: object) -> None:
-    """Make an expression out of what is done for its effect."""
+    """Turn a call whose result is not needed into an expression."""
