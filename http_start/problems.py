@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,26 +32,20 @@ TITLES = {
 }
 
 
+@dataclass(eq=False)
 class Problem(Exception):
-    """A request that is answered with an error. ``code`` is one of ``TITLES``."""
+    """A request that is answered with an error: ``code`` is one of ``TITLES``, ``detail`` says what is wrong and what to change.
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        errors: Sequence[Mapping[str, str]] = (),
-        headers: Mapping[str, str] | None = None,
-        **more: Any,
-    ) -> None:
-        """Say what is wrong (``detail``), where (``errors``: ``pointer`` or ``parameter``, and ``detail``), and what else helps."""
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.errors = list(errors)
-        self.headers = dict(headers or {})
-        self.more = more
+    ``errors`` say it for single fields (``pointer``) or query parameters (``parameter``), each with its ``detail``.
+    """
+
+    status: int
+    code: str
+    detail: str
+    errors: Sequence[Mapping[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    runs: Sequence[str] = ()
+    """The addresses of the runs that are in the way."""
 
     def response(self) -> func.HttpResponse:
         """Return it as ``application/problem+json``."""
@@ -61,12 +56,11 @@ class Problem(Exception):
             "code": self.code,
             "detail": self.detail,
         }
-        if self.errors:
-            body["errors"] = self.errors
+        lists = {"errors": self.errors, "runs": self.runs}
         return func.HttpResponse(
-            json.dumps({**body, **self.more}, ensure_ascii=False),
+            json.dumps(body | {name: entries for name, entries in lists.items() if entries}, ensure_ascii=False),
             status_code=self.status,
-            headers=self.headers,
+            headers=dict(self.headers),
             mimetype="application/problem+json",
         )
 

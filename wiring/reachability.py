@@ -7,14 +7,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from backup.codes import Code
 from backup.lookup import REACHABLE
 from catalog.resources import REFRESH, ReachabilityTable
 from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
 from form_recognizer.transport import Call
-
-SERVER_ERROR = "ServerError"
 
 FRESH_FOR = timedelta(seconds=5)
 
@@ -69,7 +68,7 @@ class WatchedTransport(Transport):
         except (Unreachable, NoAnswer) as error:
             self._note(resource, error.code)
             raise
-        self._note(resource, SERVER_ERROR if _is_failing(answer) else REACHABLE)
+        self._note(resource, Code.SERVER_ERROR if _is_failing(answer) else REACHABLE)
         return answer
 
 

@@ -73,10 +73,10 @@ class Services:
         key = (resource, api_version, kind)
         with self._lock:
             if key not in self._services:
-                transport = self._transports.get(resource)
-                if transport is None:
-                    transport = self._transports[resource] = self._open_transport(resource)
-                self._services[key] = open_service(ResourceConnection(resource, transport), api_version, kind)
+                if resource not in self._transports:
+                    self._transports[resource] = self._open_transport(resource)
+                connection = ResourceConnection(resource, self._transports[resource])
+                self._services[key] = open_service(connection, api_version, kind)
             return self._services[key]
 
     def _open_transport(self, name: str) -> Transport:

@@ -46,7 +46,6 @@ def plan(**fields: object) -> Change:
 
 
 def test_sample_is_a_valid_configuration() -> None:
-    """The sample is a configuration and says what it seems to say."""
     configuration = parse_configuration(SAMPLE, "backup.sample.json")
     assert configuration.resource(WEST).api_versions == ("v2.1", "2023-07-31", "2024-11-30")
     assert configuration.resource(NORTH).managed_identity is not None
@@ -56,7 +55,7 @@ def test_sample_is_a_valid_configuration() -> None:
     assert configuration.plans[PLAN].on_change is OnChange.REPLACE
 
 
-def test_what_is_left_out_has_the_documented_defaults() -> None:
+def test_missing_fields_have_the_documented_defaults() -> None:
     document = sample()
     for name in ("copies", "routes", "plans"):
         del document[name]
@@ -71,7 +70,7 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
     assert not configuration.routes
 
 
-def test_a_rate_of_null_is_not_paced() -> None:
+def test_rate_of_null_is_not_paced() -> None:
     document = sample()
     document["resources"][WEST]["rateLimits"] = {"v2CopiesPerMinute": None}
     configuration = parse_configuration(json.dumps(document), "backup.json")
@@ -92,13 +91,13 @@ def test_a_rate_of_null_is_not_paced() -> None:
         ("http://[::1]:7101", "http://[::1]:7101"),
     ],
 )
-def test_an_endpoint_is_kept_in_one_spelling(written: str, kept: str) -> None:
+def test_endpoint_is_kept_in_one_spelling(written: str, kept: str) -> None:
     document = sample()
     document["resources"][WEST]["endpoint"] = written
     assert parse_configuration(json.dumps(document), "f").resource(WEST).endpoint == kept
 
 
-def test_a_region_may_be_in_upper_case() -> None:
+def test_region_may_be_in_upper_case() -> None:
     document = sample()
     document["resources"][WEST]["region"] = "WestEurope"
     assert parse_configuration(json.dumps(document), "f").resource(WEST).region == "westeurope"
@@ -181,14 +180,14 @@ def test_a_region_may_be_in_upper_case() -> None:
     ],
 )
 def test_mistake_is_named_with_its_field(change: Change, field: str, wrong: str, right: str) -> None:
-    """A mistake is named with its field and what would be right."""
+    """And with what would be right."""
     (problem,) = problems_after(change)
     assert problem[0] == field
     assert wrong in problem[1]
     assert right in problem[2]
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     def change(document: Document) -> None:
         document["resources"][WEST]["region"] = "West Europe"
         document["copies"]["concurrency"] = 0
@@ -209,37 +208,36 @@ def test_every_mistake_is_told_at_once() -> None:
         lambda d: d["plans"].update(other=[]),
     ],
 )
-def test_a_wrong_field_hides_no_name_that_leads_nowhere(wrong_field: Change) -> None:
+def test_wrong_field_hides_no_unknown_name(wrong_field: Change) -> None:
     def change(document: Document) -> None:
         wrong_field(document)
         document["plans"][PLAN]["targets"] = [NORTH, "forms-eastuss"]
         document["routes"][0]["source"] = "forms-westeurop"
 
-    found = problems_after(change)
-    assert len(found) == 3
-    assert [(field, right.partition("?")[0]) for field, _, right in found[1:]] == [
+    problems = problems_after(change)
+    assert len(problems) == 3
+    assert [(field, right.partition("?")[0]) for field, _, right in problems[1:]] == [
         ("routes.0.source", f'did you mean "{WEST}"'),
         (f"plans.{PLAN}.targets.1", f'did you mean "{EAST}"'),
     ]
 
 
-def test_wrong_field_of_resource_hides_nothing() -> None:
-    """A wrong field of a resource hides nothing about its others."""
+def test_wrong_field_of_a_resource_hides_no_other() -> None:
     wrong = {"region": "West Europe", "keySetting": None, "apiVersions": ["v2.1", "v2.1"]}
     fields = [field for field, _, _ in problems_after(resource(WEST, **wrong))]
     assert fields == [f"resources.{WEST}.region", f"resources.{WEST}", f"resources.{WEST}.apiVersions"]
 
 
-def test_a_wrong_field_hides_no_second_name_for_an_account() -> None:
+def test_wrong_field_hides_no_repeated_account() -> None:
     def change(document: Document) -> None:
-        one = document["resources"][WEST]["endpoint"]
-        document["resources"][EAST].update(region="East US", endpoint=one.replace("forms", "Forms") + ":443/")
+        endpoint = document["resources"][WEST]["endpoint"]
+        document["resources"][EAST].update(region="East US", endpoint=endpoint.replace("forms", "Forms") + ":443/")
 
     fields = [field for field, _, _ in problems_after(change)]
     assert fields == [f"resources.{EAST}.region", f"resources.{EAST}.endpoint"]
 
 
-def test_two_mistakes_in_one_resource_are_both_told() -> None:
+def test_two_mistakes_in_a_resource_are_both_reported() -> None:
     def change(document: Document) -> None:
         document["resources"][WEST].update(keySetting=None, apiVersions=["v2.1", "v2.1"])
 
@@ -268,14 +266,13 @@ def test_two_resources_cannot_be_one_account(field: str) -> None:
         ('{"plans": {}, "plans": {}}', '"plans" occurs twice'),
     ],
 )
-def test_what_is_not_configuration_at_all_is_refused(text: str, words: str) -> None:
-    """What is not a configuration at all is refused with words."""
+def test_text_that_is_no_configuration_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         parse_configuration(text, "backup.json")
 
 
-def test_byte_order_mark() -> None:
-    """A byte order mark from a windows editor does no harm."""
+def test_byte_order_mark_is_ignored() -> None:
+    """Editors on Windows write one."""
     assert parse_configuration("\N{BYTE ORDER MARK}" + SAMPLE, "backup.json").plans
 
 
@@ -300,8 +297,7 @@ def test_byte_order_mark() -> None:
         plan(retention={"graceDays": PASTED_KEY}),
     ],
 )
-def test_key_pasted_into_file_is_not_repeated_in_error(change: Change) -> None:
-    """A key pasted into the file is not repeated in the error."""
+def test_pasted_key_is_not_repeated(change: Change) -> None:
     document = sample()
     change(document)
     with pytest.raises(ConfigurationError) as caught:
@@ -314,8 +310,8 @@ def test_key_pasted_into_file_is_not_repeated_in_error(change: Change) -> None:
     assert f"input_value={PASTED_KEY!r}" not in str(raw.value)
 
 
-def test_pasted_key_is_recognised_and_way_out_is_told() -> None:
-    """A pasted key is recognised and the way out is told."""
+def test_pasted_key_is_recognized() -> None:
+    """The message says what to do."""
     (problem,) = problems_after(resource(WEST, keySetting=PASTED_KEY))
     assert "looks like a key itself" in problem[1]
     assert "regenerate" in problem[2]
@@ -323,8 +319,8 @@ def test_pasted_key_is_recognised_and_way_out_is_told() -> None:
     assert "keySetting" in problem[2]
 
 
-def test_encryption_downgrade_is_allowed_only_on_route() -> None:
-    """Encryption downgrade is allowed only on the route that says so."""
+def test_encryption_downgrade_is_allowed_by_its_route() -> None:
+    """And by no other."""
     document = sample()
     document["routes"] = [{"source": WEST, "target": EAST, "allowEncryptionDowngrade": True}]
     configuration = parse_configuration(json.dumps(document), "f")
@@ -334,24 +330,23 @@ def test_encryption_downgrade_is_allowed_only_on_route() -> None:
 
 
 def test_unknown_resource_is_refused() -> None:
-    """An unknown resource is refused with the names that there are."""
+    """The message lists the names."""
     with pytest.raises(LookupError, match=WEST):
         parse_configuration(SAMPLE, "f").resource("forms-westeurop")
 
 
-def test_a_configuration_cannot_be_changed() -> None:
+def test_configuration_cannot_be_changed() -> None:
     configuration = parse_configuration(SAMPLE, "f")
     with pytest.raises(ValidationError):
         configuration.copies.concurrency = 9  # type: ignore[misc]  # it is frozen: this is what is tested
 
 
-def test_schema_in_repository_is_one_of_code() -> None:
-    """The schema in the repository is the one of the code."""
+def test_schema_file_is_that_of_the_code() -> None:
     assert (ROOT / "backup.schema.json").read_text(encoding="utf-8") == configuration_schema(), "run: make schema"
 
 
-def test_schema_accepts_sample() -> None:
-    """The schema accepts the sample and describes every field."""
+def test_schema_accepts_the_sample() -> None:
+    """And describes every field."""
     schema = json.loads(configuration_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(sample(), schema)
@@ -373,7 +368,7 @@ def test_schema_accepts_sample() -> None:
         plan(kinds=["modle"]),
     ],
 )
-def test_an_editor_sees_the_common_mistakes_by_the_schema(change: Change) -> None:
+def test_schema_refuses_common_mistakes(change: Change) -> None:
     document = sample()
     change(document)
     with pytest.raises(jsonschema.ValidationError):

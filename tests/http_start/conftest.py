@@ -22,7 +22,7 @@ SECOND = seeds.model_uuid("Shop receipts")
 
 
 class UnwritableRuns(SqliteStore):
-    """A catalog in which rows of runs cannot be written for as long as ``broken`` is set."""
+    """A catalog in which rows of runs cannot be written while ``broken`` is set."""
 
     broken = False
 
@@ -34,7 +34,7 @@ class UnwritableRuns(SqliteStore):
 
 
 class HttpStage(Stage):
-    """A stage on a store of which the table of runs can be broken."""
+    """A stage with a store whose table of runs can be broken."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.database: UnwritableRuns
@@ -46,14 +46,14 @@ class HttpStage(Stage):
         super().__init__(folder, seeds.v2_demo(), store=make, **options)
 
     def let_pass(self, seconds: float) -> None:
-        """Let the app go on for ``seconds`` of its clock."""
+        """Let the app work for ``seconds`` of its clock."""
         end = self.clock.now() + timedelta(seconds=seconds)
         self.host.run_until_idle(limit=timedelta(seconds=seconds))
         assert isinstance(self.clock, ManualClock)
         self.clock.set(end)
 
     def under_way(self, models: list[str], **more: Any) -> str:
-        """Ask for copies, let the service begin with them, and return the run's id."""
+        """Request copies, let the service start them, and return the run's id."""
         run_id: str = self.post_copies(models, **more).body["runId"]
         self.let_pass(0.5)
         return run_id

@@ -22,7 +22,6 @@ def request(url: str) -> func.HttpRequest:
         ("https://app.example.com:8443/api/health?code=secret#part", "https://app.example.com:8443/api"),
     ],
 )
-def test_addresses_lead_back_through_whatever_stands(url: str, base: str) -> None:
-    """Addresses lead back through whatever stands in front."""
+def test_addresses_lead_back_through_a_gateway(url: str, base: str) -> None:
     assert base_address(request(url)) == base
     assert run_address(request(url), "copies-1") == f"{base}/runs/copies-1"

@@ -1,17 +1,19 @@
-"""``POST /api/copies``: what is accepted, what is refused, and with which words."""
+"""``POST /api/copies``: what is accepted, what is refused, and with which message."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Answer, Stage
 from local.simulator import seeds
 from wiring.services import use
+
+from .conftest import HttpStage, MakeStage
 
 FIRST = seeds.FIRST_MODEL_ID
 SECOND = seeds.model_uuid("Shop receipts")
@@ -26,12 +28,12 @@ def refusing(tmp_path_factory: pytest.TempPathFactory, protocol_1: None) -> Iter
 
 @pytest.fixture(scope="module")
 def only_v2(tmp_path_factory: pytest.TempPathFactory, protocol_1: None) -> Iterator[Stage]:
-    """A stage whose resources speak v2 only, in which every model id is a UUID."""
+    """A stage whose resources have version v2.1 only, in which every model id is a UUID."""
     with Stage(tmp_path_factory.mktemp("v2"), versions=["v2.1"]) as stage:
         yield stage
 
 
-def body(**changes: Any) -> dict[str, Any]:
+def body(**changes: object) -> dict[str, object]:
     whole = {"source": SOURCE, "targets": [TARGET], "models": [FIRST], **changes}
     return {name: value for name, value in whole.items() if value is not ...}
 
@@ -54,8 +56,7 @@ def refused(answer: Answer, status: int, code: str) -> str:
     return detail
 
 
-def test_request_is_accepted_with_address(stage: Stage) -> None:
-    """A request is accepted with the address of its status."""
+def test_answer_has_the_address_of_the_run(stage: Stage) -> None:
     answer = stage.post_copies([FIRST])
     run_id = answer.body["runId"]
     address = f"{stage.host.base_url}/api/runs/{run_id}"
@@ -80,25 +81,25 @@ def test_a_body_that_is_not_json_is_refused(refusing: Stage, text: bytes) -> Non
     assert "not JSON" in refused(post(refusing, text), 400, "MalformedJson")
 
 
-def test_malformed_json_is_told_with_its_place(refusing: Stage) -> None:
+def test_malformed_json_is_refused_with_its_place(refusing: Stage) -> None:
     assert "line 2, column 3" in refused(post(refusing, b'{\n  source: "x"}'), 400, "MalformedJson")
 
 
 @pytest.mark.parametrize("text", [b"null", b"[]", b'"copies"', b"7"])
-def test_json_that_is_no_request_is_refused(refusing: Stage, text: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(refusing: Stage, text: bytes) -> None:
     answer = post(refusing, text)
     refused(answer, 400, "InvalidRequest")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#"]
 
 
-def test_what_is_missing_is_named(refusing: Stage) -> None:
+def test_missing_fields_are_named(refusing: Stage) -> None:
     answer = post(refusing, b"{}")
     refused(answer, 400, "InvalidRequest")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#/source", "#/targets", "#/models"]
 
 
 @pytest.mark.parametrize(
-    ("more", "pointer", "said"),
+    ("more", "pointer", "detail"),
     [
         (b'"source": "x"', "#/source", "source occurs twice in one object; write it once"),
         (b'"models": ["x1"], "kind": "model"', "#/models", "models occurs twice in one object; write it once"),
@@ -106,27 +107,28 @@ def test_what_is_missing_is_named(refusing: Stage) -> None:
         (b'"\\ud800": 1', "#", "half of a character"),
     ],
 )
-def test_names_of_which_one_would_be_lost_are_refused(refusing: Stage, more: bytes, pointer: str, said: str) -> None:
+def test_repeated_or_broken_names_are_refused(refusing: Stage, more: bytes, pointer: str, detail: str) -> None:
+    """A JSON reader would keep the last of two equal names, and nothing can hold half of a character."""
     answer = post(refusing, json.dumps(body()).encode()[:-1] + b", " + more + b"}")
-    assert said in refused(answer, 400, "InvalidRequest")
+    assert detail in refused(answer, 400, "InvalidRequest")
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize(("name", "pointer"), [("a.b", "#/a.b"), ("a b", "#/a%20b"), ("a/b", "#"), ("ä", "#")])
-def test_a_pointer_leads_to_the_field_and_nowhere_else(refusing: Stage, name: str, pointer: str) -> None:
+def test_pointer_leads_to_the_field(refusing: Stage, name: str, pointer: str) -> None:
+    """A name that may be no name is not repeated: the pointer leads to what holds it."""
     answer = refusing.http("POST", "/api/copies", body(**{name: 1}))
     refused(answer, 400, "UnknownField")
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
-def test_nesting_beyond_all_sense_inside_field(refusing: Stage) -> None:
-    """Nesting beyond all sense inside a field is refused."""
+def test_deep_nesting_in_a_field_is_refused(refusing: Stage) -> None:
     deep = b'{"source": ' + b"[" * 500 + b"]" * 500 + b"}"
     assert "source" in refused(post(refusing, deep), 400, "InvalidRequest")
 
 
-def test_field_that_does_not_exist_is_refused(refusing: Stage) -> None:
-    """A field that does not exist is refused with those that do."""
+def test_unknown_field_is_refused(refusing: Stage) -> None:
+    """The answer lists the fields."""
     answer = refusing.http("POST", "/api/copies", body(model="x"))
     assert "targetModelId" in refused(answer, 400, "UnknownField")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#/model"]
@@ -159,63 +161,64 @@ def test_field_that_does_not_exist_is_refused(refusing: Stage) -> None:
         ({"kind": "\ud800"}, "#/kind"),
     ],
 )
-def test_a_field_of_the_wrong_kind_is_named(refusing: Stage, changes: dict[str, Any], pointer: str) -> None:
+def test_field_of_the_wrong_type_is_named(refusing: Stage, changes: dict[str, object], pointer: str) -> None:
     answer = refusing.http("POST", "/api/copies", body(**changes))
     assert "configuration.md" not in refused(answer, 400, "InvalidRequest")
     assert [error["pointer"] for error in answer.body["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("changes", [{"targets": TARGET}, {"targets": {}}, {"models": FIRST}])
-def test_who_forgot_the_brackets_is_told_to_write_a_list(refusing: Stage, changes: dict[str, Any]) -> None:
+def test_missing_brackets_are_explained(refusing: Stage, changes: dict[str, object]) -> None:
     answer = refusing.http("POST", "/api/copies", body(**changes))
     assert "write a list: [ … ]" in refused(answer, 400, "InvalidRequest")
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"Infinity", b"1e999"])
-def test_a_deadline_that_is_no_number_is_refused(refusing: Stage, number: bytes) -> None:
+def test_deadline_that_is_no_number_is_refused(refusing: Stage, number: bytes) -> None:
     text = json.dumps(body()).encode().replace(b"}", b', "deadlineMinutes": ' + number + b"}")
     assert "not a finite number" in refused(post(refusing, text), 400, "InvalidRequest")
 
 
-def test_a_deadline_beyond_the_longest_is_told_the_longest(refusing: Stage) -> None:
+def test_too_long_a_deadline_is_refused(refusing: Stage) -> None:
+    """The answer has the longest one."""
     answer = refusing.http("POST", "/api/copies", body(deadlineMinutes=8640))
     assert refused(answer, 400, "InvalidRequest") == "deadlineMinutes: too large; use at most 8639"
 
 
 def test_unknown_resource_is_refused(refusing: Stage) -> None:
-    """An unknown resource is refused with what was probably meant."""
+    """The answer has the closest name."""
     answer = refusing.http("POST", "/api/copies", body(source="forms-westeurop", targets=[TARGET, "nowhere"]))
     assert SOURCE in refused(answer, 400, "UnknownResource")
     assert [error["pointer"] for error in answer.body["errors"]] == ["#/source", "#/targets/1"]
 
 
-def test_a_model_cannot_be_copied_onto_its_own_resource(refusing: Stage) -> None:
+def test_source_as_target_is_refused(refusing: Stage) -> None:
     answer = refusing.http("POST", "/api/copies", body(targets=[TARGET, SOURCE]))
     assert SOURCE in refused(answer, 400, "SameSourceAndTarget")
     assert answer.body["errors"][0]["pointer"] == "#/targets/1"
 
 
 @pytest.mark.parametrize("model_id", ["", "a", "a" * 65, "a/b", "../x", "a b", "-ab", "ä" * 5, "a?b", "ab\n", "a\x00b"])
-def test_an_id_that_no_model_can_have_is_refused(refusing: Stage, model_id: str) -> None:
+def test_impossible_model_id_is_refused(refusing: Stage, model_id: str) -> None:
     answer = refusing.http("POST", "/api/copies", body(models=[FIRST, model_id]))
     refused(answer, 400, "ImpossibleModelId")
     assert answer.body["errors"][0]["pointer"] == "#/models/1"
 
 
-def test_prebuilt_models_are_everywhere_already(refusing: Stage) -> None:
+def test_prebuilt_model_is_refused(refusing: Stage) -> None:
     answer = refusing.http("POST", "/api/copies", body(models=["prebuilt-invoice"]))
     assert "prebuilt" in refused(answer, 400, "ImpossibleModelId")
 
 
-def test_where_only_v2_is_spoken_an_id_is_a_uuid(only_v2: Stage) -> None:
+def test_model_id_is_a_uuid_if_all_versions_are_v2(only_v2: Stage) -> None:
     answer = only_v2.http("POST", "/api/copies", body(models=["my-invoices"]))
     assert "UUID" in refused(answer, 400, "ImpossibleModelId")
 
 
 @pytest.mark.parametrize("field", ["models", "targets"])
-def test_what_is_named_twice_is_refused(refusing: Stage, field: str) -> None:
-    named = {"models": [FIRST, SECOND, FIRST], "targets": [TARGET, SECOND_TARGET, TARGET]}[field]
-    answer = refusing.http("POST", "/api/copies", body(**{field: named}))
+def test_repeated_entry_is_refused(refusing: Stage, field: str) -> None:
+    entries = {"models": [FIRST, SECOND, FIRST], "targets": [TARGET, SECOND_TARGET, TARGET]}[field]
+    answer = refusing.http("POST", "/api/copies", body(**{field: entries}))
     refused(answer, 400, "InvalidRequest")
     assert answer.body["errors"] == [{"pointer": f"#/{field}/2", "detail": "named twice; name it once"}]
 
@@ -228,17 +231,20 @@ def test_what_is_named_twice_is_refused(refusing: Stage, field: str) -> None:
         ({"targetModelId": "prebuilt-mine"}, "ImpossibleModelId"),
     ],
 )
-def test_a_target_id_is_for_one_model_and_must_be_possible(refusing: Stage, changes: dict[str, Any], code: str) -> None:
+def test_wrong_target_id_is_refused(refusing: Stage, changes: dict[str, object], code: str) -> None:
+    """A target id goes with one model, and must be a possible id."""
     answer = refusing.http("POST", "/api/copies", body(**changes))
     refused(answer, 400, code)
     assert answer.body["errors"][0]["pointer"] == "#/targetModelId"
 
 
-def test_an_impossible_target_id_is_told_the_whole_rule(refusing: Stage) -> None:
-    said = refused(refusing.http("POST", "/api/copies", body(targetModelId="-mine")), 400, "ImpossibleModelId")
-    assert "beginning with a letter or digit" in said
-    said = refused(refusing.http("POST", "/api/copies", body(targetModelId="prebuilt-mine")), 400, "ImpossibleModelId")
-    assert "prebuilt-" in said
+def test_rule_of_target_ids_is_explained(refusing: Stage) -> None:
+    detail = refused(refusing.http("POST", "/api/copies", body(targetModelId="-mine")), 400, "ImpossibleModelId")
+    assert "beginning with a letter or digit" in detail
+    detail = refused(
+        refusing.http("POST", "/api/copies", body(targetModelId="prebuilt-mine")), 400, "ImpossibleModelId"
+    )
+    assert "prebuilt-" in detail
 
 
 def test_more_than_a_hundred_models_are_refused(refusing: Stage) -> None:
@@ -246,41 +252,41 @@ def test_more_than_a_hundred_models_are_refused(refusing: Stage) -> None:
     assert "100" in refused(refusing.http("POST", "/api/copies", body(models=models)), 400, "TooManyModels")
 
 
-def test_a_body_beyond_64_kib_is_refused_whatever_is_in_it(refusing: Stage) -> None:
+def test_body_over_64_kib_is_refused(refusing: Stage) -> None:
     text = json.dumps(body()).encode()
     assert post(refusing, text[:-1] + b" " * (64 * 1024) + b"}").status == 413
     assert "65536" in refused(post(refusing, b"x" * (64 * 1024 + 1)), 413, "BodyTooLarge")
 
 
-def test_nothing_that_is_refused_starts_run(refusing: Stage) -> None:
-    """Nothing that is refused starts a run or asks the service."""
+def test_refused_requests_start_nothing(refusing: Stage) -> None:
+    """No run is started, and the service is not called."""
     for wrong in (body(source="nowhere"), body(models=[]), body(x=1), body(targets=[SOURCE])):
         assert refusing.http("POST", "/api/copies", wrong).status == 400
     assert refusing.host.instances() == []
     assert refusing.calls() == []
 
 
-def test_body_of_exactly_64_kib(stage: Stage) -> None:
-    """A body of exactly 64 kib and a hundred models are accepted."""
+def test_largest_requests_are_accepted(stage: Stage) -> None:
+    """A body of exactly 64 KiB, and a hundred models."""
     text = json.dumps(body()).encode()
     assert post(stage, text[:-1] + b" " * (64 * 1024 - len(text)) + b"}").status == 202
     models = [seeds.model_uuid(str(number)) for number in range(100)]
     assert stage.post_copies(models).status == 202
 
 
-def test_deadline_of_request_wins_over_configured_one(make_stage: Any) -> None:
-    """The deadline of the request wins over the configured one."""
-    stage: Stage = make_stage(copies={"deadlineMinutes": 30})
+def test_deadline_of_the_request_wins(make_stage: MakeStage) -> None:
+    """It wins over the configured one."""
+    stage = make_stage(copies={"deadlineMinutes": 30})
     inputs = []
-    asked: list[tuple[str, dict[str, Any]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
-    for model_id, more in asked:
+    requests: list[tuple[str, dict[str, float]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
+    for model_id, more in requests:
         run_id = stage.post_copies([model_id], **more).body["runId"]
         inputs.append(json.loads(stage.host.status(run_id).input)["deadlineSeconds"])
     assert inputs == [1800, 90]
 
 
-def test_request_is_refused_if_all_are_under_way(stage: Any) -> None:
-    """Where every copy is under way the answer names the run that makes them."""
+def test_request_is_refused_if_all_are_under_way(stage: HttpStage) -> None:
+    """The answer names the run that makes the copies."""
     run_id = stage.under_way([FIRST, SECOND])
     answer = stage.post_copies([SECOND, FIRST])
     assert run_id in refused(answer, 409, "CopyInProgress")
@@ -290,8 +296,8 @@ def test_request_is_refused_if_all_are_under_way(stage: Any) -> None:
     assert len(stage.target.models()) == 2
 
 
-def test_request_is_made_if_some_are_under_way(stage: Any) -> None:
-    """Where only some copies are under way the others are made."""
+def test_request_is_accepted_if_some_are_under_way(stage: HttpStage) -> None:
+    """The other copies are made."""
     first_run = stage.under_way([FIRST])
     answer = stage.post_copies([FIRST, SECOND])
     assert answer.status == 202
@@ -304,7 +310,7 @@ def test_request_is_made_if_some_are_under_way(stage: Any) -> None:
     assert len(stage.target.models()) == 2
 
 
-def test_a_run_that_ended_is_not_in_the_way(stage: Any) -> None:
+def test_ended_run_does_not_block_the_next(stage: HttpStage) -> None:
     stage.copy([FIRST])
     assert stage.copy([FIRST])["copies"][0]["code"] == "AlreadyThere"
 
@@ -319,27 +325,26 @@ def test_a_run_that_ended_is_not_in_the_way(stage: Any) -> None:
         ("GET", "/api/health"),
     ],
 )
-def test_broken_configuration_is_told(
+def test_broken_configuration_is_reported(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
-    """A broken configuration is told by every function until it is mended."""
+    """By every function, until it is corrected."""
     broken = tmp_path / "backup.json"
     broken.write_text('{"resources": {"west": {"endpoint": "http://example.com"}}}', encoding="utf-8")
     monkeypatch.setenv("BACKUP_CONFIG", str(broken))
     use(None)
     answer = stage.http(method, path, body() if path.endswith("copies") else None)
-    said = refused(answer, 503, "ConfigurationInvalid")
-    assert "backup.json" in said
-    assert "resources.west.endpoint" in said
+    detail = refused(answer, 503, "ConfigurationInvalid")
+    assert "backup.json" in detail
+    assert "resources.west.endpoint" in detail
     assert answer.headers["retry-after"]
     use(stage.services)
     assert stage.http(method, path, body() if path.endswith("copies") else None).status in {200, 202, 404}
 
 
-def test_catalog_that_does_not_answer_is_told_apart(stage: Any, tmp_path: Path) -> None:
-    """A catalog that does not answer is told apart from a mistake."""
+def test_unavailable_catalog_is_a_503(stage: HttpStage, tmp_path: Path) -> None:
     stage.database._path = tmp_path / "not" / "there"
-    stage.database._local = __import__("threading").local()
+    stage.database._local = threading.local()
     answer = stage.post_copies([FIRST])
     refused(answer, 503, "CatalogUnavailable")
     assert answer.headers["retry-after"]

@@ -1,15 +1,15 @@
-"""``GET /api/health``: the app's own health, which a dead region does not spoil."""
+"""``GET /api/health``: the health of the app itself, which does not depend on a region."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from local.inprocess import REGIONS, SOURCE, TARGET
 from local.simulator import seeds
 
+from .conftest import HttpStage
 
-def test_before_anything_was_asked_every_resource(stage: Any) -> None:
-    """Before anything was asked every resource is of unknown health."""
+
+def test_resources_are_unseen_before_the_first_call(stage: HttpStage) -> None:
+    """Asking for the health calls none of them."""
     answer = stage.http("GET", "/api/health")
     assert (answer.status, answer.body["status"]) == (200, "ok")
     assert set(answer.body["resources"]) == set(REGIONS)
@@ -17,7 +17,7 @@ def test_before_anything_was_asked_every_resource(stage: Any) -> None:
     assert stage.calls() == []
 
 
-def test_a_source_that_is_down_is_not_our_failure(stage: Any) -> None:
+def test_app_is_healthy_while_a_source_is_down(stage: HttpStage) -> None:
     stage.source.down()
     stage.copy([seeds.FIRST_MODEL_ID])
     answer = stage.http("GET", "/api/health")

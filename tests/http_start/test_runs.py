@@ -1,4 +1,4 @@
-"""``/api/runs``: how a run stands at every moment of its life, page by page, and stopping it."""
+"""``/api/runs``: the state of a run from its start to its end, in pages, and cancelling it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from local.inprocess import SECOND_TARGET, TARGET, Answer
 from local.simulator import seeds
 
+from .conftest import HttpStage, MakeStage
+
 FIRST = seeds.FIRST_MODEL_ID
 SECOND = seeds.model_uuid("Shop receipts")
 UNKNOWN = "copies-20260101t0000-ffffffff"
@@ -23,18 +25,16 @@ def only_copy(run: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def get(stage: Any, run_id: str) -> Answer:
-    answer: Answer = stage.http("GET", f"/api/runs/{run_id}")
-    return answer
+def get(stage: HttpStage, run_id: str) -> Answer:
+    return stage.http("GET", f"/api/runs/{run_id}")
 
 
-def cancel(stage: Any, run_id: str) -> Answer:
-    answer: Answer = stage.http("POST", f"/api/runs/{run_id}/cancel")
-    return answer
+def cancel(stage: HttpStage, run_id: str) -> Answer:
+    return stage.http("POST", f"/api/runs/{run_id}/cancel")
 
 
-def test_run_is_pending_until_its_rows_are_written(stage: Any) -> None:
-    """A run is pending until its rows are written and shows what was asked."""
+def test_run_is_pending_until_its_rows_are_written(stage: HttpStage) -> None:
+    """It shows what was requested."""
     stage.database.broken = True
     run_id = stage.under_way([FIRST, SECOND], targets=[TARGET, SECOND_TARGET])
     answer = get(stage, run_id)
@@ -54,8 +54,8 @@ def test_run_is_pending_until_its_rows_are_written(stage: Any) -> None:
     assert stage.run(run_id)["status"] == "Succeeded"
 
 
-def test_copy_under_way_shows_its_step_its_target_id(stage: Any) -> None:
-    """A copy under way shows its step its target id and its polls."""
+def test_copy_under_way_shows_its_step(stage: HttpStage) -> None:
+    """And its target id and polls."""
     stage.source.set_durations((6.0, 6.0))
     run_id = stage.under_way([FIRST])
     answer = get(stage, run_id)
@@ -72,7 +72,7 @@ def test_copy_under_way_shows_its_step_its_target_id(stage: Any) -> None:
     assert (copy["step"], copy["polls"]) == ("checkCopy", 1)
 
 
-def test_a_run_that_ended_says_so_with_what_was_verified(stage: Any) -> None:
+def test_ended_run_shows_what_was_verified(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     stage.host.run_until_idle()
     answer = get(stage, run_id)
@@ -88,7 +88,8 @@ def test_a_run_that_ended_says_so_with_what_was_verified(stage: Any) -> None:
     assert copy["startedAt"] < copy["verifiedAt"] <= copy["endedAt"]
 
 
-def test_a_failed_copy_says_why_and_what_it_was_about(stage: Any) -> None:
+def test_failed_copy_says_why(stage: HttpStage) -> None:
+    """And which model it was."""
     missing = seeds.model_uuid("no such model")
     run = stage.copy([missing, FIRST])
     assert run["status"] == "PartiallyFailed"
@@ -97,8 +98,8 @@ def test_a_failed_copy_says_why_and_what_it_was_about(stage: Any) -> None:
     assert missing in failed["message"]
 
 
-def test_run_of_150_copies_is_read_in_pages(stage: Any) -> None:
-    """A run of 150 copies is read in pages without a gap."""
+def test_run_of_150_copies_is_read_in_pages(stage: HttpStage) -> None:
+    """Without a gap."""
     run_id = stage.ended_run(75, [TARGET, SECOND_TARGET])
     assert len(stage.run(run_id)["copies"]) == 100
     first = stage.http("GET", f"/api/runs/{run_id}/copies").body
@@ -111,14 +112,14 @@ def test_run_of_150_copies_is_read_in_pages(stage: Any) -> None:
     assert first["copies"] == stage.run(run_id)["copies"]
 
 
-def test_pages_that_end_with_the_run_have_no_next(stage: Any) -> None:
+def test_last_page_has_no_next_link(stage: HttpStage) -> None:
     run_id = stage.ended_run(100, [TARGET])
     assert "nextLink" not in stage.http("GET", f"/api/runs/{run_id}/copies").body
     assert stage.http("GET", f"/api/runs/{run_id}/copies?first=100").body == {"copies": []}
 
 
 @pytest.mark.parametrize("first", ["-1", "x", "", "1.5", "9" * 50, "²"])
-def test_a_page_that_cannot_be_is_refused(stage: Any, first: str) -> None:
+def test_impossible_page_is_refused(stage: HttpStage, first: str) -> None:
     run_id = stage.ended_run(1, [TARGET])
     answer = stage.http("GET", f"/api/runs/{run_id}/copies?first={first}")
     assert (answer.status, answer.body["code"]) == (400, "InvalidRequest")
@@ -126,14 +127,13 @@ def test_a_page_that_cannot_be_is_refused(stage: Any, first: str) -> None:
 
 @pytest.mark.parametrize("run_id", [UNKNOWN, "no.such.id", "x" * 101, "%2e%2e", "a%20b", "-a"])
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("GET", "/copies"), ("POST", "/cancel")])
-def test_a_run_that_does_not_exist_is_not_found(stage: Any, method: str, rest: str, run_id: str) -> None:
+def test_unknown_run_is_a_404(stage: HttpStage, method: str, rest: str, run_id: str) -> None:
     answer = stage.http(method, f"/api/runs/{run_id}{rest}")
     assert (answer.status, answer.body["code"]) == (404, "UnknownRun")
     assert stage.services.catalog.runs.find(run_id) is None
 
 
-def test_what_is_not_yet_authorized_is_stopped(stage: Any) -> None:
-    """What is not yet authorized is stopped by a cancellation."""
+def test_cancelling_stops_unauthorized_copies(stage: HttpStage) -> None:
     stage.source.down()
     run_id = stage.under_way([FIRST, SECOND])
     answer = cancel(stage, run_id)
@@ -148,8 +148,7 @@ def test_what_is_not_yet_authorized_is_stopped(stage: Any) -> None:
     assert stage.target.requests("authorizeCopy") == []
 
 
-def test_what_is_under_way_is_finished_by_run(make_stage: Any) -> None:
-    """What is under way is finished by a run that is cancelled."""
+def test_cancelled_run_finishes_copies_under_way(make_stage: MakeStage) -> None:
     stage = make_stage(copies={"concurrency": 1})
     run_id = stage.under_way([FIRST, SECOND])
     cancel(stage, run_id)
@@ -160,7 +159,7 @@ def test_what_is_under_way_is_finished_by_run(make_stage: Any) -> None:
     assert [model.state for model in stage.target.models()] == ["ready"]
 
 
-def test_a_run_that_is_cancelled_too_late_succeeds(stage: Any) -> None:
+def test_run_cancelled_too_late_succeeds(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     cancel(stage, run_id)
     stage.host.run_until_idle()
@@ -168,8 +167,7 @@ def test_a_run_that_is_cancelled_too_late_succeeds(stage: Any) -> None:
     assert (run["status"], run["cancelRequested"]) == ("Succeeded", True)
 
 
-def test_run_may_be_cancelled(stage: Any) -> None:
-    """A run may be cancelled before its rows are written."""
+def test_run_is_cancelled_before_its_rows_are_written(stage: HttpStage) -> None:
     stage.database.broken = True
     run_id = stage.under_way([FIRST])
     assert cancel(stage, run_id).status == 202
@@ -181,21 +179,20 @@ def test_run_may_be_cancelled(stage: Any) -> None:
     assert stage.target.models() == []
 
 
-def test_cancelling_twice_is_fine(stage: Any) -> None:
+def test_cancelling_twice_gives_the_same_answer(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     assert cancel(stage, run_id).body == cancel(stage, run_id).body
 
 
-def test_run_that_has_ended_says_how(stage: Any) -> None:
-    """A run that has ended says how when it is cancelled."""
+def test_cancelling_an_ended_run_returns_its_status(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     stage.host.run_until_idle()
     answer = cancel(stage, run_id)
     assert (answer.status, answer.body["status"], answer.body["cancelRequested"]) == (200, "Succeeded", False)
 
 
-def test_run_whose_orchestration_was_terminated(stage: Any) -> None:
-    """A run whose orchestration was terminated does not look alive for ever."""
+def test_terminated_run_is_failed(stage: HttpStage) -> None:
+    """It does not stay Running."""
     run_id = stage.under_way([FIRST])
     stage.host.terminate(run_id, "by an operator")
     stage.let_pass(0.1)
@@ -208,8 +205,8 @@ def test_run_whose_orchestration_was_terminated(stage: Any) -> None:
     assert (copy["status"], copy["code"]) == ("Failed", "ChildLost")
 
 
-def test_run_that_was_terminated(stage: Any) -> None:
-    """A run that was terminated before its rows were written is failed too."""
+def test_run_terminated_without_rows_is_failed(stage: HttpStage) -> None:
+    """Terminated before its rows were written."""
     stage.database.broken = True
     run_id = stage.under_way([FIRST])
     stage.host.terminate(run_id)
@@ -219,8 +216,7 @@ def test_run_that_was_terminated(stage: Any) -> None:
     assert only_copy(answer.body)["code"] == "ChildLost"
 
 
-def test_what_terminated_run_left(stage: Any) -> None:
-    """What a terminated run left under way is resumed by the next."""
+def test_next_run_resumes_copies_of_a_terminated_one(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     target_id = only_copy(stage.run(run_id))["targetModelId"]
     orchestrations = {instance.name: instance.instance_id for instance in stage.host.instances()}
@@ -232,8 +228,7 @@ def test_what_terminated_run_left(stage: Any) -> None:
     assert len(stage.target.requests("authorizeCopy")) == 1
 
 
-def test_history_that_was_purged_does_not_take_run(stage: Any) -> None:
-    """History that was purged does not take the run with it."""
+def test_run_outlives_its_purged_history(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     stage.host.run_until_idle()
     before = stage.run(run_id)
@@ -241,7 +236,7 @@ def test_history_that_was_purged_does_not_take_run(stage: Any) -> None:
     assert stage.run(run_id) == before
 
 
-def test_no_answer_ever_shows_a_key_or_a_token(stage: Any) -> None:
+def test_no_answer_shows_a_key_or_a_token(stage: HttpStage) -> None:
     answers: list[Answer] = []
 
     def look(run_id: str) -> None:
@@ -268,8 +263,8 @@ def test_no_answer_ever_shows_a_key_or_a_token(stage: Any) -> None:
     assert re.search("[0-9a-f]{96}", shown) is None, "an access token of the simulated service"
 
 
-def test_key_in_query_of_request_is_not_repeated(stage: Any) -> None:
-    """A key in the query of a request is not repeated in addresses."""
+def test_key_in_the_query_is_not_repeated(stage: HttpStage) -> None:
+    """Not in any address of the answer."""
     run_id = stage.ended_run(101, [TARGET])
     key = stage.host.function_key
     for path in (f"/api/runs/{run_id}?code={key}", f"/api/runs/{run_id}/copies?code={key}"):
@@ -281,8 +276,7 @@ def test_key_in_query_of_request_is_not_repeated(stage: Any) -> None:
 @pytest.mark.parametrize(
     "path", ["runs?frist=5", "runs/copies-1?x=1", "runs/copies-1/copies?page=2", "runs/x/decisions?y="]
 )
-def test_parameter_that_does_not_exist_is_refused(stage: Any, path: str) -> None:
-    """A parameter that does not exist is refused and not ignored."""
+def test_unknown_parameter_is_refused(stage: HttpStage, path: str) -> None:
     answer = stage.http("GET", f"/api/{path}")
     name = path.partition("?")[2].partition("=")[0]
     assert (answer.status, answer.body["code"]) == (400, "UnknownParameter")

@@ -24,7 +24,7 @@ UNKNOWN_V2_MODEL = {"error": {"code": "1999", "message": "An error occurred duri
         (500, UNKNOWN_V2_MODEL, False),
     ],
 )
-def test_5xx_is_failure_of_resource(status: int, body: object, is_failing: bool) -> None:
-    """A 5xx is a failure of the resource unless it is about one model."""
+def test_5xx_is_a_failure_of_the_resource(status: int, body: object, is_failing: bool) -> None:
+    """Unless it is about one model."""
     answer = Answer("west", status, {}, json.dumps(body).encode(), None, ())
     assert _is_failing(answer) is is_failing

@@ -1,8 +1,9 @@
-"""What the app is told by files and settings: built once it is right, and refused in words while it is not."""
+"""Services are built from files and settings; what is wrong there is refused with a message."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from wiring.services import ConfigurationInvalid, build, services, use
 KEY = Fernet.generate_key().decode()
 
 
-def resource(name: str, **changes: Any) -> dict[str, Any]:
+def resource(name: str) -> dict[str, object]:
     account = f"/subscriptions/1/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/{name}"
     return {
         "endpoint": f"https://{name}.cognitiveservices.azure.com",
@@ -28,7 +29,7 @@ def resource(name: str, **changes: Any) -> dict[str, Any]:
         "resourceId": account,
         "apiVersions": ["v2.1"],
         "keySetting": "FORMS_A_KEY",
-    } | changes
+    }
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_all_of_one_resource_share_one_pool_of_connections(settings: dict[str, str]) -> None:
+def test_services_of_a_resource_share_connections(settings: dict[str, str]) -> None:
     built = build(settings)
     first = built.model_service("forms-a", "v2.1", Kind.MODEL)
     assert built.model_service("forms-a", "v2.1", Kind.MODEL) is first
@@ -51,7 +52,7 @@ def test_all_of_one_resource_share_one_pool_of_connections(settings: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "message"),
     [
         ("BACKUP_CONFIG", "nowhere/backup.json", "backup.json cannot be read"),
         ("CATALOG", "", "CATALOG"),
@@ -60,30 +61,30 @@ def test_all_of_one_resource_share_one_pool_of_connections(settings: dict[str, s
         ("SEALING_KEYS", "", "SEALING_KEYS is empty"),
     ],
 )
-def test_a_wrong_setting_is_named(settings: dict[str, str], setting: str, value: str, said: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match=said):
+def test_wrong_setting_is_named(settings: dict[str, str], setting: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=message):
         build({**settings, setting: value})
 
 
-def test_a_wrong_file_does_not_hide_a_wrong_setting(settings: dict[str, str]) -> None:
+def test_wrong_file_does_not_hide_a_wrong_setting(settings: dict[str, str]) -> None:
     Path(settings["BACKUP_CONFIG"]).write_text(json.dumps({"resources": {}}), encoding="utf-8")
     with pytest.raises(ConfigurationInvalid, match=r"resources: too few[^\n]*\nSEALING_KEYS is empty"):
         build({**settings, "SEALING_KEYS": ""})
 
 
-def test_a_missing_key_names_the_setting_and_the_resource(settings: dict[str, str]) -> None:
+def test_missing_key_names_setting_and_resource(settings: dict[str, str]) -> None:
     built = build({**settings, "FORMS_A_KEY": " "})
     with pytest.raises(ConfigurationInvalid, match=r"FORMS_A_KEY.*forms-a"):
         built.model_service("forms-a", "v2.1", Kind.MODEL)
 
 
-def test_a_key_never_shows_in_what_is_printed(settings: dict[str, str]) -> None:
+def test_key_is_not_in_any_repr(settings: dict[str, str]) -> None:
     built = build(settings)
     service = built.model_service("forms-a", "v2.1", Kind.MODEL)
     assert "0123456789abcdef" not in repr(service) + repr(built._transports)
 
 
-def test_a_failure_is_not_remembered(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_is_not_remembered(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SEALING_KEYS", "")
@@ -98,7 +99,7 @@ def test_a_failure_is_not_remembered(settings: dict[str, str], monkeypatch: pyte
 
 
 @pytest.mark.parametrize("days", ["0", "ten", "-1", "99999", "1.5"])
-def test_days_of_history_that_make_no_sense_are_refused(settings: dict[str, str], days: str) -> None:
+def test_wrong_days_of_history_are_refused(settings: dict[str, str], days: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="HISTORY_DAYS"):
         build({**settings, "HISTORY_DAYS": days}).history_days()
 
@@ -108,17 +109,17 @@ class CountingStore(SqliteStore):
 
     writes = 0
 
-    def insert(self, table: Table, partition: str, key: str, data: Any) -> Row:
+    def insert(self, table: Table, partition: str, key: str, data: Mapping[str, Any]) -> Row:
         self.writes += 1
         return super().insert(table, partition, key, data)
 
-    def replace(self, row: Row, data: Any) -> Row:
+    def replace(self, row: Row, data: Mapping[str, Any]) -> Row:
         self.writes += 1
         return super().replace(row, data)
 
 
-def test_unchanged_state_is_written_once_minute(tmp_path: Path) -> None:
-    """An unchanged state is written once a minute and a change at once."""
+def test_unchanged_state_is_written_once_a_minute(tmp_path: Path) -> None:
+    """A change is written at once."""
     store = CountingStore(tmp_path / "catalog.sqlite")
     seen = Reachability(Catalog(store).reachability)
     now = datetime(2026, 1, 1, tzinfo=UTC)

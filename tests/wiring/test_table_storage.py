@@ -1,4 +1,4 @@
-"""Where the catalog is kept, from app settings: what is accepted, and what is said about what is not."""
+"""Where the catalog is kept, from app settings: what is accepted, and what is refused with which message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def opened(**settings: str) -> TableStore:
     return store
 
 
-def test_a_connection_string_is_named_and_not_repeated(azurite: Azurite) -> None:
+def test_setting_names_a_connection_string(azurite: Azurite) -> None:
     store = opened(CATALOG="table:STORAGE", STORAGE=azurite.connection_string, CATALOG_TABLE_PREFIX="wiring1")
     row = store.insert(Table.CLAIMS, "p", "k", {"n": 1})
     again = opened(CATALOG="table:STORAGE", STORAGE=azurite.connection_string, CATALOG_TABLE_PREFIX="wiring1")
@@ -33,8 +33,8 @@ def test_a_connection_string_is_named_and_not_repeated(azurite: Azurite) -> None
     assert elsewhere.get(Table.CLAIMS, "p", "k") is None
 
 
-def test_connection_string_of_portal_leads() -> None:
-    """A connection string of the portal leads to its account over https."""
+def test_connection_string_of_the_portal_is_accepted() -> None:
+    """It leads to its account over https."""
     store = opened(CATALOG="table:AzureWebJobsStorage", AzureWebJobsStorage=REMOTE)
     assert store._service.url == "https://backups.table.core.windows.net"
     assert store._tables[Table.CLAIMS].table_name == "formsbackupclaims"
@@ -52,7 +52,7 @@ def test_connection_string_of_portal_leads() -> None:
         ),
     ],
 )
-def test_an_address_is_signed_in_to_with_managed_identity(settings: dict[str, str], address: str) -> None:
+def test_address_is_used_with_managed_identity(settings: dict[str, str], address: str) -> None:
     store = opened(**settings)
     assert store._service.url == address
     assert isinstance(store._service._identity, ManagedIdentityCredential)
@@ -67,7 +67,7 @@ def test_an_address_is_signed_in_to_with_managed_identity(settings: dict[str, st
         {"CATALOG": "table:S", "S__accountName": "b", "S__clientId": "client-1", "CATALOG_CLIENT_ID": "client-2"},
     ],
 )
-def test_the_identity_can_be_chosen(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+def test_identity_can_be_chosen(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
     chosen: list[str | None] = []
 
     class Identity(ManagedIdentityCredential):
@@ -84,7 +84,7 @@ SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({}, "empty"),
         ({"CATALOG": "table:"}, "not understood"),
@@ -110,35 +110,33 @@ SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
         ({"CATALOG": "table:S", "S": REMOTE, "CATALOG_TABLE_PREFIX": "a" * 41}, "CATALOG_TABLE_PREFIX"),
     ],
 )
-def test_what_is_wrong_is_said_without_repeating_secrets(settings: dict[str, str], said: str) -> None:
+def test_wrong_setting_is_refused_without_secrets(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationInvalid) as caught:
         open_store(settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert SECRET not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
-def test_the_emulator_may_be_reached_without_tls() -> None:
+def test_emulator_may_be_reached_without_tls() -> None:
     opened(CATALOG="table:S", S=connection_string(1))
     opened(CATALOG="table:S", S="UseDevelopmentStorage=true")
 
 
-def test_signature_in_connection_string_stays_out() -> None:
-    """A signature in a connection string stays out of errors."""
+def test_signature_is_not_in_errors() -> None:
+    """A signature in a connection string."""
     signed = f"TableEndpoint=https://127.0.0.1:1;SharedAccessSignature=sv=2019-02-02&sig={SECRET}"
     with pytest.raises(CatalogUnavailable, match=r"127\.0\.0\.1:1 ") as caught:
         opened(CATALOG="table:S", S=signed).get(Table.CLAIMS, "p", "k")
     assert "sig" not in str(caught.value)
 
 
-def test_host_that_keeps_its_catalog(tmp_path: Path) -> None:
-    """A host that keeps its catalog in a file does not wait for the storage client."""
+def test_catalog_in_a_file_loads_no_storage_client(tmp_path: Path) -> None:
     assert "azure.data.tables" not in loaded_by({"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"})
 
 
 @pytest.mark.parametrize("place", ["sqlite", "table"])
-def test_host_that_signs(tmp_path: Path, place: str) -> None:
-    """A host that signs in with keys does not wait for the identity client."""
+def test_app_with_keys_loads_no_identity_client(tmp_path: Path, place: str) -> None:
     settings = (
         {"CATALOG": f"sqlite:{tmp_path}/catalog.sqlite"} if place == "sqlite" else {"CATALOG": "table:S", "S": REMOTE}
     )
@@ -146,7 +144,7 @@ def test_host_that_signs(tmp_path: Path, place: str) -> None:
 
 
 def loaded_by(settings: dict[str, str]) -> list[str]:
-    """The modules that a new process holds once the app is there and its catalog is open."""
+    """The modules that a new process has loaded once the app is loaded and its catalog is open."""
     program = (
         f"import sys, function_app; from wiring.services import open_store; open_store({settings}); print(*sys.modules)"
     )
