@@ -278,9 +278,8 @@ def test_deadline_of_the_request_wins(make_stage: MakeStage) -> None:
     """It wins over the configured one."""
     stage = make_stage(copies={"deadlineMinutes": 30})
     inputs = []
-    requests: list[tuple[str, dict[str, float]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
-    for model_id, more in requests:
-        run_id = stage.post_copies([model_id], **more).body["runId"]
+    for answer in (stage.post_copies([FIRST]), stage.post_copies([SECOND], deadlineMinutes=1.5)):
+        run_id = answer.body["runId"]
         inputs.append(json.loads(stage.host.status(run_id).input)["deadlineSeconds"])
     assert inputs == [1800, 90]
 
