@@ -277,11 +277,8 @@ def test_largest_requests_are_accepted(stage: Stage) -> None:
 def test_deadline_of_the_request_wins(make_stage: MakeStage) -> None:
     """It wins over the configured one."""
     stage = make_stage(copies={"deadlineMinutes": 30})
-    inputs = []
-    requests: list[tuple[str, dict[str, float]]] = [(FIRST, {}), (SECOND, {"deadlineMinutes": 1.5})]
-    for model_id, more in requests:
-        run_id = stage.post_copies([model_id], **more).body["runId"]
-        inputs.append(json.loads(stage.host.status(run_id).input)["deadlineSeconds"])
+    runs = [stage.post_copies([FIRST]).body["runId"], stage.post_copies([SECOND], deadlineMinutes=1.5).body["runId"]]
+    inputs = [json.loads(stage.host.status(run_id).input)["deadlineSeconds"] for run_id in runs]
     assert inputs == [1800, 90]
 
 
