@@ -1,29 +1,50 @@
-"""Copies of models of every API version, from end to end, on a clock that stands still."""
+"""Copies of models of every API version, from end to end, on a manual clock."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypedDict, Unpack
 
 import pytest
 import requests
 
 from backup.document_models import Kind
 from backup.records import Replica
-from local.host import Host
+from local.host import Clock, Host
 from local.inprocess import REGIONS, SOURCE, TARGET, Stage
 from local.simulator import Identity, Simulator, StoredModel
+from local.simulator.journal import Entry
+from local.simulator.versions import Kind as SimulatorKind
+
+
+class StageOptions(TypedDict, total=False):
+    """The options of a stage that these tests use."""
+
+    clock: Clock
+    versions: Sequence[str]
+    copies: Mapping[str, object]
+    copy_seconds: tuple[float, float]
+
+
+class SceneOptions(StageOptions, total=False):
+    """The options of a scene."""
+
+    specs: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Mapping[str, object]]
+    routes: Sequence[Mapping[str, object]]
+    identities: Sequence[Identity]
+    limits: str
 
 
 class Scene(Stage):
-    """A stage whose resources can differ from one another, and that tells what happened.
+    """A stage whose resources can differ, with shortcuts for requests and results.
 
-    ``specs`` and ``settings`` change single resources, as the service has them and as backup.json describes them.
+    ``specs`` changes single resources of the simulated service, ``settings`` their part of backup.json.
     """
 
     def __init__(
@@ -32,16 +53,16 @@ class Scene(Stage):
         models: Sequence[StoredModel] = (),
         *,
         specs: Mapping[str, Mapping[str, Any]] | None = None,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-        routes: Sequence[Mapping[str, Any]] = (),
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        routes: Sequence[Mapping[str, object]] = (),
         identities: Sequence[Identity] = (),
         limits: str = "none",
-        **options: Any,
+        **options: Unpack[StageOptions],
     ) -> None:
         super().__init__(folder, models, **options)
-        made = [self.simulator.resource(name).spec for name in REGIONS]
+        default_specs = [self.simulator.resource(name).spec for name in REGIONS]
         self.simulator = Simulator(
-            [replace(spec, **(specs or {}).get(spec.name, {})) for spec in made],
+            [replace(spec, **(specs or {}).get(spec.name, {})) for spec in default_specs],
             clock=self.clock,
             seed=1,
             identities=identities,
@@ -60,66 +81,72 @@ class Scene(Stage):
     def configuration(self) -> dict[str, Any]:
         """Return backup.json as a dict."""
         document = super().configuration()
-        for name, more in self._settings.items():
-            resource = document["resources"][name]
-            resource.update(more)
+        for name, changes in self._settings.items():
+            resource = document["resources"][name] | changes
             document["resources"][name] = {field: value for field, value in resource.items() if value is not None}
         return {**document, "routes": self._routes}
 
-    def one(self, model_id: str, *, target: str = TARGET, **more: Any) -> dict[str, Any]:
-        """Copy one model and return how that ended."""
-        (copy,) = self.copy([model_id], [target], **more)["copies"]
+    def copy_one(
+        self, model_id: str, *, target: str = TARGET, kind: SimulatorKind = "model", target_model_id: str | None = None
+    ) -> dict[str, Any]:
+        """Copy one model and return its copy in the ended run."""
+        wish = {} if target_model_id is None else {"targetModelId": target_model_id}
+        (copy,) = self.copy([model_id], [target], kind=kind, **wish)["copies"]
         return dict(copy)
 
-    def ask(self, **body: Any) -> str:
-        """Ask for a run of copies, and return its id."""
+    def start_run(
+        self,
+        models: Sequence[str],
+        *,
+        source: str = SOURCE,
+        target: str = TARGET,
+        kind: SimulatorKind = "model",
+        deadline_minutes: int | None = None,
+    ) -> str:
+        """Start a run of copies and return its id."""
+        body: dict[str, object] = {"source": source, "targets": [target], "models": list(models), "kind": kind}
+        if deadline_minutes is not None:
+            body["deadlineMinutes"] = deadline_minutes
         answer = self.http("POST", "/api/copies", body)
         assert answer.status == 202, answer.body
         run_id: str = answer.body["runId"]
         return run_id
 
-    def asked(self, resource: str, operation: str, model_id: str | None = None) -> list[Any]:
-        """Return the journal's entries of one operation, of one model where it is given."""
+    def journal(self, resource: str, operation: str, model_id: str | None = None) -> list[Entry]:
+        """Return the journal's entries of one operation; only those of ``model_id`` if it is not ``None``."""
         entries = self.resource(resource).requests(operation)
         return [entry for entry in entries if model_id in {None, entry.model_id}]
 
     def operations(self) -> dict[str, list[str]]:
-        """Return the operations that were asked of each resource, those that were asked of none left out."""
-        asked = {name: [entry.operation for entry in self.resource(name).requests()] for name in REGIONS}
-        return {name: operations for name, operations in asked.items() if operations}
+        """Return the operations of each resource that was called."""
+        called = {name: [entry.operation for entry in self.resource(name).requests()] for name in REGIONS}
+        return {name: operations for name, operations in called.items() if operations}
 
     def replicas(self, model_id: str, kind: str = "model", source: str = SOURCE) -> list[Replica]:
         """Return every replica of a model."""
-        known = self.services.catalog.replicas.of_model(source, Kind(kind), model_id)
-        return [one.record for one in known]
+        stored = self.services.catalog.replicas.of_model(source, Kind(kind), model_id)
+        return [replica.record for replica in stored]
 
     def places(self, model_id: str, kind: str = "model", source: str = SOURCE) -> dict[str, str]:
-        """Return what the lookup answers: the model's id by resource."""
+        """Return the answer of the lookup: the model's id in each resource."""
         body = self.http("GET", f"/api/models/{source}/{model_id}?kind={kind}").body
         return {place["resource"]: place["modelId"] for place in body["places"]}
 
-    def direct(self, resource: str, method: str, path: str, body: Any = None) -> requests.Response:
-        """Call a resource of the service as somebody else would who has its key."""
-        return requests.request(
-            method,
-            f"{self.simulator.endpoint(resource)}{path}",
+    def foreign_placeholder(self, model_id: str, resource: str = TARGET) -> None:
+        """Authorize a copy under ``model_id``, as another user of the resource."""
+        answer = requests.post(
+            f"{self.simulator.endpoint(resource)}/documentintelligence/documentModels:authorizeCopy",
             params={"api-version": "2024-11-30"},
             headers={"Ocp-Apim-Subscription-Key": self.keys[resource]},
-            json=body,
+            json={"modelId": model_id},
             timeout=10,
-        )
-
-    def foreign_placeholder(self, model_id: str, resource: str = TARGET) -> None:
-        """Let somebody else authorize a copy under ``model_id``."""
-        answer = self.direct(
-            resource, "POST", "/documentintelligence/documentModels:authorizeCopy", {"modelId": model_id}
         )
         assert answer.status_code == 200, answer.text
         self.resource(resource).clear_requests()
 
 
 class Log:
-    """The events that the app wrote."""
+    """The events of the app."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -140,7 +167,11 @@ class Log:
         return self.events(name)
 
 
-MakeScene = Callable[..., Scene]
+class MakeScene(Protocol):
+    """Opens a scene, which closes with the test."""
+
+    def __call__(self, *models: StoredModel, **options: Unpack[SceneOptions]) -> Scene:
+        """With ``models`` in the source."""
 
 
 @pytest.fixture
@@ -148,7 +179,7 @@ def make_scene(tmp_path: Path) -> Iterator[MakeScene]:
     """Opens scenes; they close with the test."""
     with ExitStack() as scenes:
 
-        def make(*models: StoredModel, **options: Any) -> Scene:
+        def make(*models: StoredModel, **options: Unpack[SceneOptions]) -> Scene:
             return scenes.enter_context(Scene(tmp_path, models, **options))
 
         yield make

@@ -1,13 +1,12 @@
-"""Without keys: the app's managed identity gets its tokens where App Service hands them out, and shows them to nobody else."""
+"""Managed identity: the app gets its tokens from the identity endpoint of App Service, and writes them nowhere."""
 
 from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 
@@ -29,18 +28,18 @@ MODELS = (
     v4_model("invoices"),
 )
 
-WithIdentity = Callable[..., Scene]
+
+class WithIdentity(Protocol):
+    """Makes a scene on which no resource has a key; ``described`` is the managedIdentity of backup.json."""
+
+    def __call__(self, identity: Identity, *models: StoredModel, header: str = HEADER, **described: str) -> Scene: ...
 
 
 @pytest.fixture
 def with_identity(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> WithIdentity:
-    """Makes a scene on which no resource is reached by a key; ``described`` is the managedIdentity of backup.json."""
-
     def make(identity: Identity, *models: StoredModel, header: str = HEADER, **described: str) -> Scene:
-        settings: dict[str, dict[str, Any]] = {
-            name: {"keySetting": None, "managedIdentity": described} for name in REGIONS
-        }
-        # tokens live by the machine's clock: azure-identity renews them by that
+        settings = {name: {"keySetting": None, "managedIdentity": described} for name in REGIONS}
+        # azure-identity reads the machine's clock when it renews tokens
         clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         scene = make_scene(*models, settings=settings, identities=[identity], clock=clock)
         scene.services.environment = {}
@@ -57,59 +56,58 @@ def tokens(scene: Scene) -> list[str]:
 
 
 def traces(folder: Path, caplog: pytest.LogCaptureFixture) -> bytes:
-    """Return every byte that the app left in files, and every line that anybody logged."""
+    """Return every byte of the files, and every line of the log."""
     files = b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     return files + caplog.text.encode()
 
 
 def test_every_generation_is_copied_without_a_key(with_identity: WithIdentity) -> None:
-    """Models of every generation and a classifier are copied without a key."""
+    """And a classifier; tokens are used more than once."""
     scene = with_identity(Identity(HEADER), *MODELS, classifier("sorter"))
     run = scene.copy([model.model_id for model in MODELS], [SECOND_TARGET])
     assert run["status"] == "Succeeded"
-    assert scene.one("sorter", target=SECOND_TARGET, kind="classifier")["status"] == "Succeeded"
+    assert scene.copy_one("sorter", target=SECOND_TARGET, kind="classifier")["status"] == "Succeeded"
     calls = sum(map(len, scene.operations().values()))
-    assert scene.simulator.issuer.issued <= 2 * len(MODELS), (
-        f"a token is used again, and not had anew for {calls} calls"
-    )
+    assert scene.simulator.issuer.issued <= 2 * len(MODELS), f"tokens must be used again: {calls} calls"
 
 
-def test_user_assigned_identity_is_asked(with_identity: WithIdentity) -> None:
-    """A user assigned identity is asked for by its client id."""
+def test_a_user_assigned_identity_is_used(with_identity: WithIdentity) -> None:
+    """The configuration names its client id."""
     client_id = "2f0d5a1c-6b1e-4a8e-9f57-0c8f1b7f3a11"
     scene = with_identity(Identity(HEADER, client_id=client_id), v4_model("invoices"), clientId=client_id)
-    assert scene.one("invoices")["status"] == "Succeeded"
+    assert scene.copy_one("invoices")["status"] == "Succeeded"
 
 
 def test_the_scope_of_a_sovereign_cloud_can_be_set(with_identity: WithIdentity) -> None:
     identity = Identity(HEADER, audience=GOVERNMENT)
     scene = with_identity(identity, v4_model("invoices"), scope=f"{GOVERNMENT}/.default")
-    assert scene.one("invoices")["status"] == "Succeeded"
+    assert scene.copy_one("invoices")["status"] == "Succeeded"
 
 
-def test_a_token_for_another_cloud_is_refused_in_words(with_identity: WithIdentity) -> None:
+def test_a_token_for_another_cloud_is_refused(with_identity: WithIdentity) -> None:
+    """The message names the resource, and holds no token."""
     scene = with_identity(Identity(HEADER, audience=GOVERNMENT), v4_model("invoices"))
-    copy = scene.one("invoices")
+    copy = scene.copy_one("invoices")
     assert (copy["status"], copy["code"]) == ("Failed", "AccessDenied")
     assert SOURCE in copy["message"]
     assert not any(token in str(copy) for token in tokens(scene))
 
 
-def test_identity_without_role_on_target_stops(with_identity: WithIdentity) -> None:
-    """An identity without a role on the target stops before anything is written."""
+def test_an_identity_without_a_role_stops_the_copy(with_identity: WithIdentity) -> None:
+    """Before anything is written."""
     scene = with_identity(Identity(HEADER, resources=(SOURCE,)), v4_model("invoices"))
-    copy = scene.one("invoices", target=SECOND_TARGET)
+    copy = scene.copy_one("invoices", target=SECOND_TARGET)
     assert (copy["status"], copy["code"]) == ("Failed", "AccessDenied")
     assert SECOND_TARGET in copy["message"]
-    assert not scene.asked(SECOND_TARGET, "authorizeCopy")
+    assert not scene.journal(SECOND_TARGET, "authorizeCopy")
 
 
-def test_identity_that_gets_no_token_is_reported(
+def test_an_identity_without_a_token_is_reported(
     with_identity: WithIdentity, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """An identity that gets no token is reported without its secret."""
+    """Without its secret."""
     scene = with_identity(Identity(HEADER), v4_model("invoices"), header="another-header-than-it-should-be")
-    copy = scene.one("invoices")
+    copy = scene.copy_one("invoices")
     assert (copy["status"], copy["code"]) == ("Failed", "AccessDenied")
     assert "could not get an Entra ID token" in copy["message"]
     assert b"another-header-than-it-should-be" not in traces(tmp_path, caplog)
@@ -126,7 +124,7 @@ def test_no_token_is_in_a_file_or_a_log_line(
     left = traces(tmp_path, caplog)
     issued = tokens(scene)
     assert issued
-    assert b"invoices" in left, "what is searched is what the app writes"
+    assert b"invoices" in left, "the search must see what the app writes"
     for secret in (*issued, HEADER):
         assert secret.encode() not in left
         assert base64.b64encode(secret.encode()) not in left

@@ -1,11 +1,10 @@
-"""The limits of a resource are kept by planning, and use is made of what they allow."""
+"""Pacing: the app keeps to the limits of a resource, and uses them fully."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -33,8 +32,8 @@ LAST_COPY_SECONDS = 2.5
 def paced(
     make_scene: MakeScene, models: Iterable[StoredModel], tier: str = "S0", rates: Mapping[str, float] | None = None
 ) -> Scene:
-    """A scene on which the service throttles, and the app paces itself as it does by default."""
-    settings: dict[str, dict[str, Any]] = {name: {"rateLimits": rates or {}} for name in REGIONS}
+    """Return a scene with rate limits: the service throttles, and the app paces itself as by default."""
+    settings = {name: {"rateLimits": rates or {}} for name in REGIONS}
     return make_scene(*models, limits=tier, settings=settings, copy_seconds=(1.0, 2.0))
 
 
@@ -55,19 +54,21 @@ def ids(models: Iterable[StoredModel]) -> list[str]:
         pytest.param(CLASSIFIERS, SECOND_TARGET, id="classifiers"),
     ],
 )
-def test_many_copies_over_one_route_are_hardly(make_scene: MakeScene, models: list[StoredModel], target: str) -> None:
-    """Many copies over one route are hardly throttled and take little longer than they must."""
+def test_many_copies_use_the_limits_of_their_route(
+    make_scene: MakeScene, models: list[StoredModel], target: str
+) -> None:
+    """At most two calls in a hundred are refused, and the run takes little longer than the limits allow."""
     scene = paced(make_scene, models)
     began = scene.clock.now()
     run = scene.copy(ids(models), [target], kind=models[0].kind)
     assert (run["status"], run["progress"]["done"]) == ("Succeeded", len(models))
     assert refused_share(scene) <= MOST_REFUSED
-    # a copy changes one thing in each resource; the last one takes its two seconds after that
+    # a copy needs one managing call in each resource; the last copy takes two seconds more
     assert scene.clock.now() - began <= timedelta(seconds=max(SPARE * len(models) / MANAGE_PER_SECOND, 12))
 
 
-def test_v2_copies_take_their_minute_each(make_scene: MakeScene) -> None:
-    """V2 copies take their minute each and are never throttled."""
+def test_v2_copies_take_one_minute_each(make_scene: MakeScene) -> None:
+    """And no call is refused."""
     scene = paced(make_scene, V2)
     began = scene.clock.now()
     assert scene.copy(ids(V2))["status"] == "Succeeded"
@@ -81,8 +82,8 @@ def test_two_sources_share_what_their_target_allows(make_scene: MakeScene) -> No
         scene.resource(SECOND_TARGET).put_model(v4_model(f"other-{number:02d}"))
     began = scene.clock.now()
     runs = [
-        scene.ask(source=SOURCE, targets=[TARGET], models=ids(V4[:25])),
-        scene.ask(source=SECOND_TARGET, targets=[TARGET], models=[f"other-{number:02d}" for number in range(25)]),
+        scene.start_run(ids(V4[:25])),
+        scene.start_run([f"other-{number:02d}" for number in range(25)], source=SECOND_TARGET),
     ]
     scene.host.run_until_idle()
     assert [scene.run(run)["status"] for run in runs] == ["Succeeded", "Succeeded"]
@@ -98,7 +99,7 @@ def test_two_targets_share_what_their_source_allows(make_scene: MakeScene) -> No
     assert scene.clock.now() - began <= timedelta(seconds=SPARE * 50 / MANAGE_PER_SECOND + LAST_COPY_SECONDS)
 
 
-def test_what_is_there_already_is_found_out(make_scene: MakeScene) -> None:
+def test_existing_copies_are_found_within_the_limits(make_scene: MakeScene) -> None:
     """What is there already is found out without being throttled."""
     scene = paced(make_scene, V4)
     for model in V4:
@@ -113,18 +114,18 @@ def test_what_is_there_already_is_found_out(make_scene: MakeScene) -> None:
     assert scene.clock.now() - began <= timedelta(seconds=15), "each resource is read once for each model"
 
 
-def test_a_free_resource_is_asked_as_slowly_as_it_wants(make_scene: MakeScene) -> None:
+def test_a_free_resource_is_called_within_its_limits(make_scene: MakeScene) -> None:
     scene = paced(make_scene, V4[:10], "F0", F0)
     run = scene.copy(ids(V4[:10]))
     assert run["status"] == "Succeeded"
-    assert refused_share(scene) <= 0.2, "single reads are not planned, only the average of them"
+    assert refused_share(scene) <= 0.2, "only the average of single reads is planned"
 
 
-def test_cancelled_run_does_not_wait_for_turns(make_scene: MakeScene) -> None:
-    """A cancelled run does not wait for turns that it will not take."""
+def test_a_cancelled_run_does_not_wait_for_its_turns(make_scene: MakeScene) -> None:
+    """And its turns are free for the next run."""
     models = [v2_model(model_uuid(f"model {number}")) for number in range(20)]
     scene = paced(make_scene, models)
-    run = scene.ask(source=SOURCE, targets=[TARGET], models=ids(models))
+    run = scene.start_run(ids(models))
     scene.host.run_until_idle(limit=timedelta(seconds=10))
     assert scene.http("POST", f"/api/runs/{run}/cancel").status in {200, 202}
     began = scene.clock.now()
@@ -132,14 +133,14 @@ def test_cancelled_run_does_not_wait_for_turns(make_scene: MakeScene) -> None:
     assert scene.clock.now() - began <= timedelta(minutes=6), "the last turn is twenty minutes away"
     statuses = Counter(copy["status"] for copy in scene.run(run)["copies"])
     assert statuses == {"Succeeded": 1, "Cancelled": 19}
-    assert len(scene.asked(TARGET, "authorizeCopy")) == 1
+    assert len(scene.journal(TARGET, "authorizeCopy")) == 1
     again = scene.copy(ids(models)[5:7])
-    assert again["status"] == "Succeeded", "nothing is held any more"
+    assert again["status"] == "Succeeded", "the turns are free again"
 
 
 def recreated(scene: Scene, run_id: str) -> str:
-    """Copy a model, train it anew, begin to copy it under the same id, and return the instance, which waits for its turn."""
-    scene.one("invoices")
+    """Copy a model, train it again, and start to copy it under the same id; return the instance, which waits for its turn."""
+    scene.copy_one("invoices")
     scene.source.put_model(v4_model("invoices", fields=RECEIPT))
     scene.services.catalog.slots.reserve(SOURCE, "manage", 1000, scene.clock.now())
     order = CopyOrder(
@@ -159,17 +160,17 @@ def recreated(scene: Scene, run_id: str) -> str:
     return instance
 
 
-def test_old_copy_is_not_deleted_before_turn(make_scene: MakeScene) -> None:
+def test_an_old_copy_stays_until_the_turn_of_the_new(make_scene: MakeScene) -> None:
     """An old copy is not deleted before the turn of the new one."""
     scene = paced(make_scene, [v4_model("invoices")])
     instance = recreated(scene, "one")
     assert scene.target.model("invoices") is not None
     scene.host.run_until_idle()
     assert scene.host.status(instance).output["targetModelId"] == "invoices"
-    assert len(scene.asked(TARGET, "deleteModel")) == 1
+    assert len(scene.journal(TARGET, "deleteModel")) == 1
 
 
-def test_old_copy_is_not_deleted_for_run(make_scene: MakeScene) -> None:
+def test_an_old_copy_stays_if_the_run_is_cancelled(make_scene: MakeScene) -> None:
     """An old copy is not deleted for a run that was cancelled."""
     scene = paced(make_scene, [v4_model("invoices")])
     instance = recreated(scene, "one")
@@ -177,5 +178,5 @@ def test_old_copy_is_not_deleted_for_run(make_scene: MakeScene) -> None:
     scene.host.run_until_idle()
     assert scene.host.status(instance).output["status"] == "Cancelled"
     assert scene.target.model("invoices") is not None
-    assert not scene.asked(TARGET, "deleteModel")
+    assert not scene.journal(TARGET, "deleteModel")
     assert scene.places("invoices")[TARGET] == "invoices"

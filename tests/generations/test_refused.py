@@ -1,9 +1,8 @@
-"""What the service does not do is said in words before anything is written to it."""
+"""Copies that the service does not make: the app refuses them with the reason, before it writes anything."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel
 from local.simulator.models import classifier, v2_model, v3_model, v4_model
 from local.simulator.seeds import model_uuid
+from local.simulator.versions import Kind
 
 from .conftest import Log, MakeScene, Scene
 
@@ -31,16 +31,16 @@ def expiring(moment: datetime) -> StoredModel:
     return model
 
 
-def refused(scene: Scene, model_id: str, **more: Any) -> tuple[str, str]:
-    """Ask for a copy that must not be begun; return its code and message."""
-    copy = scene.one(model_id, **more)
+def refused(scene: Scene, model_id: str, target: str = TARGET, kind: Kind = "model") -> tuple[str, str]:
+    """Request a copy that must fail before anything is written; return its code and message."""
+    copy = scene.copy_one(model_id, target=target, kind=kind)
     assert copy["status"] == "Failed"
-    assert not {operation for asked in scene.operations().values() for operation in asked} & set(WRITES)
+    assert not {operation for operations in scene.operations().values() for operation in operations} & set(WRITES)
     return copy["code"], copy["message"]
 
 
-def test_model_that_no_common_version_reaches(make_scene: MakeScene) -> None:
-    """A model that no common version reaches is reported with both lists."""
+def test_no_common_version_is_reported(make_scene: MakeScene) -> None:
+    """With the versions of both resources."""
     scene = make_scene(v4_model("invoices"), settings={TARGET: {"apiVersions": ["v2.1", "2023-07-31"]}})
     code, message = refused(scene, "invoices")
     assert code == "NoCommonVersion"
@@ -49,14 +49,14 @@ def test_model_that_no_common_version_reaches(make_scene: MakeScene) -> None:
     assert f'"{TARGET}" speaks v2.1, 2023-07-31' in message
 
 
-def test_a_version_older_than_the_model_does_not_do(make_scene: MakeScene) -> None:
+def test_an_older_version_cannot_copy_a_newer_model(make_scene: MakeScene) -> None:
     scene = make_scene(v3_model("invoices"), settings={TARGET: {"apiVersions": ["2022-08-31", "2024-11-30"]}})
     code, message = refused(scene, "invoices")
     assert (code, "built with 2023-07-31" in message) == ("NoCommonVersion", True)
 
 
-def test_model_that_configured_versions(make_scene: MakeScene) -> None:
-    """A model that the configured versions do not show is reported with them."""
+def test_a_model_hidden_from_all_versions_is_reported(make_scene: MakeScene) -> None:
+    """With the configured versions."""
     versions = ["v2.1", "2022-08-31"]
     scene = make_scene(v4_model("invoices"), versions=versions)
     code, message = refused(scene, "invoices")
@@ -73,17 +73,17 @@ def test_an_expired_model_is_not_copied(make_scene: MakeScene) -> None:
     assert "train it again" in message
 
 
-def test_model_that_expires_soon_is_copied(make_scene: MakeScene, log: Log) -> None:
-    """A model that expires soon is copied with a warning."""
+def test_a_model_that_expires_soon_gives_a_warning(make_scene: MakeScene, log: Log) -> None:
+    """It is copied."""
     scene = make_scene(expiring(NOW + timedelta(days=20)))
-    assert scene.one("invoices")["status"] == "Succeeded"
+    assert scene.copy_one("invoices")["status"] == "Succeeded"
     (event,) = log.warnings("sourceExpiresSoon")
     assert (event["model"], event["expiresAt"]) == ("invoices", "2026-01-21T00:00:00+00:00")
 
 
-def test_a_model_that_lives_for_long_gives_no_warning(make_scene: MakeScene, log: Log) -> None:
+def test_a_model_that_expires_late_gives_no_warning(make_scene: MakeScene, log: Log) -> None:
     scene = make_scene(v4_model("invoices"))
-    assert scene.one("invoices")["status"] == "Succeeded"
+    assert scene.copy_one("invoices")["status"] == "Succeeded"
     assert not log.events("sourceExpiresSoon")
 
 
@@ -101,11 +101,11 @@ def test_a_retired_version_ends_the_copy_at_once(
     assert code == "VersionRetired"
     assert where in message
     assert "retired" in message
-    assert scene.clock.now() == began, "no repetition brings it back"
+    assert scene.clock.now() == began, "a retry cannot help"
 
 
-def test_classifier_is_not_sent_to_a_wrong_region(make_scene: MakeScene) -> None:
-    """A classifier is not sent to a region that takes none."""
+def test_a_classifier_needs_a_region_as_target(make_scene: MakeScene) -> None:
+    """A region that copies classifiers."""
     scene = make_scene(classifier("sorter"))
     code, message = refused(scene, "sorter", kind="classifier")
     assert code == "KindUnsupported"
@@ -113,11 +113,11 @@ def test_classifier_is_not_sent_to_a_wrong_region(make_scene: MakeScene) -> None
     assert "eastus, westeurope, westus2" in message
 
 
-def test_classifier_is_not_taken_from_a_wrong_region(make_scene: MakeScene) -> None:
-    """A classifier is not taken from a region that gives none."""
+def test_a_classifier_needs_a_region_as_source(make_scene: MakeScene) -> None:
+    """A region that copies classifiers."""
     scene = make_scene()
     scene.target.put_model(classifier("sorter"))
-    run = scene.ask(source=TARGET, targets=[SECOND_TARGET], models=["sorter"], kind="classifier")
+    run = scene.start_run(["sorter"], source=TARGET, target=SECOND_TARGET, kind="classifier")
     scene.host.run_until_idle()
     (copy,) = scene.run(run)["copies"]
     assert copy["code"] == "KindUnsupported"
@@ -134,8 +134,7 @@ def test_a_classifier_of_2023_is_not_copied(make_scene: MakeScene) -> None:
 
 @pytest.mark.parametrize("versions", [["v2.1"], ["2022-08-31"], ["2023-07-31"]])
 def test_a_classifier_without_v4_is_reported(make_scene: MakeScene, versions: list[str]) -> None:
-    made = classifier("sorter", api_version="2023-07-31")
-    scene = make_scene(made, versions=versions)
+    scene = make_scene(classifier("sorter", api_version="2023-07-31"), versions=versions)
     run = scene.http(
         "POST",
         "/api/copies",
@@ -160,23 +159,23 @@ def test_another_cloud_is_refused(make_scene: MakeScene) -> None:
 @pytest.mark.parametrize("model", ONE_OF_EACH)
 def test_a_full_target_is_refused_with_its_numbers(make_scene: MakeScene, model: StoredModel) -> None:
     scene = make_scene(model)
-    scene.target.put_model(v4_model("theirs"))
+    scene.target.put_model(v4_model("other"))
     scene.target.set_limits(model_limit=1)
     code, message = refused(scene, model.model_id)
     assert code == "ModelLimitReached"
     assert "holds 1 custom models and may hold 1" in message
 
 
-def test_classifier_fits_into_target_that_is_full(make_scene: MakeScene) -> None:
+def test_the_limit_of_models_is_not_for_classifiers(make_scene: MakeScene) -> None:
     """A classifier fits into a target that is full of models."""
     scene = make_scene(classifier("sorter"))
-    scene.resource(SECOND_TARGET).put_model(v4_model("theirs"))
+    scene.resource(SECOND_TARGET).put_model(v4_model("other"))
     scene.resource(SECOND_TARGET).set_limits(model_limit=1)
-    assert scene.one("sorter", target=SECOND_TARGET, kind="classifier")["status"] == "Succeeded"
+    assert scene.copy_one("sorter", target=SECOND_TARGET, kind="classifier")["status"] == "Succeeded"
 
 
-def test_target_that_fills_up_meanwhile_is_reported(make_scene: MakeScene) -> None:
-    """A target that fills up meanwhile is reported the same way."""
+def test_a_target_that_becomes_full_is_reported(make_scene: MakeScene) -> None:
+    """The service refuses the authorization."""
     scene = make_scene(v4_model("invoices"))
     limit = {
         "error": {
@@ -186,25 +185,25 @@ def test_target_that_fills_up_meanwhile_is_reported(make_scene: MakeScene) -> No
         }
     }
     scene.target.inject("authorizeCopy", "status", status=400, body=limit)
-    copy = scene.one("invoices")
+    copy = scene.copy_one("invoices")
     assert (copy["status"], copy["code"]) == ("Failed", "ModelLimitReached")
     assert "500" in copy["message"]
     assert not scene.target.models()
 
 
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_encrypted_models_are_not_copied(make_scene: MakeScene, model: StoredModel) -> None:
+def test_an_encryption_downgrade_is_refused(make_scene: MakeScene, model: StoredModel) -> None:
     """Encrypted models are not copied to where they would not be."""
     scene = make_scene(model, specs={SOURCE: {"encrypted": True}})
-    copy = scene.one(model.model_id)
+    copy = scene.copy_one(model.model_id)
     assert (copy["status"], copy["code"]) == ("Failed", "EncryptionDowngrade")
     assert "allowEncryptionDowngrade" in copy["message"]
-    assert len(scene.asked(TARGET, "authorizeCopy")) == 1, "no repetition helps"
+    assert len(scene.journal(TARGET, "authorizeCopy")) == 1, "a retry cannot help"
     assert not scene.replicas(model.model_id)
 
 
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_encrypted_models_are_copied(make_scene: MakeScene, model: StoredModel) -> None:
+def test_a_route_can_allow_an_encryption_downgrade(make_scene: MakeScene, model: StoredModel) -> None:
     """Encrypted models are copied where the route allows it."""
     allowed = {"source": SOURCE, "target": TARGET, "allowEncryptionDowngrade": True}
     scene = make_scene(model, specs={SOURCE: {"encrypted": True}}, routes=[allowed])
