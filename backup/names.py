@@ -1,4 +1,4 @@
-"""The names of functions, and the ids of runs: shared by those who define them and those who call them."""
+"""The names of functions and the ids of runs, shared by the code that defines them and the code that calls them."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ V2_MODEL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """v2 ids are chosen by the service and are UUIDs."""
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
-"""Run ids double as instance ids and storage keys, so they keep to characters that are safe in both."""
+"""Run ids double as instance ids and storage keys, so they have only characters that are safe in both."""
 
 
 def new_run_id(prefix: str, now: datetime, random_part: str) -> str:
-    """Return the id of a run that was asked for over HTTP: what it does, the time to the minute (UTC) and a random part."""
+    """Return the id of a run that is started over HTTP: ``prefix``, the time to the minute (UTC) and a random part."""
     return f"{prefix}-{now:%Y%m%dT%H%M}-{random_part}"
 
 
 def plan_run_id(plan: str, moment: datetime, random_part: str | None = None) -> str:
-    """Return the id of a run of a plan: of the scheduled time for a timer, so that a double fire is one run; random over HTTP."""
+    """Return the id of a run of a plan. A timer gives the scheduled time and no random part, so a double fire is one run."""
     return f"{plan}-{moment:%Y%m%dT%H%M}" + (f"-{random_part}" if random_part else "")
 
 
@@ -66,10 +66,10 @@ def replica_partition(source: str, kind: Kind, model_id: str) -> str:
 LONGEST_MODEL_ID = 64
 
 CANDIDATES = 9
-"""The id asked for, and eight to fall back on."""
+"""How many ids a copy may try: the requested one and eight fallback ids."""
 
 
 def fallback_ids(wanted: str, count: int = CANDIDATES) -> list[str]:
-    """Return ``wanted`` and the ids to fall back on where it is taken: ``{id}.2``, ``{id}.3``, …, all within 64 characters."""
+    """Return ``wanted`` and the fallback ids for it: ``{id}.2``, ``{id}.3``, …, all within 64 characters."""
     suffixes = [f".{number}" for number in range(2, count + 1)]
     return [wanted, *(wanted[: LONGEST_MODEL_ID - len(suffix)] + suffix for suffix in suffixes)]

@@ -1,4 +1,4 @@
-"""What every HTTP function has in common: its registration, JSON out, problems for what goes wrong, addresses of runs."""
+"""What every HTTP function has in common: its registration, JSON out, problems for errors, addresses of runs."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def post_backups(
 async def dead_holder(
     app: Services, client: df.DurableOrchestrationClient, plan: str, req: func.HttpRequest
 ) -> str | None:
-    """Return the run that holds the plan although its orchestration has ended, or ``None``. Raises ``Problem`` (409) if it goes on."""
+    """Return the run that holds the plan although its orchestration has ended, or ``None``. Raises ``Problem`` (409) if it still runs."""
     holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
     status = await runtime_status(client, holder) if holder else None
     if holder is None or (status is not None and status.runtime_status in ENDED):

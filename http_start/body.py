@@ -22,7 +22,7 @@ MOST_MODELS = 100
 
 
 class Body(BaseModel):
-    """A request body: ``camelCase``, and a field that it does not know is refused."""
+    """A request body: ``camelCase``, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=True)
 
@@ -31,7 +31,7 @@ Record = TypeVar("Record", bound=Body)
 
 
 def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Record:
-    """Return the body of ``request``. ``hint`` says what a good one has. Raises ``Problem``."""
+    """Return the body of ``request``. ``hint`` says what a right one has. Raises ``Problem``."""
     body = request.get_body()
     if len(body) > LONGEST_BODY:
         detail = f"the body has {len(body)} bytes, and {LONGEST_BODY} are allowed; name fewer models"
@@ -58,7 +58,7 @@ def _parsed(body: bytes, hint: str) -> Json:
 
     def checked(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         owner = dict(pairs)
-        # JSON readers silently keep the last of two equal names: what was asked for first would not be done
+        # JSON readers silently keep the last of two equal names, so the first one would be ignored
         if repeated := first_repeated(name for name, _ in pairs):
             wrong.append((owner, repeated, "occurs twice in one object; write it once"))
         broken = "holds half of a character (a lone surrogate); correct its spelling"
@@ -81,7 +81,7 @@ def _parsed(body: bytes, hint: str) -> Json:
 
 
 def _pointer(*location: int | str) -> str:
-    """Return a JSON pointer as a fragment (RFC 6901), to where a name may be repeated at most."""
+    """Return a JSON pointer as a fragment (RFC 6901). It ends before a name that must not be repeated."""
     pointer = "#"
     for part in location:
         if path_of(part) == HIDDEN:

@@ -1,4 +1,4 @@
-"""``POST /api/copies``: copy named models over routes."""
+"""``POST /api/copies``: copy named models from one resource to others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def post_copies(req: func.HttpRequest, app: Services, client: df.DurableOr
 
 
 def _refuse_if_all_in_progress(app: Services, request: RunRequest, req: func.HttpRequest) -> None:
-    """Answer 409 where every copy asked for is under way already; otherwise those that are end as ``CopyInProgress``."""
+    """Raise ``Problem`` (409) if every requested copy is under way. If only some are, these end as ``CopyInProgress``."""
     now, runs = app.now(), []
     for target in request.targets:
         for model_id in request.models:
@@ -42,7 +42,7 @@ def _refuse_if_all_in_progress(app: Services, request: RunRequest, req: func.Htt
     raise Problem(
         409,
         "CopyInProgress",
-        f"every model asked for is being copied by {', '.join(dict.fromkeys(runs))}; wait for it",
+        f"every requested model is being copied by {', '.join(dict.fromkeys(runs))}; wait for it",
         headers={"Location": addresses[0]},
         runs=addresses,
     )

@@ -1,4 +1,4 @@
-"""The body of ``POST /api/copies``: read, checked, and put into an order for the orchestrator."""
+"""The body of ``POST /api/copies``: read, checked, and written as the input of the orchestrator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL_ID_RULE = "not a model id; use 2 to 64 of a-z, A-Z, 0-9 and ._~-, beginnin
 
 
 class CopyBody(Body):
-    """Which models are to be copied, from where to where."""
+    """Which models to copy, from where to where."""
 
     source: str
     targets: Annotated[list[str], Field(min_length=1, max_length=16)]
@@ -33,7 +33,7 @@ class CopyBody(Body):
 
 
 def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyBody:
-    """Return the request's body, checked against the configuration. Raises ``Problem`` that says what to change."""
+    """Return the request's body, checked against the configuration. Raises ``Problem``."""
     body = read_body(request, CopyBody, "source, targets and models")
     _check_resources(body, configuration)
     _check_models(body, configuration)

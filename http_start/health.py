@@ -15,7 +15,7 @@ blueprint = df.Blueprint()
 
 @endpoint(blueprint, "get_health", "GET", "health")
 def get_health(_req: func.HttpRequest, app: Services) -> func.HttpResponse:
-    """Return 200 where configuration and catalog are usable, with the last reachability of each resource; else 503."""
+    """Return 200 if configuration and catalog are usable, with the last reachability of each resource; else 503."""
     seen = app.reachability()
     resources: dict[str, Any] = {
         name: {

@@ -1,4 +1,4 @@
-"""``/api/models`` and ``/api/replicas``: where models can be used, from the catalog alone, so also while their region is down."""
+"""``/api/models`` and ``/api/replicas``: where models can be used, from the catalog alone, so it answers while their region is down."""
 
 from __future__ import annotations
 
@@ -161,13 +161,13 @@ def _position(req: func.HttpRequest) -> tuple[str, str] | None:
 
 
 def _without_age(body: dict[str, Any]) -> Any:
-    """Return what must be the same for two answers to count as one: not the ages, which change by the second."""
+    """Return what decides whether two answers are equal: not the ages, which change every second."""
     volatile = {"ageSeconds", "lastSeen"}
     return [[value for name, value in place.items() if name not in volatile] for place in body["places"]]
 
 
 def _cacheable(req: func.HttpRequest, body: Any, essence: Any) -> func.HttpResponse:
-    """Return ``body`` with an entity tag of its ``essence``, or 304 where the caller has it already."""
+    """Return ``body`` with an entity tag of its ``essence``, or 304 if the caller has it already."""
     text = json.dumps([req.url.partition("?")[0], essence], sort_keys=True)
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     tags = [tag.strip().removeprefix("W/") for tag in req.headers.get("If-None-Match", "").split(",")]

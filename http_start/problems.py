@@ -13,18 +13,18 @@ import azure.functions as func
 TITLES = {
     "MalformedJson": "The body is not JSON",
     "BodyTooLarge": "The body is too large",
-    "InvalidRequest": "The request cannot be carried out as it is",
+    "InvalidRequest": "The request has wrong values",
     "UnknownField": "The request has a field that does not exist",
     "UnknownParameter": "The request has a query parameter that does not exist",
     "UnknownResource": "The request names a resource that is not configured",
     "SameSourceAndTarget": "A model cannot be copied onto its own resource",
-    "ImpossibleModelId": "No model can have this id",
+    "ImpossibleModelId": "The model id is impossible",
     "TooManyModels": "Too many models in one request",
     "UnknownPlan": "The request names a plan that is not configured",
     "UnknownModel": "The catalog does not know this model",
     "PlanAlreadyRunning": "Another run of this plan is under way",
     "UnknownRun": "This run does not exist",
-    "CopyInProgress": "Every model asked for is being copied already",
+    "CopyInProgress": "Every requested model is being copied already",
     "ConfigurationInvalid": "The app's configuration cannot be used",
     "CatalogUnavailable": "The catalog does not answer",
     "RuntimeUnavailable": "The Durable Functions runtime does not answer",
@@ -34,7 +34,7 @@ TITLES = {
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """A request that is answered with an error: ``code`` is one of ``TITLES``, ``detail`` says what is wrong and what to change.
+    """A request that gets an error as its answer: ``code`` is one of ``TITLES``, ``detail`` says what is wrong and what to change.
 
     ``errors`` say it for single fields (``pointer``) or query parameters (``parameter``), each with its ``detail``.
     """
@@ -45,7 +45,7 @@ class Problem(Exception):
     errors: Sequence[Mapping[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     runs: Sequence[str] = ()
-    """The addresses of the runs that are in the way."""
+    """The addresses of the runs that block the request."""
 
     def response(self) -> func.HttpResponse:
         """Return it as ``application/problem+json``."""

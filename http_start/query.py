@@ -34,7 +34,7 @@ def whole_number(request: func.HttpRequest, name: str, default: int, most: int) 
     if text is None:
         return default
     if not text.isascii() or not text.isdecimal() or int(text[:9]) > most:
-        raise wrong_input("InvalidRequest", [(name, f"not a whole number from 0 to {most}")])
+        raise wrong_input("InvalidRequest", [(name, f"not a whole number in range; use 0 to {most}")])
     return int(text)
 
 
@@ -42,5 +42,5 @@ def choice(request: func.HttpRequest, name: str, kind: type[Member]) -> Member |
     """Return a query parameter as a member of the enumeration ``kind``, or ``None``. Raises ``Problem``."""
     text = request.params.get(name)
     if text is not None and text not in list(kind):
-        raise wrong_input("InvalidRequest", [(name, f"not one of {', '.join(kind)}")])
+        raise wrong_input("InvalidRequest", [(name, f"unknown value; use one of: {', '.join(kind)}")])
     return None if text is None else kind(text)

@@ -1,4 +1,4 @@
-"""``/api/runs``: how a run stands, its copies page by page, and stopping it."""
+"""``/api/runs``: the state of a run, its copies in pages, and cancelling it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrches
 
 @endpoint(blueprint, "get_runs", "GET", "runs")
 def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
-    """Return the runs, newest first, 50 a page, with ``nextLink`` where there are more."""
+    """Return the runs, newest first, 50 a page, with ``nextLink`` if there are more."""
     check_parameters(req, "after")
     after = req.params.get("after")
     if after is not None and INDEX_KEY.fullmatch(after) is None:
@@ -61,7 +61,7 @@ def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
 
 @endpoint(blueprint, "get_run_decisions", "GET", "runs/{id}/decisions")
 def get_run_decisions(req: func.HttpRequest, app: Services) -> func.HttpResponse:
-    """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 at a time."""
+    """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 a page."""
     run_id, first = _run_id(req), _first(req)
     if app.catalog.runs.find(run_id) is None:
         raise Problem(404, "UnknownRun", f"run {run_id} does not exist, or has no decisions yet")
@@ -76,7 +76,7 @@ def get_run_decisions(req: func.HttpRequest, app: Services) -> func.HttpResponse
 async def get_run_copies(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
-    """Return the copies of a run from number ``?first=`` on, a page of 100 at a time, with ``nextLink`` where there are more."""
+    """Return the copies of a run from number ``?first=`` on, 100 a page, with ``nextLink`` if there are more."""
     run_id, first = _run_id(req), _first(req)
     record = await asyncio.to_thread(app.catalog.runs.find, run_id)
     if record is None or record.total is None:
@@ -118,7 +118,7 @@ def _first(req: func.HttpRequest) -> int:
 
 
 async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
-    """Return the run as it stands: its record, and what the platform knows of its orchestration until it ends."""
+    """Return the current state of a run: its record and, until it ends, the status of its orchestration."""
     record = await asyncio.to_thread(app.catalog.runs.find, run_id)
     if record is not None and record.ended_at is not None:
         return await asyncio.to_thread(run_view, app, record)

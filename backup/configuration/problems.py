@@ -88,7 +88,9 @@ def problems_of(errors: Iterable[ErrorDetails]) -> Iterable[Problem]:
             for problem in error["ctx"]["problems"]:
                 yield Problem(field or problem.field, problem.wrong, problem.right)
         elif error["type"] == "string_pattern_mismatch" and error["loc"][-1:] == ("[key]",):
-            yield Problem(field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, not at the ends a hyphen")
+            yield Problem(
+                field, "this name cannot be used", "use 1 to 63 of a-z, 0-9 and -, without a hyphen at either end"
+            )
         elif error["type"] == "extra_forbidden":
             yield Problem(field, "unknown field", _advice_for_unknown(error["loc"]))
         else:
@@ -104,7 +106,7 @@ def root_errors(errors: Iterable[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def in_words(error: ErrorDetails, page: str) -> tuple[str, str]:
-    """Return what is wrong with a value, and what would be right. ``page`` documents the fields, if there are no better words."""
+    """Return what is wrong with a value, and what would be right. ``page`` documents the fields, for errors without own words."""
     wrong, right = _WORDS.get(error["type"], ("this value cannot be used", f"see {page}"))
     return wrong, right.format_map(error.get("ctx", {}))
 
@@ -112,11 +114,11 @@ def in_words(error: ErrorDetails, page: str) -> tuple[str, str]:
 # What to do about each of pydantic's errors that these fields can give. {…} comes from its context, never from the input.
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("missing", "add it"),
-    "string_type": ("not a text", "put it in double quotes"),
-    "string_unicode": ("not a text", "it holds half of a character (a lone surrogate): correct its spelling"),
+    "string_type": ("not a string", "put it in double quotes"),
+    "string_unicode": ("half of a character (a lone surrogate)", "correct its spelling"),
     "int_type": ("not a whole number", "write a whole number without quotes"),
-    "float_type": ("not a number", "write a number without quotes, or null where that is allowed"),
-    "bool_type": ("not a yes or no", "write true or false without quotes"),
+    "float_type": ("not a number", "write a number without quotes, or null if the field allows it"),
+    "bool_type": ("not a boolean", "write true or false without quotes"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), ("not an object", "write {{ … }}")),
     **dict.fromkeys(("tuple_type", "list_type"), ("not a list", "write a list: [ … ]")),
     "enum": ("not one of the possible values", "use one of: {expected}"),
@@ -124,7 +126,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "too_long": ("too many entries", "list at most {max_length}"),
     "string_too_short": ("empty", "write at least {min_length} characters"),
     "string_too_long": ("too long", "write at most {max_length} characters"),
-    "string_pattern_mismatch": ("not of the right form", "it must match {pattern}"),
+    "string_pattern_mismatch": ("wrong format", "it must match {pattern}"),
     "greater_than": ("too small", "use more than {gt:g}"),
     "greater_than_equal": ("too small", "use at least {ge:g}"),
     "less_than": ("too large", "use less than {lt:g}"),
