@@ -1,1 +1,1 @@
-"""Benchmarks: what the embedded host and a copied model cost on one machine. Run by ``python -m bench``; nothing imports this."""
+"""Benchmarks: the cost of the embedded host and of a copied model on one machine. Run them with ``python -m bench``."""

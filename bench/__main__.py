@@ -1,8 +1,9 @@
-"""``python -m bench``: measure, and print tables that docs/performance.md can take as they are."""
+"""``python -m bench``: measures, and prints the tables of docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import sys
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_driven_clock, on_machine_clock
+from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_machine_clock, on_manual_clock
 from bench.lookups import AT_MOST, MODELS, lookup_and_health
 from bench.nights import broken_bounds, measure_apart
 from bench.orchestrations import one_activity_orchestrations
@@ -19,11 +20,11 @@ PARTS = ("host", "copies", "generations", "nights", "lookups")
 NIGHTS = (100, 1000)
 SIZES = (1, 10, 100, 500)
 GROWTH_AT_MOST = 1.2
-"""Seconds per copy of the largest run over those of the one before it: more would mean that cost grows with the size of a run."""
+"""The largest ratio of the seconds per copy of the largest run to those of the run before it: cost must not grow with the size of a run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the parts that were asked for; 1 where what a copy costs grows with the size of a run, or another bound is broken."""
+    """Run the named parts; the exit code is 1 if the cost of a copy grows with the size of a run, or another bound is broken."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)}; all by default")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="copies per run (default: %(default)s)")
@@ -33,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     unknown = set(options.parts) - set(PARTS)
     if unknown:
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; use one of {', '.join(PARTS)}")
     parts = options.parts or PARTS
     print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n", flush=True)
+    logging.disable(logging.WARNING)  # the app warns about the schedules, which are not set here
     good = True
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         if "host" in parts:
@@ -58,48 +60,49 @@ def _host(folder: Path, count: int) -> None:
 
 
 def _copies(folder: Path, sizes: Sequence[int]) -> bool:
-    print(f"v2.1 models over one route in one run, {LANES} lanes, the service taking {COPY_SECONDS:.0f} s a copy\n")
+    print(f"v2.1 models over one route in one run, {LANES} lanes, {COPY_SECONDS:.0f} s for each copy in the service\n")
     print("| copies | s per copy | processor s per copy | service calls per copy | history events per copy |")
     print("|---:|---:|---:|---:|---:|")
-    on_driven_clock(_new(folder), models_of("v2.1", 8), ["v2.1"])  # imports, connection pools, caches
-    driven: list[Cost] = []
-    used: list[Cost] = []
+    on_manual_clock(_new(folder), models_of("v2.1", 8), ["v2.1"])  # imports, connection pools, caches
+    without_waits: list[Cost] = []
+    with_waits: list[Cost] = []
     for size in sizes:
         models = models_of("v2.1", size)
-        driven.append(on_driven_clock(_new(folder), models, ["v2.1"]))
-        used.append(on_machine_clock(_new(folder), models, ["v2.1"]))
-        cost = driven[-1]
+        without_waits.append(on_manual_clock(_new(folder), models, ["v2.1"]))
+        with_waits.append(on_machine_clock(_new(folder), models, ["v2.1"]))
+        cost = without_waits[-1]
         print(
-            f"| {size} | {used[-1].seconds_per_copy:.3f} | {cost.processor_per_copy:.3f} "
+            f"| {size} | {with_waits[-1].seconds_per_copy:.3f} | {cost.processor_per_copy:.3f} "
             f"| {cost.calls / size:.2f} | {cost.events / size:.1f} |",
             flush=True,
         )
     print()
-    growth = _growth([cost.seconds_per_copy for cost in used])
-    work = _growth([cost.processor_per_copy for cost in driven])
+    growth = _growth([cost.seconds_per_copy for cost in with_waits])
+    work = _growth([cost.processor_per_copy for cost in without_waits])
     if growth is not None and work is not None:
-        print(f"At {sizes[-1]} copies over {sizes[-2]}, seconds per copy: {growth:.2f} (at most {GROWTH_AT_MOST})")
-        print(f"At {sizes[-1]} copies over {sizes[-2]}, processor seconds per copy: {work:.2f}\n", flush=True)
+        ratio = f"Ratio of {sizes[-1]} copies to {sizes[-2]}"
+        print(f"{ratio}, seconds per copy: {growth:.2f} (at most {GROWTH_AT_MOST})")
+        print(f"{ratio}, processor seconds per copy: {work:.2f}\n", flush=True)
     return growth is None or growth <= GROWTH_AT_MOST
 
 
 def _growth(per_copy: Sequence[float]) -> float | None:
-    """Return how many times as dear a copy of the last run is as one of the run before it; ``None`` for a single run."""
+    """Return the ratio of the cost of a copy in the last run to that in the run before it; ``None`` for a single run."""
     return per_copy[-1] / per_copy[-2] if len(per_copy) > 1 else None
 
 
 def _generations(folder: Path) -> None:
-    print(f"One copy by each API version, the service taking {COPY_SECONDS:.0f} s\n")
+    print(f"One copy with each API version, {COPY_SECONDS:.0f} s for each copy in the service\n")
     print("| API version | service calls | history events of the copy itself | with its run and lane |")
     print("|---|---:|---:|---:|")
     for version in VERSIONS:
-        cost = on_driven_clock(_new(folder), models_of(version, 1), [version])
+        cost = on_manual_clock(_new(folder), models_of(version, 1), [version])
         print(f"| {version} | {cost.calls} | {cost.own_events} | {cost.events} |", flush=True)
     print()
 
 
 def _nights() -> bool:
-    print("A first night over v4 models and two targets, and one with nothing to do after it, on a driven clock\n")
+    print("A first night over v4 models and two targets, and a second night with nothing to do, on a manual clock\n")
     print(
         "| models | copies | s | processor s per copy | events per copy | calls per copy | longest history "
         "| second night: s | calls | MB at most |"
@@ -125,12 +128,13 @@ def _nights() -> bool:
 
 def _lookups(folder: Path) -> bool:
     lookup, health = lookup_and_health(_new(folder))
-    print(f"Lookups among {MODELS} models while the source is down, and health calls in turns with them\n")
+    print(f"Lookups among {MODELS} models while the source is down, alternating with health calls\n")
     print("| call | median, ms | p99, ms |")
     print("|---|---:|---:|")
     print(f"| GET /api/models/{{source}}/{{modelId}} | {lookup.median:.2f} | {lookup.p99:.2f} |")
     print(f"| GET /api/health | {health.median:.2f} | {health.p99:.2f} |\n")
-    print(f"p99 of a lookup over p99 of a health call: {lookup.p99 / health.p99:.2f} (at most {AT_MOST})\n", flush=True)
+    ratio = lookup.p99 / health.p99
+    print(f"Ratio of the p99 of a lookup to that of a health call: {ratio:.2f} (at most {AT_MOST})\n", flush=True)
     return lookup.p99 <= AT_MOST * health.p99
 
 

@@ -1,4 +1,4 @@
-"""What a copied model costs: seconds, calls to the service, events in the history."""
+"""The cost of a copied model: seconds, calls to the service, events in the history."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ LONGEST_RUN_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a run of ``copies`` copies cost in all."""
+    """The cost of a whole run of ``copies`` copies."""
 
     copies: int
     seconds: float
     """Wall time."""
     processor: float
-    """Processor time of this process, in which app, host and simulator are: other work on the machine hardly changes it."""
+    """Processor time of this process, which runs app, host and simulator. Other work on the machine hardly changes it."""
     calls: int
     events: int
-    """History events of all orchestrations. Where histories are dropped at continue-as-new, as on Azure, only the last ones count."""
+    """History events of all orchestrations. On the machine's clock without those that continue-as-new dropped."""
     own_events: int
-    """Of these, the events of the orchestrations that make one copy each, without the run's and the lanes'."""
+    """The part of ``events`` that belongs to the orchestrations of single copies, not to the run and its lanes."""
 
     @property
     def seconds_per_copy(self) -> float:
@@ -55,19 +55,19 @@ class CountingStage(Stage):
     """A stage whose host keeps the histories of all generations, so that every event can be counted."""
 
     def new_host(self) -> Host:
-        """Return a host that keeps everything."""
+        """Return a host that keeps all histories."""
         return Host(
             app="function_app", state=self.folder / "host.sqlite", clock=self.clock, kill="", keep_generations=True
         )
 
 
 def models_of(kind: str, count: int) -> list[StoredModel]:
-    """Return ``count`` different models of one API version."""
+    """Return ``count`` models of one API version."""
     return [_MAKERS[kind](number) for number in range(count)]
 
 
-def on_driven_clock(folder: Path, models: Sequence[StoredModel], versions: Sequence[str]) -> Cost:
-    """Copy ``models`` in one run on a clock that jumps over every wait: what is left is the work of app, host and simulator."""
+def on_manual_clock(folder: Path, models: Sequence[StoredModel], versions: Sequence[str]) -> Cost:
+    """Copy ``models`` in one run on a manual clock, which jumps over all waits: this measures the work of app, host and simulator."""
     clock = ManualClock()
     with CountingStage(
         folder, models, clock=clock, versions=versions, copy_seconds=(COPY_SECONDS, COPY_SECONDS)
@@ -81,7 +81,7 @@ def on_driven_clock(folder: Path, models: Sequence[StoredModel], versions: Seque
 
 
 def on_machine_clock(folder: Path, models: Sequence[StoredModel], versions: Sequence[str]) -> Cost:
-    """Copy ``models`` in one run as it is in use: every wait is waited for."""
+    """Copy ``models`` in one run on the machine's clock, with all waits."""
     clock: Clock = SystemClock()
     with Stage(folder, models, clock=clock, versions=versions, copy_seconds=(COPY_SECONDS, COPY_SECONDS)) as stage:
         began, worked = time.perf_counter(), time.process_time()
@@ -93,7 +93,7 @@ def on_machine_clock(folder: Path, models: Sequence[StoredModel], versions: Sequ
 
 
 def _start(stage: Stage, models: Sequence[StoredModel]) -> str:
-    """Start one run. Over HTTP a request takes 100 models at most, and what is measured is one run of any size."""
+    """Start one run of any size, directly: an HTTP request takes 100 models at most."""
     request = RunRequest(
         run_id="bench",
         source=SOURCE,
@@ -136,4 +136,4 @@ _MAKERS = {
 }
 
 VERSIONS: tuple[str, ...] = tuple(_MAKERS)
-"""The API versions that can be measured: one of each wire contract, and both of v3."""
+"""The API versions that can be measured: one of v2, both of v3, and that of v4."""

@@ -1,4 +1,4 @@
-"""Looking models up while their region is down, beside the cheapest call that there is: ``GET /api/health``."""
+"""Lookups of models while their region is down, compared with the cheapest call of the app: ``GET /api/health``."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from local.inprocess import SECOND_TARGET, SOURCE, TARGET, Stage
 MODELS = 5000
 CALLS = 2000
 AT_MOST = 5.0
-"""p99 of a lookup over p99 of a health call in the same run."""
+"""The largest ratio of the p99 of a lookup to the p99 of a health call in the same run."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long calls take, in milliseconds."""
+    """The latency of calls, in milliseconds."""
 
     median: float
     p99: float
 
 
 def lookup_and_health(folder: Path, models: int = MODELS, calls: int = CALLS) -> tuple[Latency, Latency]:
-    """Return the latencies of lookups among ``models`` models with the source down, and of health calls, taken in turns."""
+    """Return the latencies of lookups among ``models`` models with the source down, and of health calls between them."""
     with Stage(folder) as stage:
         stage.source.down()
         _fill(stage, models)
@@ -36,10 +36,10 @@ def lookup_and_health(folder: Path, models: int = MODELS, calls: int = CALLS) ->
         healths: list[float] = []
         for number in range(calls + 100):
             model_id = f"model-{number * 7919 % models:05}"
-            looked = _seconds(lambda: _expect(stage, f"/api/models/{SOURCE}/{model_id}"))  # noqa: B023 - called at once
+            lookup = _seconds(lambda: _expect(stage, f"/api/models/{SOURCE}/{model_id}"))  # noqa: B023 - called at once
             health = _seconds(lambda: _expect(stage, "/api/health"))
             if number >= 100:  # the first ones open connections and fill caches
-                lookups.append(looked)
+                lookups.append(lookup)
                 healths.append(health)
         return _latency(lookups), _latency(healths)
 

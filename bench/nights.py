@@ -1,4 +1,4 @@
-"""Nights over many models on a driven clock: events, calls, memory. ``python -m bench.nights 1000`` prints one JSON object."""
+"""Nights over many models on a manual clock: events, calls, memory. ``python -m bench.nights 1000`` prints one JSON object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAN = "nightly"
 LONGEST_SECONDS = 1800.0
 
 GROWTH_AT_MOST = 1.1
-"""Events and calls per copy of a night over those of a smaller one: more would mean that they grow faster than the night."""
+"""The largest ratio of the events or calls per copy of a night to those of a smaller night: they must not grow faster than the night."""
 LONGEST_HISTORY = 2000
 MOST_MEGABYTES = 400
 
@@ -38,19 +38,19 @@ class LargeStage(Stage):
         super().__init__(folder, [v4_model(f"model-{number:05}") for number in range(count)], plans={PLAN: plan})
 
     def new_host(self) -> Host:
-        """Return a host that keeps everything."""
+        """Return a host that keeps all histories."""
         return Host(
             app="function_app", state=self.folder / "host.sqlite", clock=self.clock, kill="", keep_generations=True
         )
 
     def night(self, run_id: str) -> dict[str, Any]:
-        """Run the plan to its end and return the run."""
+        """Run the plan and return the ended run."""
         self.host.start_new(BACKUP_RUN, BackupRequest(run_id=run_id, plan=PLAN).to_json(), run_id)
         self.host.run_until_idle(timeout=LONGEST_SECONDS)
         return self.run(run_id)
 
     def total_calls(self) -> int:
-        """Return how many calls the service answered."""
+        """Return the number of calls to the service."""
         return sum(len(self.resource(name).requests()) for name in REGIONS)
 
     def histories(self) -> list[int]:
@@ -63,7 +63,7 @@ class LargeStage(Stage):
 
 
 def measure(count: int, folder: Path) -> dict[str, Any]:
-    """Return what a first night over ``count`` models and two targets costs, and a second one with nothing to do."""
+    """Return the cost of a first night over ``count`` models and two targets, and of a second night with nothing to do."""
     with LargeStage(folder, count) as stage:
         began, computed = time.perf_counter(), time.process_time()
         first = stage.night("first")
@@ -84,31 +84,31 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
             "secondNightSeconds": round(time.perf_counter() - began, 1),
             "secondNightCalls": stage.total_calls() - calls,
             "secondNightEvents": sum(stage.histories()) - sum(lengths),
-            # kilobytes on Linux; host, app and simulated service are one process here
+            # in kilobytes on Linux, for host, app and simulated service in one process
             "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
 
 
 def broken_bounds(costs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what is wrong with nights that were measured, the smallest first: a sentence for each bound that does not hold."""
+    """Return one sentence for each bound that the measured nights break; ``costs`` begins with the smallest night."""
     wrong = []
     for smaller, larger in pairwise(costs):
         for what in ("events", "calls", "secondNightCalls"):
             growth = (larger[what] / larger["copies"]) / (smaller[what] / smaller["copies"])
             if growth > GROWTH_AT_MOST:
                 wrong.append(
-                    f"{what} per copy are {growth:.2f} times as many at {larger['models']} models as at {smaller['models']}"
+                    f"{what} per copy: {growth:.2f} times as many at {larger['models']} models as at {smaller['models']}"
                 )
     for cost in costs:
         if cost["longestHistory"] > LONGEST_HISTORY:
             wrong.append(f"a history has {cost['longestHistory']} events at {cost['models']} models")
         if cost["peakMegabytes"] >= MOST_MEGABYTES:
-            wrong.append(f"{cost['peakMegabytes']} MB were needed at {cost['models']} models")
+            wrong.append(f"{cost['models']} models needed {cost['peakMegabytes']} MB of memory")
     return wrong
 
 
 def measure_apart(count: int) -> dict[str, Any]:
-    """Return what :func:`measure` returns, measured in a process of its own: so that its peak memory is its own."""
+    """Return the result of :func:`measure` in a new process, whose peak memory is then that of one night."""
     command = [sys.executable, "-m", "bench.nights", str(count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     cost: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

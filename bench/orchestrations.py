@@ -1,4 +1,4 @@
-"""How many one-activity orchestrations the embedded host runs in a second, and what one of them costs."""
+"""One-activity orchestrations on the embedded host: their number per second, and the processor time of one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ WARM_UP = 200
 
 @dataclass(frozen=True)
 class Speed:
-    """Orchestrations a second on the machine's clock, and what the whole process computes for each of them."""
+    """Orchestrations per second on the machine's clock, and the processor time of the whole process for each."""
 
     per_second: float
     processor_ms: float
 
 
 def one_activity_orchestrations(folder: Path, count: int) -> Speed:
-    """Start ``count`` orchestrations as fast as the host takes them and measure until all have ended.
+    """Start ``count`` orchestrations as fast as the host accepts them, and measure until all have ended.
 
-    Everything is on disk by then: the state file is in ``folder``. The rate says more about what else the machine does than the
-    processor time, which is the figure to compare.
+    The state file is in ``folder``, so all results are on disk. Other work on the machine changes the rate more than the processor time:
+    compare processor times.
     """
     with Host(app="bench.small_app", state=folder / "small.sqlite", clock=SystemClock(), host_json={}, kill="") as host:
         _run(host, WARM_UP, "warm")

@@ -1,4 +1,4 @@
-"""The smallest durable app there is: one orchestrator that calls one activity."""
+"""A minimal durable app: one orchestrator that calls one activity."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def add_one(number: int) -> int:
 
 @app.orchestration_trigger(context_name="context")  # type: ignore[untyped-decorator]  # the 1.x SDK is untyped (durable-python#524)
 def one_activity(context: df.DurableOrchestrationContext) -> Generator[Any, Any, int]:
-    """Call one activity and return what it returned."""
+    """Call one activity and return its result."""
     result: int = yield context.call_activity("add_one", context.get_input())
     return result

@@ -1,4 +1,4 @@
-"""What tests of more than one room need."""
+"""Fixtures for tests of more than one room."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from local.host import sdk
 
 @pytest.fixture(scope="session")
 def protocol_1() -> None:
-    """Skips what runs orchestrations on the embedded host where the installed SDK speaks another protocol (``make next``)."""
+    """Skips tests that run orchestrations on the embedded host if the installed SDK has another protocol (``make next``)."""
     reason = sdk.refusal()
     if reason is not None:
         pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once what was left out because of the SDK's version."""
+    """Print once why tests were skipped because of the SDK's version."""
     reason = sdk.refusal()
     if reason is not None:
         terminalreporter.write_line(f"Tests that run orchestrations on the embedded host were skipped: {reason}")
@@ -31,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def azurite() -> Iterator[Azurite]:
     """An emulator of Table Storage for the whole session; each test uses tables of its own.
 
-    Missing, it fails the tests, unless ``WITHOUT_AZURITE`` says that this is known: ``make test`` sets it where there is no npm.
+    If it is not installed, the tests fail, or are skipped with ``WITHOUT_AZURITE``, which ``make test`` sets if there is no npm.
     """
     try:
         running = Azurite()
@@ -45,6 +45,6 @@ def azurite() -> Iterator[Azurite]:
 
 @pytest.fixture
 def proxy(azurite: Azurite) -> Iterator[FlakyProxy]:
-    """A line to Table Storage that loses answers on demand."""
+    """A proxy to Table Storage that loses answers on demand."""
     with FlakyProxy(azurite.port) as running:
         yield running

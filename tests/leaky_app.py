@@ -1,4 +1,4 @@
-"""The app with two bugs planted in it: authorizations are stored as they come, not sealed, and a step's answer carries the stored one
+"""The app with two planted bugs: authorizations are stored without being sealed, and the answer of a step carries the stored authorization
 into the durable history. The search for secrets must find both.
 """
 
@@ -23,15 +23,15 @@ setattr(Sealer, "seal", _unsealed)  # noqa: B010  this is the bug
 setattr(Sealer, "open", _opened)  # noqa: B010  this is the bug
 
 
-class _Telling(StepDone):
-    """An answer with a field too many."""
+class _LeakyDone(StepDone):
+    """An answer that also holds the authorization."""
 
     authorization: str | None = None
 
 
 def _done(self: StepContext, **facts: Any) -> StepDone:
     claim = self.claim
-    return _Telling(
+    return _LeakyDone(
         attempt=claim.attempt,
         state=claim.state,
         target_model_id=claim.target_model_id,

@@ -1,4 +1,4 @@
-"""No key and no access token is left in anything that the app or the host writes: every byte of it is searched."""
+"""No key and no access token is in anything that the app or the host writes: the tests search every byte."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ FAULTS: tuple[Fault, ...] = (
 
 @dataclass
 class Traces:
-    """What one life of the app left behind, and what must not be in it."""
+    """All that one use of the app has written, and the secrets that must not be in it."""
 
     places: dict[str, bytes]
     secrets: dict[str, str]
@@ -49,11 +49,11 @@ class Traces:
     tokens: int
 
 
-def found(places: Mapping[str, bytes], wanted: Mapping[str, str]) -> list[str]:
-    """Name every secret with the place where it is, in whatever spelling."""
+def leaks(places: Mapping[str, bytes], secrets: Mapping[str, str]) -> list[str]:
+    """Return each place of each secret, in any spelling."""
     return [
         f"{name} in {place}"
-        for name, secret in wanted.items()
+        for name, secret in secrets.items()
         for place, content in places.items()
         if any(spelling in content for spelling in spellings(secret))
     ]
@@ -66,7 +66,7 @@ def spellings(secret: str) -> set[bytes]:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """Every file as it is, and every value of the databases: SQLite may cut a long value into pages."""
+    """Return every file, and for a database also all its values: SQLite may cut a long value into pages."""
     places = {}
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         places[path.name] = path.read_bytes()
@@ -83,8 +83,8 @@ def rows(path: Path) -> bytes:
     return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
 
 
-def live(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
-    """Copy two models, and some more with faults of the service, and gather all that is left of it."""
+def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
+    """Copy two models, then more models with faults of the service, and collect everything that was written."""
     keys = {f"key of {name}": secrets.token_hex(16) for name in NAMES}
     others = {
         "function key": secrets.token_urlsafe(32),
@@ -146,7 +146,7 @@ def configure(directory: Path, simulator: Simulator) -> Path:
 def use(
     url: str, keys: Mapping[str, str], simulator: Simulator, faults: Sequence[Fault]
 ) -> tuple[dict[str, bytes], list[str]]:
-    """Use everything that answers, and return the answers; and how the copies ended."""
+    """Call every route, and return the answers and the statuses of the copies."""
     session = requests.Session()
     session.headers["x-functions-key"] = keys["function key"]
     ready = [
@@ -156,20 +156,28 @@ def use(
     ]
     answers: dict[str, bytes] = {}
 
-    def call(method: str, path: str, **options: Any) -> requests.Response:
-        answer = session.request(method, url + path, timeout=30, **options)
-        kept = str(sorted(answer.headers.items())).encode() + answer.content
-        answers[f"answer {len(answers)} to {method} {path.partition('?')[0]}"] = kept
+    def call(
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        data: str | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        answer = session.request(method, url + path, timeout=30, json=body, data=data, headers=headers, params=params)
+        written = str(sorted(answer.headers.items())).encode() + answer.content
+        answers[f"answer {len(answers)} to {method} {path.partition('?')[0]}"] = written
         return answer
 
     def copy(models: list[str]) -> list[str]:
-        asked = {"source": "west", "targets": ["north"], "models": models, "deadlineMinutes": 0.1}
-        run = call("POST", "/api/copies", json=asked).json()["runId"]
+        body = {"source": "west", "targets": ["north"], "models": models, "deadlineMinutes": 0.1}
+        run = call("POST", "/api/copies", body=body).json()["runId"]
         deadline = time.monotonic() + 60
         while (answer := call("GET", f"/api/runs/{run}")).status_code == 202 and time.monotonic() < deadline:
             time.sleep(0.1)
         call("GET", f"/api/runs/{run}/copies")
-        return [one["status"] for one in answer.json()["copies"]]
+        return [row["status"] for row in answer.json()["copies"]]
 
     statuses = copy(ready[:2])
     for operation, kind, options in faults:
@@ -191,14 +199,15 @@ def use(
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
-    return live(tmp_path_factory.mktemp("life"), "function_app", FAULTS)
+    return use_app(tmp_path_factory.mktemp("app"), "function_app", FAULTS)
 
 
-def test_no_key_and_no_access_token_is_left_behind(traces: Traces) -> None:
-    assert found(traces.places, traces.secrets) == []
+def test_no_key_and_no_access_token_is_written(traces: Traces) -> None:
+    assert leaks(traces.places, traces.secrets) == []
 
 
-def test_the_search_looked_at_a_life_with_successes_and_failures(traces: Traces) -> None:
+def test_the_search_sees_successes_and_failures(traces: Traces) -> None:
+    """Of every place: log, databases, answers."""
     assert "Succeeded" in traces.statuses
     assert traces.tokens > 5
     assert {"host.log", "host.sqlite", "catalog.sqlite", "rows of host.sqlite", "rows of catalog.sqlite"} <= set(
@@ -211,12 +220,12 @@ def test_the_search_looked_at_a_life_with_successes_and_failures(traces: Traces)
 
 
 @pytest.mark.parametrize("spelling", range(len(spellings("a/b=="))))
-def test_a_planted_secret_is_found_in_every_kind_of_place(traces: Traces, spelling: int) -> None:
+def test_a_planted_secret_is_found_in_every_place(traces: Traces, spelling: int) -> None:
     name, secret = next(iter(traces.secrets.items()))
     written = sorted(spellings(secret))[spelling % len(spellings(secret))]
     for place in ("host.log", "rows of host.sqlite", "backup.json"):
         planted = {**traces.places, place: traces.places[place] + b"text " + written + b" text"}
-        assert found(planted, traces.secrets) == [f"{name} in {place}"]
+        assert leaks(planted, traces.secrets) == [f"{name} in {place}"]
 
 
 def test_a_secret_that_sqlite_cuts_into_pages_is_found(tmp_path: Path) -> None:
@@ -226,11 +235,11 @@ def test_a_secret_that_sqlite_cuts_into_pages_is_found(tmp_path: Path) -> None:
         database.execute("CREATE TABLE history (event TEXT)")
         database.execute("INSERT INTO history VALUES (?)", (json.dumps({"Result": token}),))
     database.close()
-    assert found(files(tmp_path), {"token": token}) == ["token in rows of state.sqlite"]
+    assert leaks(files(tmp_path), {"token": token}) == ["token in rows of state.sqlite"]
 
 
-def test_an_app_that_forgets_to_seal_is_caught(tmp_path: Path) -> None:
-    traces = live(tmp_path, "leaky_app", [])
-    leaks = found(traces.places, traces.secrets)
-    assert any(leak.startswith("access token") and leak.endswith("in rows of host.sqlite") for leak in leaks)
-    assert any(leak.startswith("access token") and "durabletask" in leak for leak in leaks)
+def test_an_app_that_does_not_seal_is_found(tmp_path: Path) -> None:
+    traces = use_app(tmp_path, "leaky_app", [])
+    leaked = [leak for leak in leaks(traces.places, traces.secrets) if leak.startswith("access token")]
+    assert any(leak.endswith("in rows of host.sqlite") for leak in leaked)
+    assert any("durabletask" in leak for leak in leaked)

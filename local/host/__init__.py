@@ -14,8 +14,9 @@ from local.host.errors import (
     StateInUseError,
     UnknownFunctionError,
 )
-from local.host.host import Host, Idle, Status
+from local.host.host import Host, Idle
 from local.host.records import RuntimeStatus
+from local.host.status import Status
 
 __all__ = [
     "AppLoadError",

@@ -21,28 +21,13 @@ from local.host.errors import HostError
 from local.host.front_door import FrontDoor
 from local.host.kill_points import KillPoints
 from local.host.phantoms import Phantoms
-from local.host.protocol import DurableProtocolV1, Event, client_input, parse_time
-from local.host.records import Instance, RuntimeStatus
+from local.host.protocol import DurableProtocolV1, Event, client_input
 from local.host.server import Server, WebRequest
 from local.host.settings import HostSettings
+from local.host.status import Status, status_of
 from local.host.store import Store
 
 KILL_VARIABLE = "LOCAL_HOST_KILL"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """An orchestration instance, as a client sees it. ``input`` of a client's start is text: the SDK serializes it twice."""
-
-    instance_id: str
-    name: str
-    runtime_status: RuntimeStatus
-    input: Any
-    output: Any
-    custom_status: Any
-    created: datetime
-    updated: datetime
-    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +188,11 @@ class Host:
 
     def status(self, instance_id: str) -> Status:
         """Return an instance as last committed; raises :class:`InstanceNotFoundError`."""
-        return _status(self._store.reader.existing(instance_id))
+        return status_of(self._store.reader.existing(instance_id))
 
     def instances(self, prefix: str = "") -> list[Status]:
         """Return all instances whose ids start with ``prefix``, oldest first."""
-        return [_status(instance) for instance in self._store.reader.query(prefix=prefix)]
+        return [status_of(instance) for instance in self._store.reader.query(prefix=prefix)]
 
     def history(self, instance_id: str) -> list[Event]:
         """Return the raw events of the current generation of an instance, as the SDK gets them."""
@@ -334,21 +319,3 @@ class Host:
             request.headers["x-functions-key"] = self._door.function_key
         answer = loop.submit(self._door.answer(request)).result()
         return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
-
-
-def _status(instance: Instance) -> Status:
-    return Status(
-        instance_id=instance.instance_id,
-        name=instance.name,
-        runtime_status=instance.status,
-        input=_parsed(instance.input),
-        output=_parsed(instance.output),
-        custom_status=_parsed(instance.custom_status),
-        created=parse_time(instance.created),
-        updated=parse_time(instance.updated),
-        version=instance.version,
-    )
-
-
-def _parsed(text: str | None) -> Any:
-    return None if text is None else json.loads(text)

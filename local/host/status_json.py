@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from local.host.protocol import EVENT_NAMES, Event, EventType, parse_time
 from local.host.records import Instance
+from local.host.status import parsed
 
 _HIDDEN = {EventType.ORCHESTRATOR_STARTED, EventType.ORCHESTRATOR_COMPLETED}
 _SCHEDULING = {EventType.TASK_SCHEDULED, EventType.SUB_ORCHESTRATION_CREATED, EventType.TIMER_CREATED}
@@ -27,9 +27,9 @@ def status_json(instance: Instance, *, show_input: bool) -> dict[str, Any]:
         "name": instance.name,
         "instanceId": instance.instance_id,
         "runtimeStatus": instance.status.value,
-        "input": _parsed(instance.input) if show_input else None,
-        "customStatus": _parsed(instance.custom_status),
-        "output": _parsed(instance.output),
+        "input": parsed(instance.input) if show_input else None,
+        "customStatus": parsed(instance.custom_status),
+        "output": parsed(instance.output),
         "createdTime": _seconds(instance.created),
         "lastUpdatedTime": _seconds(instance.updated),
     }
@@ -59,7 +59,7 @@ def folded_history(events: Iterable[Event], *, show_output: bool) -> list[dict[s
         if kind in _ENDING:
             _fold(line, scheduled.get(event[_ENDING[kind]]), shown)
         if show_output and "Result" in event:
-            line["Result"] = _parsed(event["Result"])
+            line["Result"] = parsed(event["Result"])
         line["_id"] = event["EventId"] if kind in _SCHEDULING else None
         shown.append(line)
     for line in shown:
@@ -77,10 +77,6 @@ def _fold(line: dict[str, Any], start: Event | None, shown: list[dict[str, Any]]
         if earlier["_id"] == start["EventId"]:
             del shown[position]
             return
-
-
-def _parsed(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
 
 
 def _seconds(text: str) -> str:

@@ -118,7 +118,7 @@ class Throttle:
                 )
 
     def reset(self) -> None:
-        """Begin all windows anew, for a change of limits."""
+        """Reset all windows, after a change of limits."""
         self._windows.clear()
 
 

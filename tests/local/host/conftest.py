@@ -35,7 +35,7 @@ class MakeHost(Protocol):
 
 @pytest.fixture
 def sample() -> ModuleType:
-    """The sample app, loaded anew."""
+    """A new instance of the sample app's module."""
     spec = importlib.util.spec_from_file_location("host_sample_app", HERE / "sample_app.py")
     assert spec is not None
     assert spec.loader is not None
