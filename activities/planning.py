@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -142,6 +143,9 @@ def _report(request: BackupRequest, plan: BackupPlan) -> None:
     emit(Event.PLAN_MADE, run=request.run_id, plan=request.plan, planHash=plan.hash(), **plan.counts())
     for finding in plan.findings:
         emit(Event.FINDING, run=request.run_id, plan=request.plan, **finding.to_json())
-    guarded = sum(decision.reason is Reason.GUARDED for decision in plan.decisions)
-    if guarded:
-        emit(Event.DELETION_GUARDED, run=request.run_id, plan=request.plan, withheld=guarded)
+    guarded = Counter(decision.target for decision in plan.decisions if decision.reason is Reason.GUARDED)
+    for target, count in guarded.items():
+        reason = "more than maxDeletePercent of the target's replicas"
+        emit(
+            Event.DELETION_GUARDED, run=request.run_id, plan=request.plan, target=target, withheld=count, reason=reason
+        )

@@ -60,6 +60,7 @@ def close_run(services: Services, closing: RunClosing) -> Message:
 
 
 def _closed(services: Services, closing: RunClosing) -> RunClosed:
+    """Close the run in the catalog, and emit ``runEnded``."""
     record = services.catalog.runs.close(closing, services.now())
     # again if the run was closed before: the event of that call may have been lost with its answer
     emit(

@@ -8,7 +8,7 @@ from backup.document_models import CopyAuthorization
 from backup.messages.copy import CopyOrder
 from backup.states import ClaimState
 from catalog.store import CatalogUnavailable, RowChanged
-from claims.deletions import remove_orphan
+from claims.deletions import remove_unclaimed_placeholder
 from claims.lost_answers import suspect_lost_id
 from claims.step import Refused, StepContext, find_claim
 from form_recognizer import CopyTarget, ModelExists, Permanent, RetryAfter, ServiceError, UntrustedAddress
@@ -33,12 +33,12 @@ def authorize(work: StepContext, wanted: CopyTarget) -> None:
         _keep(work, authorization)
     except RowChanged:
         if not _is_named_by_claim(work, target_model_id):
-            remove_orphan(work, target_model_id)
+            remove_unclaimed_placeholder(work, target_model_id)
         raise
     except CatalogUnavailable:
         # an id that the app chose is announced in the claim; one that the service chose is not written anywhere
         if work.target().generation.shows_placeholders:
-            remove_orphan(work, target_model_id)
+            remove_unclaimed_placeholder(work, target_model_id)
         raise
     work.emit(Event.AUTHORIZED, targetModel=target_model_id)
 

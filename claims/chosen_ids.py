@@ -50,7 +50,9 @@ def authorize_under_chosen_id(work: StepContext) -> None:
         _reread(work)
     others = "" if order.own_id_only else " and under every fallback id for it"
     raise Refused(
-        Code.MODEL_EXISTS, f'"{order.target}" holds another model, or an invisible placeholder, under {wanted}{others}'
+        Code.MODEL_EXISTS,
+        f'"{order.target}" holds another model, or an invisible placeholder, under {wanted}{others}; '
+        "delete it, or ask for another targetModelId",
     )
 
 
@@ -176,7 +178,7 @@ def _blocked(work: StepContext, target_model_id: str, left: timedelta) -> Refuse
     minutes = math.ceil(left.total_seconds() / 60)
     return Refused(
         Code.ID_BLOCKED,
-        f'a placeholder of unknown owner blocks {order.kind} id {target_model_id} in "{order.target}"; '
-        f"the app retries in {minutes} minutes",
+        f'a placeholder of unknown owner blocks {order.kind} id {target_model_id} in "{order.target}"; the app asks for the id again in '
+        f"{minutes} minutes, and deletes the placeholder once it is stale (after 90 minutes)",
         retry_after=left.total_seconds(),
     )

@@ -31,6 +31,7 @@ from wiring.services import Services
 
 
 def _delete_if_there(service: ModelService, model_id: str) -> bool:
+    """Delete a model; return whether there was one. The only call of the app that deletes a model."""
     try:
         service.delete_model(model_id)
     except ModelNotFound:
@@ -64,7 +65,7 @@ def remove_placeholder(work: StepContext) -> bool:
     return True
 
 
-def remove_orphan(work: StepContext, target_model_id: str) -> None:
+def remove_unclaimed_placeholder(work: StepContext, target_model_id: str) -> None:
     """Delete a placeholder that was just authorized and that no claim will name.
 
     If that fails, the placeholder is reported as a suspect: the failure that led here matters more.

@@ -66,7 +66,11 @@ def add_suspect(work: StepContext, target_model_id: str) -> None:
         api_version=work.claim.source_api_version,
     )
     if work.services.catalog.suspects.add(suspect):
-        work.emit(Event.SUSPECT_FOUND, targetModel=target_model_id)
+        work.emit(
+            Event.SUSPECT_FOUND,
+            targetModel=target_model_id,
+            message="a placeholder under this id may be the app's or another user's; it is left alone",
+        )
 
 
 def _search_list(work: StepContext) -> None:
@@ -122,7 +126,9 @@ def find_lost_start(work: StepContext) -> Message:
         window = min(window, LISTED_WITHIN_SECONDS)
     passed = (now - since).total_seconds()
     if passed >= window and not claim.is_call_under_way(now):
-        return _not_started(work, f"no copy appeared within {window:.0f} seconds")
+        return _not_started(
+            work, f"no copy appeared within {window:.0f} seconds; the app retries with a new authorization"
+        )
     # less often as time passes
     wait = min(max(FIRST_WAIT_SECONDS, passed / 4), LONGEST_WAIT_SECONDS)
     work.renew(claim, wait)

@@ -81,7 +81,8 @@ class Answer:
         """Return the error that says what is wrong with this answer."""
         return self.error(
             leaf,
-            f"{self.resource} answered {self.status}, but {reason}. The call may have taken effect: check before you repeat it.",
+            f"{self.resource} answered {self.status}, but {reason}. The call may have taken effect; the app finds out before "
+            "it repeats it.",
         )
 
     def error(

@@ -181,7 +181,7 @@ class Transport:
             )
         return NoAnswer(
             f"{resource} did not answer: {reason}, after the request was sent. "
-            "The call may have taken effect: check before you repeat it.",
+            "The call may have taken effect; the app finds out before it repeats it.",
             resource=resource,
         )
 

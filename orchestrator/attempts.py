@@ -47,7 +47,8 @@ def call_once(context: df.DurableOrchestrationContext, name: str, message: Messa
     try:
         envelope = yield context.call_activity(name, message.to_json())
     except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception for whatever an activity raised
-        return Failure.of(Code.STEP_CRASHED, f"{name} ended with an error: {first_line(error)}").to_json()
+        text = f"activity {name} ended with an unexpected error, see the app's log: {first_line(error)}"
+        return Failure.of(Code.STEP_CRASHED, text).to_json()
     return envelope
 
 

@@ -19,7 +19,10 @@ COMPONENT_WAIT_SECONDS = 10.0
 def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
     """Copy the components that the target lacks; return a ``Failure``, or ``None``."""
     if copy.progress.component_rounds >= COMPONENT_ROUNDS:
-        return Failure.of(Code.COMPONENT_FAILED, "its components were copied but are still missing in the target")
+        names = ", ".join(f"{component.kind} {component.model_id}" for component in components)
+        return Failure.of(
+            Code.COMPONENT_FAILED, f"its components were copied but are still missing in the target: {names}"
+        )
     copy.update(component_rounds=copy.progress.component_rounds + 1)
     for component in components:
         left = (copy.deadline - copy.now).total_seconds()

@@ -32,6 +32,10 @@ blueprint = df.Blueprint()
 FRESH_STARTS = 2
 """How many more authorizations a copy may use after one came to nothing."""
 
+STILL_COPYING = (
+    "the deadline passed while the service was still copying; ask again later, and the next run resumes the copy"
+)
+
 MOST_RESYNCS = 8
 """How often a copy may read its claim again because a later attempt of it has changed it."""
 
@@ -141,9 +145,7 @@ def check_until_done(copy: Copy) -> Steps:
     while copy.is_at(Step.CHECK_COPY):
         wake = copy.now + timedelta(seconds=poll_delay(copy.progress.checks))
         if wake >= copy.deadline:
-            return (
-                yield from park(copy, Code.STILL_COPYING, "the deadline passed while the service was still copying")
-            )
+            return (yield from park(copy, Code.STILL_COPYING, STILL_COPYING))
         yield from copy.sleep_until(wake, next_poll_at=wake)
         copy.update(polls=copy.progress.polls + 1, checks=copy.progress.checks + 1)
         done = StepDone.parse((yield from copy.run(CHECK_COPY)))

@@ -1,4 +1,4 @@
-"""What the platform reports about orchestrations."""
+"""Which statuses of an orchestration, as the platform reports them, are final."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Sealing: it keeps the access token of an authorization out of the catalog and of the logs, which are clear text.
+"""Sealing: it keeps the access token of an authorization out of the catalog and of the logs, which are clear text. The sealed
+authorization rests in its claim until the source has accepted the copy.
 
 Fernet (AES-128-CBC with HMAC-SHA256) with a list of keys from the app setting ``SEALING_KEYS``: the first seals, all of them open.
 docs/sealing-keys.md says how to rotate them.

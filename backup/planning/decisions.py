@@ -26,7 +26,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why."""
+    """Why a run does so; docs/backups.md lists them."""
 
     NEW = "new"
     MISSING = "missing"
@@ -133,6 +133,6 @@ class BackupPlan:
         counts = self.counts()
         if self.removals or any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)):
             return None
-        blocked = f", {counts[Action.BLOCKED]} cannot be made" if counts[Action.BLOCKED] else ""
-        checks = f", {len(self.deep_checks)} are read whole" if self.deep_checks else ""
+        blocked = f", {counts[Action.BLOCKED]} cannot be made (see the decisions)" if counts[Action.BLOCKED] else ""
+        checks = f", {len(self.deep_checks)} are compared in full" if self.deep_checks else ""
         return f"nothing to do: {counts[Action.SKIP]} copies are up to date{blocked}{checks}"

@@ -83,10 +83,10 @@ def test_night_too_short_for_a_blocked_id(make_stage: MakeNights) -> None:
     failed = the_failed_row(nights.backup())
     assert failed["code"] == "ComponentFailed"
     assert "IdBlocked: a placeholder of unknown owner blocks model id invoices" in failed["message"]
-    assert "the app retries in 90 minutes" in failed["message"]
+    assert "the app asks for the id again in 90 minutes" in failed["message"]
     assert WHOLE not in held(nights)
     nights.days_pass(0.5 / 24)
-    assert "the app retries in 60 minutes" in the_failed_row(nights.backup())["message"]
+    assert "the app asks for the id again in 60 minutes" in the_failed_row(nights.backup())["message"]
     assert nights.resource(SECOND_TARGET).requests("deleteModel") == []
 
     nights.days_pass(1)

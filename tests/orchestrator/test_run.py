@@ -91,7 +91,9 @@ def test_a_lane_that_takes_no_row_says_why(
         ("Failed", "StepCrashed"),
     ]
     for row in run["copies"][1:]:
-        assert "the run stopped before this copy began: take_row ended with an error" in row["message"]
+        assert (
+            "the run stopped before this copy began: activity take_row ended with an unexpected error" in row["message"]
+        )
         assert row["startedAt"]
     assert [(event["status"], event["code"]) for event in ends(caplog)] == [("PartiallyFailed", "StepCrashed")]
     assert len(stage.resource(TARGET).requests("authorizeCopy")) == 1

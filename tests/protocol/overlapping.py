@@ -16,8 +16,8 @@ from unittest import mock
 from backup.json_types import Json, JsonObject
 from catalog.sqlite import SqliteStore
 from catalog.store import Row, Store, Table
-from local.host import invoke
 from local.host.app_index import FunctionInfo
+from local.host.invoke import call_activity
 from local.inprocess import REGIONS, Stage
 from local.simulator.journal import Entry
 
@@ -60,7 +60,7 @@ class Delivery(threading.Thread):
     def run(self) -> None:
         """Call the activity, as the worker does."""
         try:
-            self.answer = invoke.call_activity(self._info, self._payload)
+            self.answer = call_activity(self._info, self._payload)
         finally:
             self.is_held = False
             self._held_or_ended.set()
@@ -105,7 +105,7 @@ class Overlap:
     def deliver(self, info: FunctionInfo, payload: str | None) -> str:
         """Call an activity for the host, and return the answer that is recorded."""
         if info.name != self._activity or payload in self._doubled:
-            answer = invoke.call_activity(info, payload)
+            answer = call_activity(info, payload)
             self._calls_left -= 1
             if self._calls_left <= 0:
                 self.end()
@@ -115,7 +115,7 @@ class Overlap:
         if not first.start_and_hold():
             return first.end()
         self.happened = True
-        second = invoke.call_activity(info, payload)
+        second = call_activity(info, payload)
         if self._counts is Counts.FIRST:
             return first.end()
         self._held.append(first)
@@ -165,7 +165,7 @@ class WatchedStore(SqliteStore):
 @contextmanager
 def delivered_by(deliver: Deliver) -> Iterator[None]:
     """Let the host call activities through ``deliver``."""
-    with mock.patch("local.host.engine.call_activity", deliver):
+    with mock.patch("local.host.invoke.call_activity", deliver):
         yield
 
 
@@ -178,7 +178,7 @@ def twice_at_the_same_instant() -> Deliver:
 
         def call() -> str:
             together.wait(timeout=PATIENCE)
-            return invoke.call_activity(info, payload)
+            return call_activity(info, payload)
 
         with ThreadPoolExecutor(2) as threads:
             answers = [thread.result() for thread in [threads.submit(call), threads.submit(call)]]
