@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.azurite import Azurite, AzuriteMissing
 from local.flaky_proxy import FlakyProxy
 from local.host import sdk
+
+# no test is judged by its time: machines are noisy
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
