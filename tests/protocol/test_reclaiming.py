@@ -54,7 +54,7 @@ def assert_reclaimed(stage: ProtocolStage, model_id: str) -> None:
 def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
     outcome = stage.copy_component(model_id)
     assert (outcome["status"], outcome["code"]) == ("Failed", "IdBlocked"), outcome
-    assert f"the app retries in {minutes} minutes" in outcome["message"]
+    assert f"the app asks for the id again in {minutes} minutes" in outcome["message"]
     assert suspects(stage) == [model_id]
 
 
