@@ -12,7 +12,6 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.messages.run import RunRequest
-from backup.moments import written
 from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
@@ -46,14 +45,15 @@ async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrches
 
 
 @endpoint(blueprint, "get_runs", "GET", "runs")
-def get_runs(req: func.HttpRequest, app: Services) -> func.HttpResponse:
+async def get_runs(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return the runs, newest first, 50 a page, with ``nextLink`` if there are more."""
     check_parameters(req, "after")
     after = req.params.get("after")
     if after is not None and INDEX_KEY.fullmatch(after) is None:
         raise wrong_token()
-    records, following = app.catalog.runs.newest(after, RUNS_PAGE)
-    page: dict[str, Any] = {"runs": [run_summary(record) for record in records]}
+    records, following = await asyncio.to_thread(app.catalog.runs.newest, after, RUNS_PAGE)
+    current = await asyncio.gather(*(_current(app, client, record) for record in records))
+    page: dict[str, Any] = {"runs": [run_summary(record) for record in current]}
     if following is not None:
         page["nextLink"] = f"{base_address(req)}/runs?after={following}"
     return json_response(page)
@@ -130,27 +130,35 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: st
     if record is None:
         kind = KIND_OF_ORCHESTRATOR.get(status.name or "", "copies")
         record = RunRecord(run_id=run_id, kind=kind, started_at=status.created_time or app.now())
+    record = await _closed(app, record, status)
     if record.total is None and status.name == COPY_BATCH:
         view = pending_view(record, RunRequest.parse(status.input_))
     else:
         view = await asyncio.to_thread(run_view, app, record)
-    if status.runtime_status in ENDED:
-        # it may have ended since the record was read; otherwise it was terminated, or failed before it could write its end
-        record = await asyncio.to_thread(app.catalog.runs.find, run_id)
-        if record is not None and record.ended_at is not None:
-            return await asyncio.to_thread(run_view, app, record)
-        _mark_abandoned(view, status.runtime_status, status.last_updated_time)
+    if record.ended_at is not None:
+        for copy in view["copies"]:
+            if copy["status"] in {CopyStatus.PENDING, CopyStatus.RUNNING}:
+                copy.update(status=CopyStatus.FAILED, code="ChildLost", message=record.message)
     return view
 
 
-def _mark_abandoned(view: dict[str, Any], status: df.OrchestrationRuntimeStatus, at: datetime | None) -> None:
+async def _current(app: Services, client: df.DurableOrchestrationClient, record: RunRecord) -> RunRecord:
+    """Return the record of a listed run; if it has not ended, with what the runtime knows of its orchestration."""
+    status = None if record.ended_at is not None else await runtime_status(client, record.run_id)
+    return record if status is None else await _closed(app, record, status)
+
+
+async def _closed(app: Services, record: RunRecord, status: Any) -> RunRecord:
+    """Return the record of a run: ``Failed`` if its orchestration ended without closing it."""
+    if status.runtime_status not in ENDED:
+        return record
+    # it may have ended since the record was read; otherwise it was terminated, or failed before it could write its end
+    latest = await asyncio.to_thread(app.catalog.runs.find, record.run_id)
+    if latest is not None and latest.ended_at is not None:
+        return latest
     message = (
-        f"the orchestration of this run ended as {status.name} before it closed the run; "
+        f"the orchestration of this run ended as {status.runtime_status.name} before it closed the run; "
         "ask again once the leases of its copies have ended (in 20 minutes, as a rule), and they resume"
     )
-    view["status"] = RunStatus.FAILED
-    view["endedAt"] = written(at or datetime.now(UTC))
-    view["message"] = message
-    for copy in view["copies"]:
-        if copy["status"] in {CopyStatus.PENDING, CopyStatus.RUNNING}:
-            copy.update(status=CopyStatus.FAILED, code="ChildLost", message=message)
+    ended_at = status.last_updated_time or datetime.now(UTC)
+    return record.replace(status=RunStatus.FAILED, ended_at=ended_at, message=message)

@@ -205,6 +205,18 @@ def test_terminated_run_is_failed(stage: HttpStage) -> None:
     assert (copy["status"], copy["code"]) == ("Failed", "ChildLost")
 
 
+def test_the_list_shows_a_terminated_run_as_failed(stage: HttpStage) -> None:
+    run_id = stage.under_way([FIRST])
+    (listed,) = stage.http("GET", "/api/runs").body["runs"]
+    assert (listed["runId"], listed["status"]) == (run_id, "Running")
+    stage.host.terminate(run_id)
+    stage.let_pass(0.1)
+    (listed,) = stage.http("GET", "/api/runs").body["runs"]
+    run = stage.run(run_id)
+    assert listed["status"] == "Failed"
+    assert (listed["endedAt"], listed["message"]) == (run["endedAt"], run["message"])
+
+
 def test_run_terminated_without_rows_is_failed(stage: HttpStage) -> None:
     """Terminated before its rows were written."""
     stage.database.broken = True
