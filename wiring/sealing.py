@@ -13,6 +13,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from backup.configuration.app_settings import secret_problem
+
 SETTING = "SEALING_KEYS"
 
 
@@ -46,8 +48,12 @@ class Sealer:
 
     @classmethod
     def from_setting(cls, text: str) -> Sealer:
-        """Read a comma-separated list of keys."""
-        return cls([key.strip() for key in text.split(",") if key.strip()])
+        """Read a comma-separated list of keys. Raises ``SealingKeysInvalid``."""
+        keys = [key.strip() for key in text.split(",") if key.strip()]
+        problem = secret_problem(text) if keys else None
+        if problem is not None:
+            raise SealingKeysInvalid(f"app setting {SETTING}: {problem}")
+        return cls(keys)
 
     def seal(self, content: Any, purpose: str) -> str:
         """Return ``content`` (JSON) sealed. Opening it needs the same ``purpose``: sealed content cannot be moved elsewhere."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from backup.configuration.app_settings import key_problem
 from backup.configuration.problems import ConfigurationError
 from backup.configuration.reading import parse_configuration
 from backup.configuration.sections import Configuration, Resource
@@ -116,8 +117,9 @@ class Services:
 
     def _key(self, name: str, setting: str) -> str:
         key = self.environment.get(setting, "").strip()
-        if not key:
-            raise ConfigurationInvalid(f'app setting {setting} is empty; put the key of resource "{name}" there')
+        problem = key_problem(key)
+        if problem is not None:
+            raise ConfigurationInvalid(f'app setting {setting} (the key of resource "{name}"): {problem}')
         return key
 
 

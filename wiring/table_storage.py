@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableClient
 
+from backup.configuration.app_settings import secret_problem
 from backup.configuration.fields import is_loopback
 from catalog.table_service import TableService
 from catalog.tables import DEFAULT_PREFIX, TableStore
@@ -48,6 +49,9 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
             "table:AzureWebJobsStorage or table:https://ACCOUNT.table.core.windows.net"
         )
     connection = environment.get(place, "").strip()
+    problem = secret_problem(connection) if connection else None
+    if problem is not None:
+        raise ConfigurationInvalid(f"app setting {place}, which CATALOG names: {problem}")
     if connection:
         return _with_connection_string(connection, place)
     client_id = environment.get(f"{place}__clientId") or environment.get(CLIENT_ID_SETTING)

@@ -56,3 +56,16 @@ def test_wrong_key_is_named_by_its_place() -> None:
     with pytest.raises(SealingKeysInvalid, match="key 2 in SEALING_KEYS") as refused:
         Sealer.from_setting(f"{OLD},hunter2-is-my-password")
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("@Microsoft.KeyVault(VaultName=v;SecretName=s)", "could not resolve"),
+        ("<one or more Fernet keys, comma-separated; the first one seals>", "holds a placeholder"),
+    ],
+)
+def test_setting_without_its_value(text: str, words: str) -> None:
+    """A reference that was not resolved and a placeholder are told apart from a wrong key."""
+    with pytest.raises(SealingKeysInvalid, match=words):
+        Sealer.from_setting(text)
