@@ -1,4 +1,4 @@
-"""What is wrong with the text of an app setting that should hold a secret: it is empty, a placeholder, or a reference that was not resolved.
+"""What is wrong with the text of a setting that should hold a secret: empty, a placeholder, or a reference that was not resolved.
 
 Nothing of the text is repeated: it may hold a part of the secret.
 """
