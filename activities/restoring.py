@@ -40,7 +40,11 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
         return Failure.of(
             Code.MODEL_NOT_FOUND, f"the catalog knows no usable copy {where} of {', '.join(missing[:10])}"
         )
-    kinds = f"{request.kind}s" if request.kind else "models"
+    if not replicas:
+        kinds = f"{request.kind}s" if request.kind else "models"
+        return Failure.of(
+            Code.NOTHING_TO_RESTORE, f"nothing to restore: the catalog knows no usable copies of {kinds} {where}"
+        )
     decisions = [restore_plan.decision_of(request, replica) for replica in replicas]
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in decisions])
     rows = [restore_plan.row_of(request, number, replica) for number, replica in enumerate(replicas)]
@@ -51,7 +55,6 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
         counts={str(Action.COPY): len(decisions)},
         deadline_seconds=copies.deadline_minutes * 60,
         patience_seconds=copies.patience_seconds,
-        message=None if decisions else f"nothing to restore: the catalog knows no usable copies of {kinds} {where}",
     )
     emit(Event.RUN_STARTED, run=request.run_id, source=request.source, target=request.target, total=record.total)
     return RunOpened(total=record.total or 0, concurrency=copies.concurrency)

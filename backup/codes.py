@@ -71,6 +71,7 @@ class Code(StrEnum):
     SOURCE_LIST_EMPTY = "SourceListEmpty"
     PLAN_CHANGED = "PlanChanged"
     PLAN_RUNNING = "PlanAlreadyRunning"
+    NOTHING_TO_RESTORE = "NothingToRestore"
     # the app
     ALREADY_THERE = "AlreadyThere"
     COPY_IN_PROGRESS = "CopyInProgress"
@@ -225,6 +226,11 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.PLAN_CHANGED: Meaning(_END, "the plan differs from the approved one", "make a dry run and approve the plan"),
     Code.PLAN_RUNNING: Meaning(_END, "another run of this plan is under way", "wait for the run named in the message"),
+    Code.NOTHING_TO_RESTORE: Meaning(
+        _END,
+        "the catalog knows no usable copy of what should be restored",
+        "check source, kind and target; GET /api/replicas lists every copy that the catalog knows, with its state",
+    ),
     Code.COPY_REFUSED: Meaning(_FRESH, "the source refuses this authorization", "none: the app retries with a new one"),
     Code.COPY_FAILED: Meaning(
         _FRESH,
@@ -292,6 +298,18 @@ MEANINGS: dict[Code, Meaning] = {
         _WAIT, "an activity ended with an unexpected error", "see the exception in the app's log, and report it"
     ),
 }
+
+
+NOT_COVERED = {
+    Code.KIND_UNSUPPORTED,
+    Code.OTHER_CLOUD,
+    Code.NO_COMMON_VERSION,
+    Code.VERSION_UNSUPPORTED,
+    Code.SOURCE_MODEL_NOT_READY,
+    Code.SOURCE_MODEL_EXPIRED,
+}
+"""What is wrong with the model itself, or with where it should go: its kind, region, version or state. A plan reports such a model as
+``NotCovered`` and does not fail by it; a request that names the model does."""
 
 
 def remedy(code: str) -> Remedy:

@@ -62,6 +62,11 @@ class ModelSummary:
     classifier_id: str | None = None
     """The classifier of a composed model, if the list names it (v4)."""
 
+    @property
+    def trained(self) -> str:
+        """When the model was trained last, as the service says it."""
+        return self.modified or self.created
+
     def fingerprint(self) -> str:
         """Return what identifies this version of the model, by the fields of a list.
 

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field
 
 from backup.api_versions import generation_of
+from backup.codes import NOT_COVERED
 from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
@@ -58,6 +59,8 @@ class RunRow(RowTask):
     status: CopyStatus = CopyStatus.PENDING
     started_at: datetime | None = None
     outcome: CopyOutcome | None = None
+    trained: str | None = None
+    """When the source model was trained, as the service says it; of a plan's copies."""
 
     @property
     def has_ended(self) -> bool:
@@ -122,6 +125,10 @@ class RunRecord(Message):
     counts: dict[str, int] = Field(default_factory=dict)
     """Decisions by action."""
     finding_count: int = 0
+    progressed_at: datetime | None = None
+    """When a lane took its last row (UTC)."""
+    not_covered: int = 0
+    """How many models at least one target cannot have."""
     code: str | None = None
     message: str | None = None
 
@@ -129,6 +136,11 @@ class RunRecord(Message):
     def rows_to_work(self) -> int:
         """How many rows lanes work on."""
         return (self.total if self.workable is None else self.workable) or 0
+
+    def outcome_of(self, outcome: CopyOutcome) -> CopyOutcome:
+        """Return how a copy of this run ended: in a run of a plan, a model that the service cannot copy is not covered, and no failure."""
+        is_not_covered = self.plan is not None and outcome.status is CopyStatus.FAILED and outcome.code in NOT_COVERED
+        return outcome.replace(status=CopyStatus.NOT_COVERED) if is_not_covered else outcome
 
     def order(self, row: RunRow) -> CopyOrder:
         """Return the task of ``row`` with what holds for the whole run."""

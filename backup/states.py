@@ -56,6 +56,8 @@ class CopyStatus(StrEnum):
     COPY_IN_PROGRESS = "CopyInProgress"
     STILL_COPYING = "StillCopying"
     CANCELLED = "Cancelled"
+    NOT_COVERED = "NotCovered"
+    """The service cannot copy this model to this target, so a plan cannot cover it. No failure of the run."""
 
 
 class RunStatus(StrEnum):
@@ -113,9 +115,9 @@ def run_status(statuses: dict[CopyStatus, int], *, cancelled: bool, unchanged: i
     """Return the status of a run that has ended.
 
     ``statuses`` counts its copies by status, ``unchanged`` the models that needed no copy. A run with some successes is
-    ``PartiallyFailed``; a run without any work has succeeded.
+    ``PartiallyFailed``; a run without any work has succeeded. Models that the service cannot copy count for nothing.
     """
-    total = sum(statuses.values())
+    total = sum(statuses.values()) - statuses.get(CopyStatus.NOT_COVERED, 0)
     succeeded = statuses.get(CopyStatus.SUCCEEDED, 0)
     if succeeded == total:
         return RunStatus.SUCCEEDED

@@ -106,11 +106,13 @@ class RunTable:
                 return record, last.row if last.sequence == sequence else None
             done = record.done
             if last.row is not None and finished is not None:
-                self._end_row(run_id, last.row, finished)
+                self._end_row(run_id, last.row, record.outcome_of(finished))
                 done += 1
             free = record.next_row if record.next_row < record.rows_to_work else None
             lanes = {**record.lanes, str(lane): LanePosition(sequence=sequence, row=free)}
-            record = record.replace(lanes=lanes, next_row=record.next_row + (free is not None), done=done)
+            record = record.replace(
+                lanes=lanes, next_row=record.next_row + (free is not None), done=done, progressed_at=now
+            )
             self._store.replace(stored.row, record.to_json())
             return record, free
 
@@ -139,11 +141,14 @@ class RunTable:
             for lane in closing.unrecorded:
                 self._end_last_row(stored.record, lane)
         statuses: Counter[CopyStatus] = Counter()
+        not_covered: set[tuple[str, str]] = set()
         has_stopped = not has_rows
         for row in self.rows(run_id):
             has_stopped = has_stopped or not row.has_ended
             ended = row if row.has_ended else self._end_row(run_id, row.row, _unfinished(row, failure, now))
             statuses[ended.status] += 1
+            if ended.status is CopyStatus.NOT_COVERED:
+                not_covered.add((ended.kind, ended.model_id))
 
         def closed(record: RunRecord) -> RunRecord:
             status = run_status(statuses, cancelled=record.cancel_requested, unchanged=record.counts.get("skip", 0))
@@ -152,6 +157,7 @@ class RunTable:
                 ended_at=now,
                 done=statuses.total(),
                 total=record.total or 0,
+                not_covered=len(not_covered),
             )
             return closed.replace(code=failure.code, message=failure.message) if failure and has_stopped else closed
 
@@ -224,7 +230,7 @@ class RunTable:
         """Write how the last row of a lane ended that could not take another one."""
         last = record.lanes.get(str(lane.lane))
         if last and last.row is not None and last.sequence == lane.sequence - 1 and lane.finished:
-            self._end_row(record.run_id, last.row, lane.finished)
+            self._end_row(record.run_id, last.row, record.outcome_of(lane.finished))
 
     def _end_row(self, run_id: str, index: int, outcome: CopyOutcome) -> RunRow:
         return self._change_row(run_id, index, lambda row: row.ended(outcome))

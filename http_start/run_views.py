@@ -82,6 +82,7 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
             planHash=record.plan_hash,
             counts=record.counts,
             findingCount=record.finding_count,
+            notCovered=record.not_covered,
         )
     reason = {"code": record.code, "message": record.message}
     return summary | {name: value for name, value in reason.items() if value is not None}

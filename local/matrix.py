@@ -62,6 +62,8 @@ class Matrix:
 def _cell(copy: Mapping[str, Any]) -> str:
     if copy["status"] == "Succeeded":
         return f"verified: {shortened(copy['targetModelId'])}" if copy["targetModelId"] else "verified"
+    if copy["status"] == "NotCovered":
+        return f"not covered: {copy['code']}"
     if copy["status"] == "Running":
         return f"{_STEPS.get(copy['step'], copy['step'])} {'.' * min(copy['polls'], 9)}".rstrip()
     return "waiting" if copy["status"] == "Pending" else f"{copy['status'].lower()}: {copy['code']}"

@@ -33,22 +33,18 @@ def findings(facts: PlanFacts, decisions: Sequence[Decision]) -> Iterable[Findin
         model = models.get((decision.kind, decision.model_id))
         is_lacking = decision.action in {Action.COPY, Action.REPLACE, Action.BLOCKED}
         if is_lacking and model is not None and model.state is ModelState.READY and _is_late(facts, model):
-            yield _finding("rpoBreached", decision, f"trained at {_trained(model)}, not in the target yet")
+            yield _finding("rpoBreached", decision, f"trained at {model.trained}, not in the target yet")
 
 
 def _finding(name: str, about: Decision, detail: str) -> Finding:
     return Finding(finding=name, target=about.target, kind=about.kind, model_id=about.model_id, detail=detail)
 
 
-def _trained(model: ModelSummary) -> str:
-    return model.modified or model.created
-
-
 def _is_late(facts: PlanFacts, model: ModelSummary) -> bool:
     if facts.plan.rpo_hours is None:
         return False
     try:
-        trained = datetime.fromisoformat(_trained(model))
+        trained = datetime.fromisoformat(model.trained)
     except ValueError:
         return False
     if trained.tzinfo is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from backup.api_versions import newest
-from backup.codes import MEANINGS
+from backup.codes import MEANINGS, NOT_COVERED
 from backup.document_models import Generation, ModelState
 from backup.messages.copy import CopyOutcome, RowAction
 from backup.planning.backup_plan import needs_own_id, recreates
@@ -39,7 +39,7 @@ def rows_of_plan(
     blocked = [
         _blocked_row(facts, decision, list_failures.get(decision.target))
         for decision in plan.decisions
-        if decision.action is Action.BLOCKED and decision.reason is not Reason.NOT_READY
+        if decision.action is Action.BLOCKED and not _is_in_training(facts, decision)
     ]
     return [row.replace(row=number) for number, row in enumerate([*work, *blocked])], len(work)
 
@@ -72,8 +72,21 @@ def sort_suspects(
 
 def _copy_row(facts: PlanFacts, decision: Decision) -> RunRow:
     return _row(facts, decision, RowAction.COPY).replace(
-        recreate=recreates(facts, decision), own_id_only=needs_own_id(facts, decision) or None
+        recreate=recreates(facts, decision),
+        own_id_only=needs_own_id(facts, decision) or None,
+        trained=_trained(facts, decision),
     )
+
+
+def _trained(facts: PlanFacts, decision: Decision) -> str | None:
+    model = facts.source.models.get((decision.kind, decision.model_id))
+    return None if model is None else model.trained
+
+
+def _is_in_training(facts: PlanFacts, decision: Decision) -> bool:
+    """Tell whether the model is not ready yet, which is no news: the next run looks again."""
+    model = facts.source.models.get((decision.kind, decision.model_id))
+    return decision.reason is Reason.NOT_READY and model is not None and model.state is ModelState.CREATING
 
 
 def _row(facts: PlanFacts, about: Decision | ReplicaRef, action: RowAction) -> RunRow:
@@ -108,11 +121,11 @@ def _blocked_row(facts: PlanFacts, decision: Decision, list_failure: str | None)
     if decision.reason is Reason.KIND_UNSUPPORTED and model is not None and model.classifier_id is not None:
         reason = f"it is composed with classifier {model.classifier_id}, and {meaning.means}"
     outcome = CopyOutcome(
-        status=CopyStatus.FAILED,
+        status=CopyStatus.NOT_COVERED if code in NOT_COVERED else CopyStatus.FAILED,
         code=code,
         message=f"{reason or meaning.means}; {meaning.advice}",
         started_at=facts.now,
         ended_at=facts.now,
     )
     row = _row(facts, decision, RowAction.COPY)
-    return row.replace(status=outcome.status, started_at=facts.now, outcome=outcome)
+    return row.replace(status=outcome.status, started_at=facts.now, outcome=outcome, trained=_trained(facts, decision))

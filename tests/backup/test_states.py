@@ -15,6 +15,7 @@ S, F, P, W, C = (
     CopyStatus.STILL_COPYING,
     CopyStatus.CANCELLED,
 )
+N = CopyStatus.NOT_COVERED
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,11 @@ S, F, P, W, C = (
         ({C: 1}, True, RunStatus.CANCELLED),
         ({S: 3}, True, RunStatus.SUCCEEDED),
         ({F: 3}, True, RunStatus.FAILED),
+        ({N: 3}, False, RunStatus.SUCCEEDED),
+        ({S: 9, N: 1}, False, RunStatus.SUCCEEDED),
+        ({S: 9, N: 1, F: 1}, False, RunStatus.PARTIALLY_FAILED),
+        ({N: 1, F: 1}, False, RunStatus.FAILED),
+        ({N: 1, C: 1}, True, RunStatus.CANCELLED),
     ],
 )
 def test_one_bad_copy_does_not_fail_a_run(
@@ -40,7 +46,7 @@ def test_one_bad_copy_does_not_fail_a_run(
     assert run_status(statuses, cancelled=cancelled) is expected
 
 
-@given(st.dictionaries(st.sampled_from([S, F, P, W, C]), st.integers(1, 100)), st.booleans())
+@given(st.dictionaries(st.sampled_from([S, F, P, W, C, N]), st.integers(1, 100)), st.booleans())
 def test_a_run_is_a_success_only_if_every_copy_is(statuses: dict[CopyStatus, int], cancelled: bool) -> None:
-    only_good = set(statuses) <= {S}
+    only_good = set(statuses) <= {S, N}
     assert (run_status(statuses, cancelled=cancelled) is RunStatus.SUCCEEDED) is only_good

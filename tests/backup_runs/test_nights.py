@@ -60,11 +60,11 @@ def test_what_cannot_go_somewhere_is_reported(make_stage: MakeNights) -> None:
     """What cannot go somewhere is reported and costs no calls."""
     stage = make_stage(mixed_models())
     first = stage.backup()
-    assert first["status"] == "PartiallyFailed"
-    failed = [row for row in rows(first) if row[2] != "Succeeded"]
-    assert failed == [
-        (TARGET, "mail", "Failed", "KindUnsupported"),
-        (TARGET, "sorter", "Failed", "KindUnsupported"),
+    assert (first["status"], first["notCovered"]) == ("Succeeded", 2)
+    not_covered = [row for row in rows(first) if row[2] != "Succeeded"]
+    assert not_covered == [
+        (TARGET, "mail", "NotCovered", "KindUnsupported"),
+        (TARGET, "sorter", "NotCovered", "KindUnsupported"),
     ]
     (composed,) = [row for row in first["copies"] if (row["modelId"], row["target"]) == ("mail", TARGET)]
     assert composed["message"].startswith("it is composed with classifier sorter, and the service does not copy")
@@ -72,7 +72,25 @@ def test_what_cannot_go_somewhere_is_reported(make_stage: MakeNights) -> None:
     second = stage.backup()
     assert stage.operations() == LISTS
     assert second["message"] == "nothing to do: 8 copies are up to date, 2 cannot be made (see the decisions)"
-    assert rows(second) == failed
+    assert rows(second) == not_covered
+    assert (second["status"], second["notCovered"]) == ("Succeeded", 2)
+
+
+def test_a_failed_training_is_not_covered(make_stage: MakeNights) -> None:
+    """A model whose training failed cannot be copied: it is listed, and the run succeeds."""
+    stage = make_stage([v4_model("invoices"), v2_model(V2_ID, state="invalid")], targets=[TARGET])
+    run = stage.backup()
+    assert (run["status"], run["notCovered"]) == ("Succeeded", 1)
+    assert (TARGET, V2_ID, "NotCovered", "SourceModelNotReady") in rows(run)
+
+
+def test_a_new_failure_beside_what_is_not_covered(make_stage: MakeNights) -> None:
+    """A copy that fails makes the run partly failed; a model that cannot be copied does not."""
+    stage = make_stage(mixed_models(), targets=[TARGET])
+    stage.target.set_limits(model_limit=1)
+    run = stage.backup()
+    assert (run["status"], run["notCovered"]) == ("PartiallyFailed", 2)
+    assert {code for *_, status, code in rows(run) if status == "Failed"} == {"ModelLimitReached"}
 
 
 def test_model_that_is_being_trained_is_decided(make_stage: MakeNights) -> None:

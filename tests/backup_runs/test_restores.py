@@ -219,7 +219,7 @@ def test_composed_model_and_its_parts_come(make_stage: MakeNights) -> None:
 
 def test_a_restore_that_finds_nothing_says_so(stage: Nights) -> None:
     run = restore(stage, kind="classifier")
-    assert (run["status"], run["progress"]["total"]) == ("Succeeded", 0)
+    assert (run["status"], run["code"], run["progress"]["total"]) == ("Failed", "NothingToRestore", 0)
     assert (
         run["message"]
         == f'nothing to restore: the catalog knows no usable copies of classifiers of "{SOURCE}" outside "{SOURCE}"'

@@ -84,7 +84,7 @@ def test_rows_come_in_the_order_of_their_work() -> None:
         (RowAction.COPY, "a"),
     ]
     blocked = {row.model_id: (row.status, row.outcome and row.outcome.code) for row in rows[workable:]}
-    assert blocked == {"old": (CopyStatus.FAILED, "NoCommonVersion")}
+    assert blocked == {"old": (CopyStatus.NOT_COVERED, "NoCommonVersion")}
 
 
 def test_a_blocked_row_says_why_the_list_failed() -> None:
