@@ -25,7 +25,7 @@ AZURITE := node_modules/.ready
 # Without Node.js the tests that need it are skipped, and reported as such.
 WITHOUT_NODE := $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),,WITHOUT_AZURITE=1)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-CODE := $(wildcard function_app.py activities backup bench catalog claims form_recognizer http_start local orchestrator tests timer_start wiring)
+CODE := $(wildcard function_app.py activities backup bench catalog claims form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test next lint format bench schema clean environment deployed emulator without-node python

@@ -12,6 +12,7 @@ from activities import (
     discard_target,
     inspect_models,
     listing,
+    notifying,
     park_claim,
     planning,
     record_replica,
@@ -23,7 +24,7 @@ from activities import (
 from http_start import backups, copies, health, lookup, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
-from timer_start import nightly, purging
+from timer_start import nightly, purging, watching
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -50,10 +51,12 @@ for module in (
     planning,
     restoring,
     runs,
+    notifying,
     delete_replica,
     check_replica,
     clear_suspect,
     nightly,
     purging,
+    watching,
 ):
     app.register_functions(module.blueprint)

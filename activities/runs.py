@@ -12,6 +12,7 @@ from backup.messages.copy import CopyOrder
 from backup.messages.run import LaneInput, RunClosed, RunClosing, RunOpened, RunRequest, TakenRow
 from backup.names import CLOSE_RUN, OPEN_RUN, TAKE_ROW
 from backup.pacing import SLOT_SHARE
+from wiring.closing import close
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -60,16 +61,5 @@ def close_run(services: Services, closing: RunClosing) -> Message:
 
 
 def _closed(services: Services, closing: RunClosing) -> RunClosed:
-    """Close the run in the catalog, and emit ``runEnded``."""
-    record = services.catalog.runs.close(closing, services.now())
-    # again if the run was closed before: the event of that call may have been lost with its answer
-    emit(
-        Event.RUN_ENDED,
-        run=record.run_id,
-        plan=record.plan,
-        status=record.status,
-        total=record.total,
-        code=record.code,
-        message=record.message,
-    )
+    record = close(services, closing)
     return RunClosed(status=record.status, done=record.done, total=record.total or 0, code=record.code)

@@ -129,6 +129,13 @@ class RunRecord(Message):
     """When a lane took its last row (UTC)."""
     not_covered: int = 0
     """How many models at least one target cannot have."""
+    statuses: dict[str, int] = Field(default_factory=dict)
+    """Its rows by status, once it has ended."""
+    failures: dict[str, int] = Field(default_factory=dict)
+    """Its rows that failed or did not finish, by code, once it has ended."""
+    sources: list[str] = Field(default_factory=list)
+    targets: list[str] = Field(default_factory=list)
+    """The resources that its rows name, once it has ended."""
     code: str | None = None
     message: str | None = None
 
@@ -182,3 +189,67 @@ class Suspect(Announcing):
     def is_due(self, hours: int | None, now: datetime) -> bool:
         """Tell whether it is a v2 suspect older than ``hours``; ``None``: never."""
         return self.is_visible and hours is not None and now - self.seen_at >= timedelta(hours=hours)
+
+
+class PlanState(Message):
+    """What the app remembers of a plan between its runs: which scheduled moments are settled, and whether it is paused."""
+
+    first_seen_at: datetime
+    schedule: str
+    """The text of its schedule when it was last seen."""
+    schedule_since: datetime
+    """Since when it has this schedule: only later moments are due."""
+    settled: datetime | None = None
+    """The last scheduled moment that needs no start any more, by hand or by timer."""
+    settled_as: str | None = None
+    """``it was started already``, or why there was no run."""
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
+
+    def with_schedule(self, schedule: str, now: datetime) -> Self:
+        """Return this state with its schedule. A new one counts from ``now`` on."""
+        return self if schedule == self.schedule else self.replace(schedule=schedule, schedule_since=now)
+
+    def with_settled(self, moment: datetime, outcome: str) -> Self:
+        """Return this state with ``moment``, and every earlier one, settled."""
+        is_news = self.settled is None or moment > self.settled
+        return self.replace(settled=moment, settled_as=outcome) if is_news else self
+
+    def with_pause(self, reason: str | None, now: datetime) -> Self:
+        """Return this state as paused for ``reason``, since it was first paused; ``None`` resumes."""
+        since = None if reason is None else self.paused_at or now
+        return self.replace(paused_at=since, pause_reason=reason)
+
+
+class RunNote(Message):
+    """What a plan remembers of one of its runs, also when the run itself is purged."""
+
+    run_id: str
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    code: str | None = None
+    message: str | None = None
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Self:
+        """Return what is remembered of a run."""
+        return cls.parse(record.to_json())
+
+
+class PlanRuns(Message):
+    """The runs that a plan remembers: no dry runs, and none that gave way to another run."""
+
+    last: RunNote | None = None
+    last_good: RunNote | None = None
+    """The last one that ended as ``Succeeded``."""
+
+    def with_run(self, note: RunNote) -> Self:
+        """Return this with ``note``, unless a later run is known."""
+
+        def later(known: RunNote | None) -> RunNote:
+            return note if known is None or note.started_at >= known.started_at else known
+
+        good = later(self.last_good) if note.status is RunStatus.SUCCEEDED else self.last_good
+        return self.replace(last=later(self.last), last_good=good)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from catalog.claims import ClaimTable
+from catalog.findings import FindingTable
 from catalog.housekeeping import Housekeeping
+from catalog.notices import NoticeTable
 from catalog.plans import PlanTable
 from catalog.replicas import ReplicaTable
 from catalog.resources import ReachabilityTable, SlotTable
@@ -26,3 +28,5 @@ class Catalog:
         self.suspects = SuspectTable(store)
         self.target_ids = TargetIdTable(store)
         self.reachability = ReachabilityTable(store)
+        self.findings = FindingTable(store)
+        self.notices = NoticeTable(store)

@@ -19,6 +19,8 @@ from catalog.store import LONGEST_DATA, Store, Stored, Table, put, retry_on_conf
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
 CHUNK_CHARACTERS = LONGEST_DATA - 2_000
+UNFINISHED = {CopyStatus.FAILED, CopyStatus.STILL_COPYING, CopyStatus.COPY_IN_PROGRESS}
+"""The statuses that a run counts by code."""
 
 
 class UnknownRun(LookupError):
@@ -142,6 +144,9 @@ class RunTable:
                 self._end_last_row(stored.record, lane)
         statuses: Counter[CopyStatus] = Counter()
         not_covered: set[tuple[str, str]] = set()
+        failures: Counter[str] = Counter()
+        sources: set[str] = set()
+        targets: set[str] = set()
         has_stopped = not has_rows
         for row in self.rows(run_id):
             has_stopped = has_stopped or not row.has_ended
@@ -149,6 +154,10 @@ class RunTable:
             statuses[ended.status] += 1
             if ended.status is CopyStatus.NOT_COVERED:
                 not_covered.add((ended.kind, ended.model_id))
+            sources.add(ended.source)
+            targets.add(ended.target)
+            if ended.status in UNFINISHED and ended.outcome and ended.outcome.code:
+                failures[ended.outcome.code] += 1
 
         def closed(record: RunRecord) -> RunRecord:
             status = run_status(statuses, cancelled=record.cancel_requested, unchanged=record.counts.get("skip", 0))
@@ -158,6 +167,10 @@ class RunTable:
                 done=statuses.total(),
                 total=record.total or 0,
                 not_covered=len(not_covered),
+                statuses=dict(statuses),
+                failures=dict(failures),
+                sources=sorted(sources),
+                targets=sorted(targets),
             )
             return closed.replace(code=failure.code, message=failure.message) if failure and has_stopped else closed
 

@@ -36,6 +36,8 @@ class Table(StrEnum):
     RUN_INDEX = "runindex"
     PLANS = "plans"
     REACHABILITY = "reachability"
+    FINDINGS = "findings"
+    NOTICES = "notices"
 
 
 class CatalogUnavailable(Exception):

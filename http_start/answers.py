@@ -14,7 +14,7 @@ import azure.functions as func
 
 from catalog.store import CatalogUnavailable
 from http_start.problems import Problem, unavailable
-from wiring.services import ConfigurationInvalid, Services, services
+from wiring.services import ConfigurationInvalid, services
 
 ROUTE_PREFIX = "/api"
 """The ``routePrefix`` of host.json."""
@@ -22,18 +22,21 @@ ROUTE_PREFIX = "/api"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def endpoint(blueprint: df.Blueprint, name: str, method: str, route: str) -> Callable[[Handler], Handler]:
+def endpoint(
+    blueprint: df.Blueprint, name: str, method: str, route: str, needs: Callable[[], Any] = services
+) -> Callable[[Handler], Handler]:
     """Register the decorated handler as the HTTP function ``name``. Its problems, and the app's own, are answered as such.
 
     A plain handler gets the request and the app's services, and runs in a thread. A coroutine also gets the client of Durable Functions.
+    With ``needs`` it gets what that returns instead of the services: for a handler that answers while they cannot be built.
     """
 
     def register(handler: Handler) -> Handler:
         async def with_client(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-            return await _answer(lambda app: handler(req, app, client))
+            return await _answer(needs, lambda app: handler(req, app, client))
 
         async def without_client(req: func.HttpRequest) -> func.HttpResponse:
-            return await _answer(lambda app: asyncio.to_thread(handler, req, app))
+            return await _answer(needs, lambda app: asyncio.to_thread(handler, req, app))
 
         function: Any = without_client
         if inspect.iscoroutinefunction(handler):
@@ -45,9 +48,9 @@ def endpoint(blueprint: df.Blueprint, name: str, method: str, route: str) -> Cal
     return register
 
 
-async def _answer(handle: Callable[[Services], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
+async def _answer(needs: Callable[[], Any], handle: Callable[[Any], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
     try:
-        return await handle(await asyncio.to_thread(services))
+        return await handle(await asyncio.to_thread(needs))
     except Problem as problem:
         return problem.response()
     except ConfigurationInvalid as error:

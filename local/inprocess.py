@@ -39,6 +39,14 @@ class Answer:
     body: Any
 
 
+SCHEDULES = {
+    "BACKUP_SCHEDULE": "0 0 2 * * *",
+    "PURGE_SCHEDULE": "0 30 3 * * *",
+    "PROBE_SCHEDULE": "0 */5 * * * *",
+}
+"""What the app reads. Timers fire only if the process has these settings, too."""
+
+
 class Stage:
     """One source, two targets, and the app between them.
 
@@ -69,6 +77,8 @@ class Stage:
         store: Callable[[], Store] | None = None,
         host_json: Mapping[str, Any] | None = None,
         plans: Mapping[str, Mapping[str, Any]] | None = None,
+        notify: Iterable[Mapping[str, Any]] = (),
+        settings: Mapping[str, str] | None = None,
         seed: int = 1,
     ) -> None:
         self.clock: Clock = clock or ManualClock()
@@ -90,6 +100,8 @@ class Stage:
         ) | dict(rate_limits or {})
         self._copies = dict(copies or {})
         self._plans = dict(plans or {})
+        self._notify = list(notify)
+        self._app_settings = SCHEDULES | dict(settings or {})
         self._copy_seconds = copy_seconds
         self._make_store = store or (lambda: SqliteStore(folder / "catalog.sqlite"))
         self._host_json = host_json
@@ -108,7 +120,7 @@ class Stage:
             Catalog(self._make_store()),
             Sealer(self.sealing_keys),
             now=self.clock.now,
-            environment={setting(name): key for name, key in self.keys.items()},
+            environment={**self._app_settings, **{setting(name): key for name, key in self.keys.items()}},
         )
         use(self.services)
         self.host = self.new_host()
@@ -145,6 +157,7 @@ class Stage:
             },
             "copies": self._copies,
             "plans": self._plans,
+            "notify": self._notify,
         }
 
     def resource(self, name: str) -> SimulatedResource:

@@ -55,7 +55,9 @@ class Night:
         print(f"\n  {run['status']} in {seconds:.0f} s: {verified} of {count * len(TARGETS)} copies are verified")
         others = [row for row in run["copies"] if row["status"] != "Succeeded"]
         for row in others:
-            print(f"  not covered: {row['modelId']} to {row['target']}: {row['message']}")
+            print(
+                f"  {'not covered' if row['status'] == 'NotCovered' else 'failed'}: {row['modelId']} to {row['target']}: {row['message']}"
+            )
         if run["status"] != "Succeeded" or any(row["status"] != "NotCovered" for row in others):
             raise NightFailed("a copy failed that should succeed")
         if others:

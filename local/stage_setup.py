@@ -130,6 +130,7 @@ def host_environment(directory: Path, function_key: str, resources: Iterable[Sta
         "TaskHubName": "FormsBackup",
         "BACKUP_SCHEDULE": "0 0 2 * * *",
         "PURGE_SCHEDULE": "0 30 3 * * *",
+        "PROBE_SCHEDULE": "0 */5 * * * *",
         "SEALING_KEYS": Fernet.generate_key().decode(),
         "LOCAL_HOST_FUNCTION_KEY": function_key,
         "LOCAL_HOST_SYSTEM_KEY": secrets.token_urlsafe(32),

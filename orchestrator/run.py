@@ -9,7 +9,16 @@ import azure.durable_functions as df
 from backup.codes import Code
 from backup.messages.copy import Failure
 from backup.messages.plan import BackupRequest, ListingRef, MakePlanInput, PageInput, PlanClaimed
-from backup.messages.run import LaneEnded, LaneInput, RestoreRequest, RunClosed, RunClosing, RunOpened, RunRequest
+from backup.messages.run import (
+    LaneEnded,
+    LaneInput,
+    NoticesDue,
+    RestoreRequest,
+    RunClosed,
+    RunClosing,
+    RunOpened,
+    RunRequest,
+)
 from backup.names import (
     BACKUP_RUN,
     CLAIM_PLAN,
@@ -21,8 +30,9 @@ from backup.names import (
     OPEN_RUN,
     PLAN_RESTORE,
     RESTORE_RUN,
+    SEND_NOTICES,
 )
-from orchestrator.attempts import HistoryFull, Steps, Waits, first_line, record
+from orchestrator.attempts import HistoryFull, Steps, Waits, call_once, first_line, record
 
 blueprint = df.Blueprint()
 
@@ -76,6 +86,8 @@ def run(
         return None
     facts = {name: envelope[name] for name in ("status", "done", "total", "code") if name in envelope}
     context.set_custom_status({"step": "done", **facts})
+    if isinstance(request, BackupRequest):
+        yield from call_once(context, SEND_NOTICES, NoticesDue(run_id=request.run_id))  # whatever comes of it
     return envelope
 
 

@@ -105,6 +105,7 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
             "SEALING_KEYS": f"{others['sealing key']},{others['older sealing key']}",
             "BACKUP_SCHEDULE": "0 0 2 * * *",
             "PURGE_SCHEDULE": "0 30 3 * * *",
+            "PROBE_SCHEDULE": "0 */5 * * * *",
             "LOCAL_HOST_FUNCTION_KEY": others["function key"],
             "LOCAL_HOST_SYSTEM_KEY": others["system key"],
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),

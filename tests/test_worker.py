@@ -163,9 +163,11 @@ INPUTS: dict[str, Any] = {
     "plan_restore": RESTORE,
     "delete_replica": STEP,
     "check_replica": STEP,
+    "send_notices": {"runId": "copies-1"},
     "clear_suspect": {**STEP, "order": {**ORDER, "subjectId": MODEL}},
     "start_nightly_backups": TIMER,
     "purge_old_history": TIMER,
+    "watch_backups": TIMER,
 }
 
 ORCHESTRATORS = {
@@ -207,9 +209,10 @@ def run_worker(app: Path, inputs: Mapping[str, Any], runtime: str = "") -> dict[
             "BACKUP_CONFIG": "backup.json",
             "CATALOG": "sqlite:catalog.sqlite",
             "SEALING_KEYS": Fernet.generate_key().decode(),
-            "FORMS_KEY": "made-up",
+            "FORMS_KEY": "0123456789abcdef" * 2,
             "BACKUP_SCHEDULE": "0 0 2 * * *",
             "PURGE_SCHEDULE": "0 30 3 * * *",
+            "PROBE_SCHEDULE": "0 */5 * * * *",
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )

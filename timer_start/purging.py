@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 import azure.functions as func
 
+from catalog.notices import KEPT_FOR
 from wiring.events import Event, emit
 from wiring.orchestrations import ENDED
 from wiring.services import Services, services
@@ -41,8 +42,8 @@ async def purge_old_history(timer: func.TimerRequest, client: df.DurableOrchestr
         await asyncio.to_thread(app.catalog.housekeeping.note_purged_until, end)
     for start, end in windows(since - LONGEST_RUN, since, timedelta(days=1)):
         deleted += (await client.purge_instance_history_by(start, end, PURGED)).instances_deleted
-    runs, claims = await asyncio.to_thread(_tidy, app, until)
-    emit(Event.PURGED, orchestrations=deleted, runs=runs, claims=claims, until=until)
+    runs, claims, notices = await asyncio.to_thread(_tidy, app, until)
+    emit(Event.PURGED, orchestrations=deleted, runs=runs, claims=claims, notices=notices, until=until)
 
 
 def windows(since: datetime, until: datetime, width: timedelta = WINDOW) -> list[tuple[datetime, datetime]]:
@@ -51,7 +52,11 @@ def windows(since: datetime, until: datetime, width: timedelta = WINDOW) -> list
     return [(since + number * width, min(since + (number + 1) * width, until)) for number in range(count)]
 
 
-def _tidy(app: Services, until: datetime) -> tuple[int, int]:
+def _tidy(app: Services, until: datetime) -> tuple[int, int, int]:
     housekeeping = app.catalog.housekeeping
     targets = list(app.configuration.resources)
-    return housekeeping.delete_runs_before(until), housekeeping.delete_released_claims(targets, app.now())
+    return (
+        housekeeping.delete_runs_before(until),
+        housekeeping.delete_released_claims(targets, app.now()),
+        app.catalog.notices.delete_before(app.now() - KEPT_FOR),
+    )

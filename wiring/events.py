@@ -41,6 +41,12 @@ class Event(StrEnum):
     PURGED = "historyPurged"
     RUN_ENDED = "runEnded"
     CANCEL_REQUESTED = "cancelRequested"
+    APP_UNUSABLE = "appUnusable"
+    FINDING_BEGAN = "findingBegan"
+    FINDING_ENDED = "findingEnded"
+    NOTICE_SENT = "noticeSent"
+    NOTICE_FAILED = "noticeFailed"
+    NOTICE_LOST = "noticeLost"
 
 
 WARNINGS = {
@@ -56,6 +62,10 @@ WARNINGS = {
     Event.FINDING,
     Event.RUN_SKIPPED,
     Event.DELETION_GUARDED,
+    Event.APP_UNUSABLE,
+    Event.FINDING_BEGAN,
+    Event.NOTICE_FAILED,
+    Event.NOTICE_LOST,
 }
 
 

@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
+
+from backup.configuration.fields import is_loopback
 
 
 class SettingFault(StrEnum):
@@ -93,5 +96,31 @@ def key_problem(text: str) -> SettingProblem | None:
             SettingFault.MALFORMED,
             "the setting holds no key: a key has at least 16 letters and digits, without blanks and line ends",
             "copy Key 1 from the resource's page Keys and Endpoint",
+        )
+    return None
+
+
+def address_problem(text: str) -> SettingProblem | None:
+    """Return what is wrong with a setting that should hold the address of a receiver of notices; ``None``: nothing."""
+    problem = secret_problem(text)
+    if problem is not None:
+        return problem
+    right = "copy the whole address from the receiver, as it is: https://…"
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or not _KEY_CHARACTERS.fullmatch(text.strip()):
+        return SettingProblem(SettingFault.MALFORMED, "the setting holds no https address", right)
+    if parts.username is not None or parts.password is not None:
+        return SettingProblem(
+            SettingFault.MALFORMED,
+            "the address holds a user name or a password",
+            "use an address that holds its signature in the path or in the query",
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        return SettingProblem(
+            SettingFault.MALFORMED, "http would send the notices, and the address, unencrypted", right
         )
     return None

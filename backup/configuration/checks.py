@@ -30,7 +30,9 @@ def cross_problems(document: object) -> Iterator[Problem]:
     # An invalid name may be renamed to the one that a plan refers to, so the references are not checked yet.
     names = resources.keys() if all(map(_NAME.fullmatch, resources)) else ()
     yield from _wrong_routes(_list(whole.get("routes")), names)
-    yield from _wrong_plans(_object(whole.get("plans")), names)
+    plans = _object(whole.get("plans"))
+    yield from _wrong_plans(plans, names)
+    yield from _wrong_receivers(_list(whole.get("notify")), plans if all(map(_NAME.fullmatch, plans)) else ())
 
 
 def _wrong_resources(resources: Mapping[str, Any]) -> Iterator[Problem]:
@@ -83,6 +85,24 @@ def _wrong_plans(plans: Mapping[str, Any], names: Iterable[str]) -> Iterator[Pro
             yield from _wrong_target(path_of("plans", name, "targets", index), target, source, names)
         yield from _repeated(path_of("plans", name, "targets"), targets, "target")
         yield from _repeated(path_of("plans", name, "kinds"), plan.get("kinds"), "kind")
+
+
+def _wrong_receivers(receivers: Sequence[Any], plans: Iterable[str]) -> Iterator[Problem]:
+    # how far a notice is with a receiver is recorded under the name of the setting
+    settings: set[str] = set()
+    for index, receiver in enumerate(map(_object, receivers)):
+        setting = receiver.get("urlSetting")
+        if isinstance(setting, str):
+            if setting in settings:
+                wrong = "the same setting as in another entry"
+                yield Problem(path_of("notify", index, "urlSetting"), wrong, "list each receiver once")
+            settings.add(setting)
+        for place, plan in enumerate(_list(receiver.get("plans"))):
+            if isinstance(plan, str) and plan not in plans:
+                field = path_of("notify", index, "plans", place)
+                yield Problem(field, f"{shown(plan)} is no configured plan", did_you_mean(plan, plans))
+        yield from _repeated(path_of("notify", index, "plans"), receiver.get("plans"), "plan")
+        yield from _repeated(path_of("notify", index, "severities"), receiver.get("severities"), "severity")
 
 
 def _wrong_target(field: str, target: object, source: object, names: Iterable[str]) -> Iterator[Problem]:

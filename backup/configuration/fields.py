@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from backup.api_versions import generation_of
 from backup.configuration.problems import looks_like_a_key, refused, shown
 from backup.names import V2_MODEL_ID as _GUID
+from schedules.ncrontab import Schedule, ScheduleError
 
 NAME_PATTERN: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -23,6 +25,8 @@ _RESOURCE_ID: Final = re.compile(RESOURCE_ID_PATTERN, re.IGNORECASE)
 _REGION: Final = re.compile(r"[a-z0-9]{1,24}")
 _DISPLAY_NAME: Final = re.compile(r"[A-Za-z0-9 -]{1,30}")
 _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+_SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def endpoint_of(value: str) -> str:
@@ -88,6 +92,15 @@ def _setting(value: str) -> str:
     return value
 
 
+def _address_setting(value: str) -> str:
+    if "/" in value or ":" in value:
+        raise refused(
+            "this looks like an address itself",
+            "write the name of an app setting here and put the address there: whoever knows it can write to the receiver",
+        )
+    return _setting(value)
+
+
 def _scope(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme != "https" or not parts.hostname or parts.path != "/.default" or parts.query or parts.username:
@@ -110,6 +123,20 @@ def _api_version(value: str) -> str:
     return value
 
 
+def _schedule(value: str) -> str:
+    try:
+        schedule = Schedule.parse(value)
+        schedule.next_after(_SOME_DAY)
+    except ScheduleError as error:
+        right = 'write NCRONTAB, in UTC: "0 0 2 * * *" is 02:00 each night'
+        raise refused(f"not a schedule: {error}", right) from None
+    # within an hour it fires once, so two moments are an hour apart at least
+    if len(schedule.minutes) * len(schedule.seconds) > 1:
+        right = 'name one second and one minute: "0 30 * * * *" is half past each hour'
+        raise refused("it fires more often than once an hour", right)
+    return value
+
+
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """The user's name for a resource or a plan. It becomes part of addresses and run ids."""
 
@@ -118,7 +145,12 @@ Endpoint = Annotated[str, AfterValidator(endpoint_of), Field(json_schema_extra={
 Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": "^[A-Za-z0-9]{1,24}$"})]
 ResourceId = Annotated[str, AfterValidator(_resource_id), Field(json_schema_extra={"pattern": RESOURCE_ID_PATTERN})]
 Setting = Annotated[str, AfterValidator(_setting), Field(json_schema_extra={"pattern": f"^{_SETTING.pattern}$"})]
+AddressSetting = Annotated[
+    str, AfterValidator(_address_setting), Field(json_schema_extra={"pattern": f"^{_SETTING.pattern}$"})
+]
 Scope = Annotated[str, AfterValidator(_scope)]
 ClientId = Annotated[str, AfterValidator(_client_id)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+ScheduleText = Annotated[str, StringConstraints(max_length=100), AfterValidator(_schedule)]
+"""NCRONTAB, once an hour at most."""

@@ -10,9 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from backup.configuration.checks import cross_problems
-from backup.configuration.fields import ApiVersion, ClientId, Endpoint, Glob, Name, Region, ResourceId, Scope, Setting
+from backup.configuration.fields import (
+    AddressSetting,
+    ApiVersion,
+    ClientId,
+    Endpoint,
+    Glob,
+    Name,
+    Region,
+    ResourceId,
+    ScheduleText,
+    Scope,
+    Setting,
+)
 from backup.configuration.problems import refused_whole, unknown_name
 from backup.document_models import Kind
+from backup.health import Severity
+from backup.notices import Notice, NoticeFormat
 
 _DEADLINE_LIMIT: Final = 6 * 24 * 60
 """Minutes. A longer timer is split by the Durable SDK, and such a timer cannot be cancelled (durable-python#573)."""
@@ -173,6 +187,9 @@ class Plan(Section):
     targets: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
     """Names of the resources that they are copied to."""
 
+    schedule: ScheduleText | None = None
+    """When it runs: NCRONTAB with seconds, in UTC, once an hour at most; null: at the times of app setting BACKUP_SCHEDULE."""
+
     include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=100)] = ("*",)
     """Model ids to back up; * and ? stand for any text and any character."""
 
@@ -201,6 +218,31 @@ class Plan(Section):
     """Which replicas each run reads whole."""
 
 
+class Receiver(Section):
+    """Who is told what fails, what is degraded, and when it is over: a webhook."""
+
+    url_setting: AddressSetting
+    """Name of the app setting that holds its address (best a Key Vault reference): whoever knows the address can write to it."""
+
+    format: NoticeFormat = NoticeFormat.JSON
+    """json: the notice as it is. teams: an Adaptive Card, for a webhook of a Teams workflow."""
+
+    severities: Annotated[tuple[Severity, ...], Field(min_length=1, max_length=3)] = (
+        Severity.FAILING,
+        Severity.DEGRADED,
+        Severity.INFO,
+    )
+    """Which notices it gets."""
+
+    plans: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
+    """The plans whose notices it gets, besides those that belong to no plan; null: all."""
+
+    def takes(self, notice: Notice) -> bool:
+        """Tell whether it gets this notice."""
+        is_of_plan = self.plans is None or notice.plan is None or notice.plan in self.plans
+        return is_of_plan and notice.severity in self.severities
+
+
 class Configuration(Section):
     """Everything that backup.json says."""
 
@@ -220,6 +262,9 @@ class Configuration(Section):
 
     plans: Mapping[Name, Plan] = {}
     """The backup policies, each under a name that you choose."""
+
+    notify: Annotated[tuple[Receiver, ...], Field(max_length=8)] = ()
+    """Who is told when backups fail; nobody by default."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -79,6 +79,20 @@ class RunClosed(Message):
     code: str | None = None
 
 
+class NoticesDue(Message):
+    """A run has ended: what is to be told is sent now. The input of ``send_notices``."""
+
+    run_id: str
+
+
+class NoticesSent(Message):
+    """How many notices were sent to a receiver, and how many were not taken."""
+
+    ok: bool = True
+    sent: int = 0
+    failed: int = 0
+
+
 class TakenRow(Message):
     """The next row of a lane; ``order`` is ``None`` when no rows are left."""
 

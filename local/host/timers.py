@@ -19,9 +19,9 @@ from local.host.app_index import TimerFunction
 from local.host.engine import Engine
 from local.host.errors import ConfigurationError, UnknownFunctionError
 from local.host.invoke import call_function
-from local.host.ncrontab import Schedule
 from local.host.protocol import format_time, parse_time
 from local.host.settings import resolve_setting
+from schedules.ncrontab import Schedule, ScheduleError
 
 _log = logging.getLogger("local.host.timers")
 
@@ -63,7 +63,12 @@ class Timers:
                 # as on Azure: this function has an error, and all others work
                 _log.warning("%s: it will not fire", error)
                 continue
-            schedule = Schedule.parse(expression)
+            try:
+                schedule = Schedule.parse(expression)
+            except ScheduleError as error:
+                raise ConfigurationError(
+                    f"the schedule '{expression}' of function '{function.info.name}': {error}"
+                ) from None
             monitored = function.use_monitor and _shortest_interval(schedule, engine.clock.now()) >= timedelta(
                 minutes=1
             )

@@ -98,6 +98,7 @@ class Bench:
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "BACKUP_SCHEDULE": "0 0 2 1 1 *",
             "PURGE_SCHEDULE": "0 0 2 1 1 *",
+            "PROBE_SCHEDULE": "0 0 2 1 1 *",
             "TaskHubName": "Kills",
             "LOCAL_HOST_FUNCTION_KEY": KEY,
             **{setting(name): f"{name}-key" for name in REGIONS},

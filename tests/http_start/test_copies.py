@@ -321,7 +321,6 @@ def test_ended_run_does_not_block_the_next(stage: HttpStage) -> None:
         ("GET", "/api/runs/copies-1"),
         ("GET", "/api/runs/copies-1/copies"),
         ("POST", "/api/runs/copies-1/cancel"),
-        ("GET", "/api/health"),
     ],
 )
 def test_broken_configuration_is_reported(

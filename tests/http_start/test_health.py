@@ -1,29 +1,105 @@
-"""``GET /api/health``: the health of the app itself, which does not depend on a region."""
+"""``GET /api/health``: what is wrong, without a call to a resource; 503 only for an app that can do nothing."""
 
 from __future__ import annotations
 
-from local.inprocess import REGIONS, SOURCE, TARGET
-from local.simulator import seeds
+from pathlib import Path
+from typing import Any
 
-from .conftest import HttpStage
+import pytest
+
+from catalog.sqlite import SqliteStore
+from catalog.store import CatalogUnavailable
+from local.inprocess import REGIONS, SOURCE, TARGET, Answer, Stage, setting
+from local.simulator import seeds
+from wiring.services import use
+
+from .conftest import HttpStage, MakeStage
+
+
+def health(stage: Stage, status: str) -> list[dict[str, Any]]:
+    """Return the findings of a health that has this status."""
+    answer: Answer = stage.http("GET", "/api/health")
+    assert (answer.status, answer.body["status"]) == (200, status), answer.body
+    findings: list[dict[str, Any]] = answer.body["findings"]
+    return findings
 
 
 def test_resources_are_unseen_before_the_first_call(stage: HttpStage) -> None:
     """Asking for the health calls none of them."""
-    answer = stage.http("GET", "/api/health")
-    assert (answer.status, answer.body["status"]) == (200, "ok")
-    assert set(answer.body["resources"]) == set(REGIONS)
-    assert answer.body["resources"][SOURCE]["region"] == "westeurope"
+    assert health(stage, "ok") == []
+    resources = stage.http("GET", "/api/health").body["resources"]
+    assert set(resources) == set(REGIONS)
+    assert resources[SOURCE]["region"] == "westeurope"
     assert stage.calls() == []
 
 
-def test_app_is_healthy_while_a_source_is_down(stage: HttpStage) -> None:
+def test_a_source_that_is_down_is_a_finding(stage: HttpStage) -> None:
+    """The app itself does its job: the answer stays 200, so that no platform restarts it."""
     stage.source.down()
     stage.copy([seeds.FIRST_MODEL_ID])
-    answer = stage.http("GET", "/api/health")
-    assert (answer.status, answer.body["status"]) == (200, "ok")
-    assert answer.body["resources"][SOURCE]["lastSeen"]["state"] == "Unreachable"
+    (finding,) = health(stage, "degraded")
+    assert (finding["code"], finding["subject"], finding["cause"]) == ("ResourceDown", SOURCE, "Unreachable")
+    assert finding["since"]
+    assert finding["remedy"]
     stage.source.down(is_down=False)
     stage.copy([seeds.FIRST_MODEL_ID])
+    assert health(stage, "ok") == []
     resources = stage.http("GET", "/api/health").body["resources"]
     assert [resources[name]["lastSeen"]["state"] for name in (SOURCE, TARGET)] == ["reachable", "reachable"]
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("", "empty"),
+        (
+            "@Microsoft.KeyVault(SecretUri=https://vault.vault.azure.net/secrets/forms)",
+            "a reference that the platform could not resolve",
+        ),
+        ("<key of forms-westeurope>", "placeholder"),
+    ],
+)
+def test_a_key_that_is_none_is_a_finding(make_stage: MakeStage, value: str, wrong: str) -> None:
+    stage = make_stage()
+    stage.services.environment = {**stage.services.environment, setting(SOURCE): value}
+    (finding,) = health(stage, "failing")
+    assert (finding["code"], finding["subject"]) == ("SettingInvalid", setting(SOURCE))
+    assert wrong in finding["message"]
+    assert not value or value not in str(finding)
+
+
+def test_a_timer_without_schedule_is_a_finding(make_stage: MakeStage) -> None:
+    stage = make_stage(settings={"PURGE_SCHEDULE": " "})
+    (finding,) = health(stage, "failing")
+    assert (finding["code"], finding["subject"]) == ("ScheduleMissing", "PURGE_SCHEDULE")
+
+
+def test_a_catalog_on_a_worker_of_azure_is_a_finding(make_stage: MakeStage) -> None:
+    stage = make_stage(settings={"CATALOG": "sqlite:/home/catalog.sqlite", "WEBSITE_INSTANCE_ID": "1f"})
+    (finding,) = health(stage, "failing")
+    assert finding["code"] == "CatalogOnLocalDisk"
+
+
+def test_a_broken_configuration_is_503(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"resources": {"west": {"endpoint": "http://example.com"}}}', encoding="utf-8")
+    monkeypatch.setenv("BACKUP_CONFIG", str(broken))
+    use(None)
+    answer = stage.http("GET", "/api/health")
+    assert (answer.status, answer.body["status"], answer.body["code"]) == (503, "failing", "ConfigurationInvalid")
+    assert "resources.west.endpoint" in answer.body["detail"]
+    assert answer.body["findings"][0]["remedy"]
+    assert answer.headers["retry-after"]
+    use(stage.services)
+    assert stage.http("GET", "/api/health").status == 200
+
+
+def test_a_catalog_that_is_away_is_503(stage: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise CatalogUnavailable("the storage account does not answer")
+
+    monkeypatch.setattr(SqliteStore, "get", refuse)
+    monkeypatch.setattr(SqliteStore, "scan", refuse)
+    answer = stage.http("GET", "/api/health")
+    assert (answer.status, answer.body["code"]) == (503, "CatalogUnavailable")
+    assert "does not answer" in answer.body["detail"]

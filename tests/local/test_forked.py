@@ -20,6 +20,7 @@ SETTINGS = {
     "SEALING_KEYS": Fernet.generate_key().decode(),
     "BACKUP_SCHEDULE": "0 0 2 1 1 *",
     "PURGE_SCHEDULE": "0 0 2 1 1 *",
+    "PROBE_SCHEDULE": "0 0 2 1 1 *",
     "TaskHubName": "Forked",
     "LOCAL_HOST_FUNCTION_KEY": "function-key",
 }

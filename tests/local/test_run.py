@@ -58,7 +58,7 @@ def test_it_shows_the_copy_the_backup_and_the_outage(tmp_path: Path) -> None:
     first, second, outage = done.stdout.split("\n--- ")[1:]
     assert "24 models" in first
     assert len(re.findall("verified: |up to date", first)) == 45
-    assert len(re.findall("failed: KindUnsupported", first)) == 3
+    assert len(re.findall("not covered: KindUnsupported", first)) == 3
     assert "nothing to do: 45 copies are up to date" in second
     assert "all of them for lists of models" in second
     assert "SourceListFailed" in outage

@@ -83,6 +83,7 @@ class KilledHost:
             "SEALING_KEYS": Fernet.generate_key().decode(),
             "BACKUP_SCHEDULE": "0 0 2 1 1 *",
             "PURGE_SCHEDULE": "0 0 2 1 1 *",
+            "PROBE_SCHEDULE": "0 0 2 1 1 *",
             "TaskHubName": "Kills",
             "LOCAL_HOST_FUNCTION_KEY": FUNCTION_KEY,
             **{setting(name): f"{name}-key" for name in REGIONS},

@@ -1,4 +1,4 @@
-"""Schedules of timer functions."""
+"""Schedules: what they mean, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.host import ConfigurationError
-from local.host.ncrontab import Schedule
+from schedules.ncrontab import Schedule, ScheduleError
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday
 
@@ -56,8 +55,37 @@ def test_the_next_occurrence(expression: str, expected: str) -> None:
     ],
 )
 def test_a_mistake_is_named(expression: str, message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ScheduleError, match=message):
         Schedule.parse(expression).next_after(NEW_YEAR)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("0 0 2 * * *", "2025-12-31T02:00:00"),
+        ("0 0 0 * * *", "2026-01-01T00:00:00"),
+        ("*/15 * * * * *", "2026-01-01T00:00:00"),
+        ("0 0 9-17 * * MON-FRI", "2025-12-31T17:00:00"),
+        ("0 0 0 29 2 *", "2024-02-29T00:00:00"),
+        ("0 0 0 13 * 5", "2025-06-13T00:00:00"),
+        ("0 30 9 1,15 jan,march *", "2025-03-15T09:30:00"),
+    ],
+)
+def test_the_latest_occurrence(expression: str, expected: str) -> None:
+    assert Schedule.parse(expression).latest(NEW_YEAR) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_a_schedule_that_never_occurs_has_no_latest() -> None:
+    with pytest.raises(ScheduleError, match="has no occurrence"):
+        Schedule.parse("0 0 0 31 2 *").latest(NEW_YEAR)
+
+
+def test_a_pasted_key_is_not_repeated() -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    for text in (key, f"0 0 {key} * * *"):
+        with pytest.raises(ScheduleError) as refused:
+            Schedule.parse(text)
+        assert key not in str(refused.value)
 
 
 FIELDS = (
@@ -82,6 +110,8 @@ def test_no_occurrence_is_skipped(fields: tuple[str, ...], moment: datetime) -> 
     assert schedule.next_after(occurrence - timedelta(seconds=1)) == occurrence
     between = instant + (occurrence - instant) / 2
     assert schedule.next_after(between) == occurrence
+    assert schedule.latest(occurrence) == occurrence
+    assert schedule.latest(occurrence - timedelta(seconds=1)) <= instant
 
 
 def matches(schedule: Schedule, instant: datetime) -> bool:

@@ -1,0 +1,189 @@
+"""What the last run of a plan shows: which models each target has, lacks or cannot have, and the findings that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from backup.codes import MEANINGS, Code
+from backup.configuration.sections import Plan
+from backup.health import FindingCode, HealthFinding, model_finding
+from backup.messages import Message
+from backup.messages.copy import RowAction
+from backup.moments import written
+from backup.planning.decisions import Action, Decision, Finding, Reason
+from backup.records import RunRecord, RunRow
+from backup.states import CopyStatus, RunStatus
+
+
+class TargetCoverage(Message):
+    """What one target of a plan has. The numbers add up to ``models``."""
+
+    models: int = 0
+    covered: int = 0
+    """Models with a verified copy of their present version."""
+    not_covered: int = 0
+    """Models that the service cannot copy there."""
+    failing: int = 0
+    """Models that should have been copied and were not."""
+    in_training: int = 0
+    lacking_since: datetime | None = None
+    """When the oldest of the failing models was trained (UTC)."""
+
+
+class PlanCoverage(Message):
+    """The coverage of a plan, as the last run saw it that could list its source."""
+
+    run_id: str
+    looked_at: datetime
+    """When the run began (UTC): what was trained later is not counted."""
+    targets: dict[str, TargetCoverage]
+
+    def rpo(self, target: str, plan: Plan, now: datetime) -> bool | None:
+        """Tell whether the plan's promise holds for ``target``; ``None`` if the plan has none.
+
+        It is broken if a model that was trained more than ``rpoHours`` ago is lacking, or if no run has looked for as long.
+        """
+        if plan.rpo_hours is None:
+            return None
+        promise = timedelta(hours=plan.rpo_hours)
+        lacking = self.targets.get(target, TargetCoverage()).lacking_since
+        return now - self.looked_at <= promise and (lacking is None or now - lacking <= promise)
+
+
+def coverage(record: RunRecord, decisions: Iterable[Decision], rows: Iterable[RunRow]) -> PlanCoverage:
+    """Return what the run ``record``, which has ended, shows about its plan."""
+    lacking = {(row.target, row.kind, row.model_id): row for row in rows if _lacks(row)}
+    targets: dict[str, TargetCoverage] = {}
+    for decision in decisions:
+        if decision.action in {Action.ORPHAN, Action.DELETE}:
+            continue
+        target = targets.get(decision.target, TargetCoverage())
+        row = lacking.get((decision.target, decision.kind, decision.model_id))
+        changes: dict[str, object] = {"models": target.models + 1}
+        if row is not None and row.status is CopyStatus.NOT_COVERED:
+            changes["not_covered"] = target.not_covered + 1
+        elif row is not None:
+            changes["failing"] = target.failing + 1
+            moments = [moment for moment in (target.lacking_since, _moment(row.trained)) if moment is not None]
+            changes["lacking_since"] = min(moments, default=None)
+        elif decision.action is Action.BLOCKED:
+            changes["in_training"] = target.in_training + 1
+        else:
+            changes["covered"] = target.covered + 1
+        targets[decision.target] = target.replace(**changes)
+    return PlanCoverage(run_id=record.run_id, looked_at=record.started_at, targets=targets)
+
+
+def _lacks(row: RunRow) -> bool:
+    return row.action is RowAction.COPY and row.status is not CopyStatus.SUCCEEDED
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a date of the service, which is UTC if it does not say, or ``None`` if it cannot be read."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def findings_of_end(record: RunRecord) -> list[HealthFinding]:
+    """Return what the end of a run says about its plan as a whole. A run that somebody cancelled says nothing."""
+    plan = record.plan or ""
+    code = {
+        RunStatus.FAILED: FindingCode.PLAN_FAILING,
+        RunStatus.PARTIALLY_FAILED: FindingCode.PLAN_PARTLY_FAILING,
+    }.get(record.status)
+    if code is None:
+        return []
+    reason = record.message or ", ".join(f"{count} {code}" for code, count in sorted(record.failures.items()))
+    message = f"run {record.run_id} ended as {record.status}" + (f": {reason}" if reason else "")
+    cause = record.code or max(record.failures, key=lambda code: record.failures[code], default=None)
+    return [
+        HealthFinding(
+            code=code,
+            subject=plan,
+            plan=plan,
+            message=message,
+            remedy=_advice(cause),
+            cause=cause,
+            run_id=record.run_id,
+        )
+    ]
+
+
+def _advice(cause: str | None) -> str | None:
+    """Return what to do about a failure; ``None`` if the code says nothing, or only what the app does."""
+    advice = MEANINGS[Code(cause)].advice if cause in set(Code) else "none"
+    return None if advice.startswith("none") else advice
+
+
+def findings_of_rows(
+    record: RunRecord, rows: Iterable[RunRow], decisions: Iterable[Decision], found: Iterable[Finding]
+) -> list[HealthFinding]:
+    """Return what a run says about the models of its plan. ``found`` are the findings that the run wrote when it made its plan."""
+    plan, run_id = record.plan or "", record.run_id
+    findings: dict[str, HealthFinding] = {}
+
+    def add(finding: HealthFinding) -> None:
+        findings.setdefault(finding.key, finding.replace(run_id=run_id))
+
+    def about_target(code: FindingCode, target: str, message: str, cause: str | None = None) -> None:
+        subject = f"{plan} {target}"
+        add(HealthFinding(code=code, subject=subject, plan=plan, target=target, message=message, cause=cause))
+
+    for row in rows:
+        outcome = row.outcome
+        if outcome is None or row.status in {CopyStatus.SUCCEEDED, CopyStatus.CANCELLED}:
+            continue
+        message, cause = f"{outcome.code}: {outcome.message}", outcome.code
+        if cause == Code.TARGET_LIST_FAILED:
+            about_target(FindingCode.TARGET_FAILING, row.target, message, cause)
+            continue
+        code = FindingCode.NOT_COVERED if row.status is CopyStatus.NOT_COVERED else FindingCode.COPY_FAILING
+        model = row.target, row.kind, row.model_id
+        add(model_finding(code, plan, *model, message, cause=cause, remedy=_advice(cause)))
+    withheld = {decision.target for decision in decisions if decision.reason is Reason.GUARDED}
+    for target in sorted(withheld):
+        about_target(FindingCode.DELETION_WITHHELD, target, f"deletions in {target} are withheld")
+    codes = {"missing": FindingCode.REPLICA_LOST, "expiresSoon": FindingCode.MODEL_EXPIRES}
+    for each in found:
+        if each.finding in codes:
+            add(model_finding(codes[each.finding], plan, each.target, each.kind, each.model_id, each.detail))
+    return list(findings.values())
+
+
+def findings_of_coverage(name: str, plan: Plan, seen: PlanCoverage | None, now: datetime) -> Iterable[HealthFinding]:
+    """Give what the coverage of a plan says at ``now``: targets whose promise is broken, and targets that can have nothing."""
+    if seen is None:
+        return
+    for target in plan.targets:
+        numbers = seen.targets.get(target)
+        if numbers is None:
+            continue
+        if seen.rpo(target, plan, now) is False:
+            lacking, looked = numbers.lacking_since, seen.looked_at
+            is_lacking = lacking is not None and now - lacking > timedelta(hours=plan.rpo_hours or 0)
+            message = (
+                f"{target} lacks {numbers.failing} models; the oldest was trained at {written(lacking)}"
+                if is_lacking and lacking is not None
+                else f"no run could list the source since {written(looked)}, so what was trained later may be lacking in {target}"
+            )
+            yield HealthFinding(
+                code=FindingCode.RPO_BREACHED,
+                subject=f"{name} {target}",
+                plan=name,
+                target=target,
+                message=f"{message}; rpoHours is {plan.rpo_hours}",
+                run_id=seen.run_id,
+            )
+        if numbers.models and numbers.not_covered == numbers.models:
+            yield HealthFinding(
+                code=FindingCode.NOTHING_COVERED,
+                subject=f"{name} {target}",
+                plan=name,
+                target=target,
+                message=f"none of the {numbers.models} models of the plan can be copied to {target}",
+                run_id=seen.run_id,
+            )

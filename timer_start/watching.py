@@ -1,0 +1,136 @@
+"""The watch: every five minutes it looks for runs that died, and for what is wrong with the app, its resources and its plans."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from backup.codes import Code
+from backup.health import Changes, FindingCode, HealthFinding
+from backup.messages.copy import Failure
+from backup.messages.run import RunClosing
+from backup.notices import notices_of, reminder_of
+from backup.records import RunRecord
+from catalog.store import CatalogUnavailable
+from wiring.closing import close
+from wiring.events import Event, emit
+from wiring.health import (
+    APP_SCOPE,
+    DOWN_FOR,
+    RESOURCES_SCOPE,
+    app_findings,
+    plan_findings,
+    plan_scope,
+    resource_findings,
+    tell,
+)
+from wiring.notifying import deliver, send_unqueued
+from wiring.orchestrations import ENDED
+from wiring.services import ConfigurationInvalid, Services, services
+
+blueprint = df.Blueprint()
+
+_logger = logging.getLogger(__name__)
+
+RUNS = 50
+"""How many of the newest runs are looked at."""
+
+STARTING = timedelta(minutes=10)
+"""A run that the runtime does not know yet may just be starting."""
+
+
+@blueprint.function_name("watch_backups")
+@blueprint.timer_trigger(arg_name="timer", schedule="%PROBE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@blueprint.durable_client_input(client_name="client")
+async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:  # noqa: ARG001 - the binding's name
+    """Close runs whose orchestration died; tell what began to be wrong and what is right again; send the notices that are due."""
+    try:
+        app = await asyncio.to_thread(services)
+    except ConfigurationInvalid as error:
+        emit(Event.APP_UNUSABLE, code=FindingCode.CONFIGURATION_INVALID, message=str(error))
+        raise
+    now = app.now()
+    parts: list[Callable[[], Awaitable[object]]] = [
+        lambda: close_dead_runs(app, client),
+        lambda: asyncio.to_thread(tell, app, APP_SCOPE, app_findings(app), now),
+        lambda: asyncio.to_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
+        *(lambda name=name: asyncio.to_thread(_tell_plan, app, name, now) for name in app.configuration.plans),
+        lambda: asyncio.to_thread(_forget_plans, app, now),
+        lambda: asyncio.to_thread(_remind, app, now),
+        lambda: asyncio.to_thread(deliver, app),
+    ]
+    failures: list[Exception] = []
+    for part in parts:
+        try:
+            await part()
+        except Exception as error:  # each part is on its own: one that fails does not silence the others
+            _logger.exception("a part of the watch failed")
+            failures.append(error)
+    without_catalog = next((error for error in failures if isinstance(error, CatalogUnavailable)), None)
+    if without_catalog is not None:
+        await asyncio.to_thread(_tell_without_catalog, app, without_catalog)
+    if failures:
+        raise failures[0]
+
+
+def _tell_without_catalog(app: Services, error: CatalogUnavailable) -> None:
+    finding = HealthFinding(code=FindingCode.CATALOG_UNAVAILABLE, subject="catalog", message=str(error))
+    emit(Event.APP_UNUSABLE, code=finding.code, message=finding.message)
+    for notice in notices_of(APP_SCOPE, Changes(began=[finding]), None, app.now()):
+        send_unqueued(app, notice)
+
+
+async def close_dead_runs(app: Services, client: df.DurableOrchestrationClient) -> None:
+    """Close the runs whose orchestration ended, or is gone, without closing them: they are told like any run that fails."""
+    for record in await asyncio.to_thread(_open_runs, app):
+        status = await client.get_status(record.run_id)
+        state = status.runtime_status if status else None
+        if state not in ENDED and (state is not None or app.now() - record.started_at < STARTING):
+            continue
+        # it may have been closed since the record was read
+        current = await asyncio.to_thread(app.catalog.runs.find, record.run_id)
+        if current is None or current.ended_at is not None:
+            continue
+        how = "is not known to the runtime any more" if state is None else f"ended as {state.name}"
+        message = (
+            f"the orchestration of this run {how} before it closed the run; "
+            "ask again once the leases of its copies have ended (in 20 minutes, as a rule), and they resume"
+        )
+        closing = RunClosing(run_id=record.run_id, failure=Failure.of(Code.CHILD_LOST, message))
+        await asyncio.to_thread(close, app, closing)
+
+
+def _open_runs(app: Services) -> list[RunRecord]:
+    """Return the runs that have not ended: of the newest, and those that hold a plan."""
+    newest, _ = app.catalog.runs.newest(None, RUNS)
+    holders = [app.catalog.plans.holder(plan, app.now()) for plan in app.configuration.plans]
+    held = [app.catalog.runs.find(holder) for holder in holders if holder is not None]
+    records = {record.run_id: record for record in (*newest, *held) if record is not None}
+    return [record for record in records.values() if record.ended_at is None]
+
+
+def _tell_plan(app: Services, plan: str, now: datetime) -> None:
+    tell(app, plan_scope(plan), plan_findings(app, plan), now)
+
+
+def _forget_plans(app: Services, now: datetime) -> None:
+    """End the findings of plans that are not configured any more."""
+    plans = app.configuration.plans
+    for scope in {scope for scope, finding in app.catalog.findings.all() if finding.plan not in {None, *plans}}:
+        tell(app, scope, (), now)
+
+
+def _remind(app: Services, now: datetime) -> None:
+    """Queue one notice a day for what has been wrong for a week, or for a number of weeks."""
+    by_plan: dict[str | None, list[HealthFinding]] = {}
+    for _, finding in app.catalog.findings.all():
+        by_plan.setdefault(finding.plan, []).append(finding)
+    for plan, findings in by_plan.items():
+        notice = reminder_of(plan, findings, now)
+        if notice is not None:
+            app.catalog.notices.add(notice)

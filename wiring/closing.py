@@ -1,0 +1,74 @@
+"""Closing a run: write how it ended, say so, and let its plan's findings follow. Repeating it changes nothing."""
+
+from __future__ import annotations
+
+from backup.codes import Code
+from backup.coverage import coverage, findings_of_end, findings_of_rows
+from backup.health import HealthFinding
+from backup.messages.run import RunClosing
+from backup.moments import written
+from backup.planning.decisions import Decision, Finding
+from backup.records import RunRecord
+from backup.states import RunStatus
+from wiring.events import Event, emit
+from wiring.health import run_scope, tell
+from wiring.services import Services
+
+_NOTHING_DONE = {Code.PLAN_RUNNING, Code.PLAN_CHANGED}
+"""Codes of runs that gave way, to another run or to a plan that differs from the approved one: they say nothing about the plan."""
+
+
+def close(services: Services, closing: RunClosing) -> RunRecord:
+    """Close the run in the catalog and return its record. Note what it shows about its plan, and queue what is to be told."""
+    record = services.catalog.runs.close(closing, services.now())
+    _emit_end(services, record)
+    if record.plan is not None and not record.dry_run and record.code not in _NOTHING_DONE:
+        services.catalog.plans.note_run(record)
+        if record.status is not RunStatus.CANCELLED:
+            _observe(services, record, record.plan)
+    return record
+
+
+def _emit_end(services: Services, record: RunRecord) -> None:
+    """Emit ``runEnded``; again if the run was closed before, because the event of that call may have been lost with its answer."""
+    plan = services.configuration.plans.get(record.plan or "")
+    ended_at = record.ended_at or services.now()
+    emit(
+        Event.RUN_ENDED,
+        run=record.run_id,
+        plan=record.plan,
+        kind=record.kind,
+        dryRun=record.dry_run,
+        status=record.status,
+        total=record.total,
+        rows=record.statuses,
+        failures=record.failures,
+        notCovered=record.not_covered,
+        counts=record.counts,
+        source=plan.source if plan else next(iter(record.sources), None),
+        targets=list(plan.targets) if plan else record.targets,
+        startedAt=written(record.started_at),
+        endedAt=written(ended_at),
+        durationSeconds=round((ended_at - record.started_at).total_seconds()),
+        code=record.code,
+        message=record.message,
+    )
+
+
+def _observe(services: Services, record: RunRecord, plan: str) -> None:
+    """Note the coverage of the plan and its findings. A run that could not decide says nothing about the plan's models."""
+    runs, scope = services.catalog.runs, run_scope(plan)
+    decisions = [Decision.parse(entry) for entry in runs.read_chunks(record.run_id, "decision-")]
+    found = findings_of_end(record)
+    if decisions or record.status is RunStatus.SUCCEEDED:
+        rows = list(runs.rows(record.run_id))
+        services.catalog.plans.note_coverage(plan, coverage(record, decisions, rows))
+        in_plan = [Finding.parse(entry) for entry in runs.read_chunks(record.run_id, "finding-")]
+        found += findings_of_rows(record, rows, decisions, in_plan)
+    else:
+        found += [finding for finding in services.catalog.findings.of(scope) if _is_about_models(finding)]
+    tell(services, scope, found, record.ended_at or services.now(), as_of=record.started_at)
+
+
+def _is_about_models(finding: HealthFinding) -> bool:
+    return finding.target is not None

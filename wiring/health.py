@@ -1,0 +1,234 @@
+"""Observing what is wrong now: with the app, its resources and its plans. Makes no calls to a resource."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from backup.codes import Code
+from backup.configuration.app_settings import address_problem, key_problem
+from backup.health import Changes, FindingCode, HealthFinding, findings_view
+from backup.lookup import REACHABLE
+from backup.moments import written
+from backup.notices import notices_of
+from backup.records import RunRecord
+from backup.watch import PlanWatch, findings_of_plan, longest_gap
+from schedules.ncrontab import Schedule, ScheduleError
+from wiring.events import Event, emit
+from wiring.services import CATALOG_SETTING, HISTORY_SETTING, ConfigurationInvalid, Services
+
+APP_SCOPE = "app"
+RESOURCES_SCOPE = "resources"
+SLOW_SECONDS = 1.0
+MOST_SKEW_SECONDS = 300.0
+"""Tokens and signatures of the service tolerate five minutes."""
+DOWN_FOR = timedelta(minutes=10)
+"""A resource that is down for a shorter time is shown and not told: it may be restarting."""
+STUCK_AFTER = timedelta(hours=1)
+"""A run whose lanes take no row for its deadline and this time makes no progress."""
+WATCH_LIMIT = timedelta(minutes=30)
+"""The watch fires every five minutes; after so long without it, it has stopped."""
+SCHEDULE_SETTING = "BACKUP_SCHEDULE"
+SCHEDULES = ("PURGE_SCHEDULE", "PROBE_SCHEDULE")
+ON_AZURE = ("WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME")
+"""Settings that the platform sets on its workers."""
+
+
+def app_findings(services: Services) -> Iterator[HealthFinding]:
+    """Give what is wrong with the app itself: its settings and its catalog."""
+    environment, configuration = services.environment, services.configuration
+    for name, resource in configuration.resources.items():
+        problem = resource.key_setting and key_problem(environment.get(resource.key_setting, ""))
+        if problem:
+            yield _setting(str(resource.key_setting), f'the key of resource "{name}": {problem.wrong}', problem.remedy)
+    for entry in configuration.notify:
+        problem = address_problem(environment.get(entry.url_setting, ""))
+        if problem:
+            yield _setting(entry.url_setting, f"the address of a receiver of notices: {problem.wrong}", problem.remedy)
+    try:
+        services.history_days()
+    except ConfigurationInvalid as error:
+        yield _setting(HISTORY_SETTING, str(error), "write a whole number of days, such as 30")
+    for setting in SCHEDULES:
+        if not environment.get(setting, "").strip():
+            yield _schedule(setting, f"app setting {setting} is empty: its timer does not fire")
+    uses_file = environment.get(CATALOG_SETTING, "").startswith("sqlite:")
+    if uses_file and any(environment.get(name) for name in ON_AZURE):
+        yield HealthFinding(
+            code=FindingCode.CATALOG_ON_LOCAL_DISK,
+            subject=CATALOG_SETTING,
+            message="app setting CATALOG names a SQLite file, and the app runs on Azure",
+        )
+    for receiver, delivery in services.catalog.notices.failing().items():
+        yield HealthFinding(
+            code=FindingCode.NOTICE_UNDELIVERED,
+            subject=receiver,
+            message=f"the receiver of app setting {receiver} does not take notices: {delivery.reason}",
+        )
+    seconds = _read_seconds(services)
+    if seconds > SLOW_SECONDS:
+        yield HealthFinding(
+            code=FindingCode.CATALOG_SLOW, subject="catalog", message=f"one read took {seconds:.1f} seconds"
+        )
+
+
+def resource_findings(services: Services, down_for: timedelta = timedelta(0)) -> Iterator[HealthFinding]:
+    """Give what is wrong with resources, by the app's last calls to them. ``down_for``: only those that do not work for so long."""
+    now, states = services.now(), services.reachability()
+    for name in services.configuration.resources:
+        seen = states.get(name)
+        if seen is None:
+            continue
+        since = datetime.fromisoformat(seen.get("since") or seen["at"])
+        state = seen["state"]
+        if state != REACHABLE and now - since >= down_for:
+            refused = state in {Code.ACCESS_DENIED, Code.CONFIGURATION_INVALID}
+            yield HealthFinding(
+                code=FindingCode.KEY_REFUSED if refused else FindingCode.RESOURCE_DOWN,
+                subject=name,
+                message=f"{name}: {state}" + (f": {seen['message']}" if seen.get("message") else ""),
+                cause=state,
+                since=since,
+            )
+        skew = float(seen.get("skewSeconds") or 0.0)
+        if abs(skew) > MOST_SKEW_SECONDS:
+            direction = "behind" if skew > 0 else "ahead of"
+            yield HealthFinding(
+                code=FindingCode.CLOCK_SKEWED,
+                subject=name,
+                message=f"the app's clock is {abs(skew) / 60:.0f} minutes {direction} that of {name}",
+            )
+
+
+def watch_findings(services: Services) -> Iterator[HealthFinding]:
+    """Tell whether the watch itself has stopped: nothing else would tell."""
+    seen = services.catalog.findings.as_of(APP_SCOPE)
+    if seen is not None and services.now() - seen > WATCH_LIMIT:
+        yield HealthFinding(
+            code=FindingCode.WATCH_STOPPED,
+            subject="watch_backups",
+            message=f"the watch fired last at {written(seen)}",
+            since=seen,
+        )
+
+
+def tell(
+    services: Services, scope: str, found: Iterable[HealthFinding], now: datetime, as_of: datetime | None = None
+) -> Changes:
+    """Make ``found`` the findings of ``scope``; write an event and queue a notice for each change. Repeating it changes nothing.
+
+    The notice is queued first: if the app dies in between, the same change is seen again, and its notice has the same id.
+    """
+    findings: Sequence[HealthFinding] = list(found)
+    table, as_of = services.catalog.findings, as_of or now
+    after = table.as_of(scope)
+    for notice in notices_of(scope, table.compare(scope, findings, now, as_of), after, now):
+        services.catalog.notices.add(notice)
+    changes = table.observe(scope, findings, now, as_of)
+    for event, changed in ((Event.FINDING_BEGAN, changes.began), (Event.FINDING_ENDED, changes.ended)):
+        for view in findings_view(changed):
+            emit(event, **view)
+    return changes
+
+
+def run_scope(plan: str) -> str:
+    """Return the scope of what the last run of a plan found."""
+    return f"run|{plan}"
+
+
+def plan_scope(plan: str) -> str:
+    """Return the scope of what the watch finds about a plan."""
+    return f"plan|{plan}"
+
+
+def watch_of(services: Services, name: str) -> PlanWatch:
+    """Return what is known of a plan now."""
+    now, plans, plan = services.now(), services.catalog.plans, services.configuration.plans[name]
+    state, runs = plans.state(name), plans.runs(name)
+    known_since = state.first_seen_at if state else now
+    held = _under_way(services, name)
+    watch = PlanWatch(
+        name=name,
+        plan=plan,
+        known_since=known_since,
+        last_good=runs.last_good.started_at if runs.last_good else None,
+        under_way_since=held.started_at if held else None,
+        settled=state.settled if state else None,
+        paused_at=state.paused_at if state else None,
+        paused_reason=state.pause_reason if state else None,
+        coverage=plans.coverage(name),
+    )
+    try:
+        schedule = Schedule.parse(plan.schedule or services.environment.get(SCHEDULE_SETTING, ""))
+        latest = schedule.latest(now)
+        due = latest if state and latest > state.schedule_since else None
+        return replace(watch, interval=longest_gap(schedule, now), due=due)
+    except ScheduleError:
+        return watch
+
+
+def plan_findings(services: Services, name: str) -> Iterator[HealthFinding]:
+    """Give what is wrong with a plan now, besides what its last run found."""
+    yield from findings_of_plan(watch_of(services, name), services.now())
+    yield from _run_findings(services, name)
+
+
+def _run_findings(services: Services, plan: str) -> Iterator[HealthFinding]:
+    """Tell whether the run that holds a plan makes no progress."""
+    now, record = services.now(), _under_way(services, plan)
+    if record is None:
+        return
+    last = record.progressed_at or record.started_at
+    if now - last > timedelta(seconds=record.deadline_seconds) + STUCK_AFTER:
+        yield HealthFinding(
+            code=FindingCode.RUN_STUCK,
+            subject=record.run_id,
+            plan=plan,
+            run_id=record.run_id,
+            message=f"run {record.run_id} of plan {plan} has made no progress since {written(last)}",
+            since=last,
+        )
+
+
+def _under_way(services: Services, plan: str) -> RunRecord | None:
+    """Return the run that holds a plan and has not ended, or ``None``."""
+    holder = services.catalog.plans.holder(plan, services.now())
+    record = services.catalog.runs.find(holder) if holder else None
+    return None if record is None or record.ended_at is not None else record
+
+
+def standing_findings(services: Services) -> list[HealthFinding]:
+    """Return everything that is wrong now: what the app can see at once, and what runs and the watch have found."""
+    table, stored = services.catalog.findings, {}
+    for scope, finding in table.all():
+        stored[scope, finding.key] = finding
+    live = {
+        APP_SCOPE: [*app_findings(services), *watch_findings(services)],
+        RESOURCES_SCOPE: [*resource_findings(services)],
+        **{plan_scope(name): [*plan_findings(services, name)] for name in services.configuration.plans},
+    }
+    findings = [finding for (scope, _), finding in stored.items() if scope not in live]
+    for scope, found in live.items():
+        for finding in found:
+            known = stored.get((scope, finding.key))
+            since = known.since if known else finding.since or services.now()
+            findings.append(finding.replace(since=since))
+    return findings
+
+
+def _setting(setting: str, message: str, remedy: str) -> HealthFinding:
+    return HealthFinding(
+        code=FindingCode.SETTING_INVALID, subject=setting, message=f"app setting {setting}: {message}", remedy=remedy
+    )
+
+
+def _schedule(setting: str, message: str) -> HealthFinding:
+    return HealthFinding(code=FindingCode.SCHEDULE_MISSING, subject=setting, message=message)
+
+
+def _read_seconds(services: Services) -> float:
+    begin = time.monotonic()
+    services.catalog.findings.as_of(APP_SCOPE)
+    return time.monotonic() - begin

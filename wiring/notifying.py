@@ -1,0 +1,201 @@
+"""Sending notices to their receivers: which are due, one HTTP call for each, and what follows if a receiver does not take it.
+
+The address of a receiver is a secret. Nothing here repeats more of it than the name of the host.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from backup.configuration.app_settings import address_problem
+from backup.configuration.sections import Receiver
+from backup.messages.run import NoticesSent
+from backup.notices import Delivery, Notice, OutgoingNotice, body_of, wait_after
+from form_recognizer import NoAnswer, Timeouts, Transport, Unreachable
+from form_recognizer.credentials import AuthHeader
+from form_recognizer.transport import Call
+from wiring.events import Event, emit
+from wiring.services import Services
+
+TIMEOUTS = Timeouts(connect=5.0, read=10.0, total=15.0)
+MOST_SECONDS = 60.0
+"""How long one call of :func:`deliver` begins to send. What is left is sent by the next one."""
+
+UNDER_WAY_FOR = timedelta(minutes=2)
+"""How long an attempt can last, and more: until then nobody repeats it."""
+
+_LARGEST_ANSWER = 65_536
+
+
+UNQUEUED_EVERY = timedelta(hours=1)
+"""How often a process sends a notice again that it could not queue."""
+
+_unqueued: dict[str, datetime] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result of one attempt to send a notice. ``host``: the receiver's, if its setting holds an address."""
+
+    host: str | None
+    reason: str | None = None
+    """Why the receiver does not have the notice; ``None``: it has."""
+    is_down: bool = False
+    """Whether the receiver would take no other notice now either."""
+    retry_after: float | None = None
+    """Seconds that the receiver asks to wait."""
+
+
+def deliver(services: Services) -> NoticesSent:
+    """Offer every notice that is due to its receivers, the oldest first, and write what became of it.
+
+    A notice arrives at least once: if the process ends between an answer and its record, the notice is sent again. Raises
+    ``CatalogUnavailable``.
+    """
+    ends = time.monotonic() + MOST_SECONDS
+    sent = failed = 0
+    down: set[str] = set()
+    for outgoing in services.catalog.notices.waiting():
+        for receiver in _open_receivers(services, outgoing):
+            if receiver.url_setting in down or time.monotonic() > ends:
+                continue
+            attempt = _offer(services, outgoing, receiver)
+            if attempt is None:
+                continue
+            sent += attempt.reason is None
+            failed += attempt.reason is not None
+            if attempt.is_down:
+                down.add(receiver.url_setting)
+    return NoticesSent(sent=sent, failed=failed)
+
+
+def send_unqueued(services: Services, notice: Notice) -> None:
+    """Send a notice at once, past the catalog, because the catalog cannot be written: once an hour from each process, and no second try."""
+    last, now = _unqueued.get(notice.id), services.now()
+    if last is not None and now - last < UNQUEUED_EVERY:
+        return
+    _unqueued[notice.id] = now
+    for receiver in services.configuration.notify:
+        if receiver.takes(notice):
+            attempt = send(services, receiver, notice.for_others())
+            event = Event.NOTICE_LOST if attempt.reason else Event.NOTICE_SENT
+            _report(event, notice, receiver, Delivery(attempts=1), attempt)
+
+
+def _open_receivers(services: Services, outgoing: OutgoingNotice) -> list[Receiver]:
+    """Return the receivers that do not have the notice yet, and end it if there are none."""
+    receivers = [
+        receiver
+        for receiver in services.configuration.notify
+        if receiver.takes(outgoing.notice) and outgoing.delivery(receiver.url_setting).is_open
+    ]
+    if not receivers:
+        services.catalog.notices.end(outgoing.notice.id, services.now())
+    return receivers
+
+
+def _offer(services: Services, outgoing: OutgoingNotice, receiver: Receiver) -> Attempt | None:
+    """Send the notice to one receiver if it is due there. Return the result, or ``None`` if it is not due."""
+    notices, notice, name, now = services.catalog.notices, outgoing.notice, receiver.url_setting, services.now()
+    delivery = notices.take(notice.id, name, now, now + UNDER_WAY_FOR)
+    if delivery is None:
+        return None
+    attempt = send(services, receiver, notice)
+    if attempt.reason is None:
+        notices.done(notice.id, name, services.now())
+        _report(Event.NOTICE_SENT, notice, receiver, delivery, attempt)
+    elif outgoing.is_too_old(now):
+        notices.lost(notice.id, name, services.now(), attempt.reason)
+        _report(Event.NOTICE_LOST, notice, receiver, delivery, attempt)
+    else:
+        next_at = services.now() + wait_after(delivery.attempts, attempt.retry_after)
+        notices.failed(notice.id, name, next_at, attempt.reason)
+        _report(Event.NOTICE_FAILED, notice, receiver, delivery.replace(next_at=next_at), attempt)
+    return attempt
+
+
+def _report(event: Event, notice: Notice, receiver: Receiver, delivery: Delivery, attempt: Attempt) -> None:
+    emit(
+        event,
+        notice=notice.id,
+        title=notice.title,
+        plan=notice.plan,
+        run=notice.run_id,
+        receiver=receiver.url_setting,
+        host=attempt.host,
+        attempt=delivery.attempts,
+        reason=attempt.reason,
+        nextAt=delivery.next_at if event is Event.NOTICE_FAILED else None,
+    )
+
+
+def send(services: Services, receiver: Receiver, notice: Notice) -> Attempt:
+    """Send a notice to one receiver, once. A redirect is not followed, and the answer is not read beyond its status and Retry-After."""
+    address = services.environment.get(receiver.url_setting, "").strip()
+    problem = address_problem(address)
+    if problem is not None:
+        return Attempt(None, f"app setting {receiver.url_setting}: {problem}", is_down=True)
+    host = urlsplit(address).hostname or ""
+    call = Call("POST", address, body=body_of(notice, receiver.format), secrets=(address,))
+    transport = Transport(
+        "{0.scheme}://{0.netloc}".format(urlsplit(address)),
+        _AddressAlone(),
+        timeouts=TIMEOUTS,
+        pool_size=1,
+        max_body=_LARGEST_ANSWER,
+    )
+    try:
+        with _unlogged():
+            answer = transport.send(call, host)
+    except (Unreachable, NoAnswer) as error:
+        # its first sentence: the others are about copies
+        return Attempt(host, str(error).partition(". ")[0], is_down=True)
+    finally:
+        transport.close()
+    if 200 <= answer.status < 300:
+        return Attempt(host)
+    note = " (a redirect, which the app does not follow)" if 300 <= answer.status < 400 else ""
+    return Attempt(
+        host,
+        f"{host} answered {answer.status}{note}",
+        is_down=answer.status >= 500 or answer.status == 429,
+        retry_after=answer.retry_after(),
+    )
+
+
+class _AddressAlone:
+    """The credential of a call whose address is the secret: it adds nothing."""
+
+    def header(self) -> AuthHeader:
+        return AuthHeader("Accept", "*/*", "")
+
+
+class _Silence(threading.local, logging.Filter):
+    """Drops the log lines of one thread while it sends."""
+
+    is_on = False
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the line does not matter
+        return not self.is_on
+
+
+_silence = _Silence()
+# they write addresses with their query: at level DEBUG each one, at WARNING that of an answer with a strange header
+for _name in ("urllib3.connectionpool", "urllib3.connection"):
+    logging.getLogger(_name).addFilter(_silence)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    _silence.is_on = True
+    try:
+        yield
+    finally:
+        _silence.is_on = False
