@@ -36,7 +36,7 @@ class NoticeTable:
 
     def waiting(self) -> list[OutgoingNotice]:
         """Return the notices that have not ended, the oldest first."""
-        return [one for one in self._kept() if one.ended_at is None]
+        return [one for one in self.kept() if one.ended_at is None]
 
     def take(self, notice_id: str, receiver: str, now: datetime, until: datetime) -> Delivery | None:
         """Announce an attempt to send a notice, before it is made; return how far it is, or ``None`` if it is not due.
@@ -81,7 +81,7 @@ class NoticeTable:
     def failing(self) -> Mapping[str, Delivery]:
         """Return the receivers that did not take the last notice that was offered to them, each with that delivery."""
         last: dict[str, Delivery] = {}
-        for outgoing in self._kept():
+        for outgoing in self.kept():
             last |= {
                 name: delivery for name, delivery in outgoing.deliveries.items() if delivery.done_at or delivery.reason
             }
@@ -98,7 +98,7 @@ class NoticeTable:
                     deleted += 1
         return deleted
 
-    def _kept(self) -> list[OutgoingNotice]:
+    def kept(self) -> list[OutgoingNotice]:
         """Return all notices, the oldest first."""
         kept = [OutgoingNotice.parse(row.data) for row in scan_all(self._store, Table.NOTICES, partition=PARTITION)]
         return sorted(kept, key=lambda one: (one.notice.at, one.notice.id))

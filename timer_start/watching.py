@@ -24,6 +24,7 @@ from wiring.health import (
     DOWN_FOR,
     RESOURCES_SCOPE,
     app_findings,
+    note_watch,
     plan_findings,
     plan_scope,
     resource_findings,
@@ -40,8 +41,8 @@ _logger = logging.getLogger(__name__)
 RUNS = 50
 """How many of the newest runs are looked at."""
 
-STARTING = timedelta(minutes=10)
-"""A run that the runtime does not know yet may just be starting."""
+QUIET = timedelta(minutes=10)
+"""A run that the runtime does not know yet may just be starting, and the lanes of one that was terminated may go on."""
 
 
 @blueprint.function_name("watch_backups")
@@ -56,6 +57,7 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
         raise
     now = app.now()
     parts: list[Callable[[], Awaitable[object]]] = [
+        lambda: asyncio.to_thread(note_watch, app),
         lambda: close_dead_runs(app, client),
         lambda: asyncio.to_thread(tell, app, APP_SCOPE, app_findings(app), now),
         lambda: asyncio.to_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
@@ -90,7 +92,8 @@ async def close_dead_runs(app: Services, client: df.DurableOrchestrationClient) 
     for record in await asyncio.to_thread(_open_runs, app):
         status = await client.get_status(record.run_id)
         state = status.runtime_status if status else None
-        if state not in ENDED and (state is not None or app.now() - record.started_at < STARTING):
+        is_quiet = app.now() - (record.progressed_at or record.started_at) >= QUIET
+        if (state is not None and state not in ENDED) or not is_quiet:
             continue
         # it may have been closed since the record was read
         current = await asyncio.to_thread(app.catalog.runs.find, record.run_id)

@@ -21,6 +21,8 @@ from wiring.services import CATALOG_SETTING, HISTORY_SETTING, ConfigurationInval
 
 APP_SCOPE = "app"
 RESOURCES_SCOPE = "resources"
+WATCH_SCOPE = "watch"
+"""It holds no findings: only when the watch fired last."""
 SLOW_SECONDS = 1.0
 MOST_SKEW_SECONDS = 300.0
 """Tokens and signatures of the service tolerate five minutes."""
@@ -37,7 +39,7 @@ ON_AZURE = ("WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME")
 
 
 def app_findings(services: Services) -> Iterator[HealthFinding]:
-    """Give what is wrong with the app itself: its settings and its catalog."""
+    """Give what is wrong with the app itself: its settings, its catalog, its receivers of notices, and its watch."""
     environment, configuration = services.environment, services.configuration
     for name, resource in configuration.resources.items():
         problem = resource.key_setting and key_problem(environment.get(resource.key_setting, ""))
@@ -67,6 +69,7 @@ def app_findings(services: Services) -> Iterator[HealthFinding]:
             subject=receiver,
             message=f"the receiver of app setting {receiver} does not take notices: {delivery.reason}",
         )
+    yield from _watch_findings(services)
     seconds = _read_seconds(services)
     if seconds > SLOW_SECONDS:
         yield HealthFinding(
@@ -102,9 +105,15 @@ def resource_findings(services: Services, down_for: timedelta = timedelta(0)) ->
             )
 
 
-def watch_findings(services: Services) -> Iterator[HealthFinding]:
-    """Tell whether the watch itself has stopped: nothing else would tell."""
-    seen = services.catalog.findings.as_of(APP_SCOPE)
+def note_watch(services: Services) -> None:
+    """Write that the watch fired."""
+    now = services.now()
+    services.catalog.findings.observe(WATCH_SCOPE, (), now, now)
+
+
+def _watch_findings(services: Services) -> Iterator[HealthFinding]:
+    """Tell whether the watch itself has stopped: health says so, and the end of each run."""
+    seen = services.catalog.findings.as_of(WATCH_SCOPE)
     if seen is not None and services.now() - seen > WATCH_LIMIT:
         yield HealthFinding(
             code=FindingCode.WATCH_STOPPED,
@@ -205,7 +214,7 @@ def standing_findings(services: Services) -> list[HealthFinding]:
     for scope, finding in table.all():
         stored[scope, finding.key] = finding
     live = {
-        APP_SCOPE: [*app_findings(services), *watch_findings(services)],
+        APP_SCOPE: [*app_findings(services)],
         RESOURCES_SCOPE: [*resource_findings(services)],
         **{plan_scope(name): [*plan_findings(services, name)] for name in services.configuration.plans},
     }
