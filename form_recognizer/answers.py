@@ -67,6 +67,11 @@ class Answer:
                 return value
         return None
 
+    @property
+    def sent_at(self) -> datetime | None:
+        """When the service sent this answer, by its own clock (UTC, whole seconds); ``None`` if it does not say."""
+        return _http_date(self.headers.get("Date", ""))
+
     def json_object(self) -> JsonObject:
         """Return the body as a JSON object. The Content-Type is ignored: the service sometimes leaves out half of it."""
         if self.body_flaw is not None:
@@ -143,7 +148,7 @@ class Answer:
         moment = _http_date(header)
         if moment is not None:
             # the service's clock counts, so a wrong clock on this machine does not matter
-            sent = _http_date(self.headers.get("Date", "")) or datetime.now(UTC)
+            sent = self.sent_at or datetime.now(UTC)
             return min(max((moment - sent).total_seconds(), 0.0), LONGEST_WAIT)
         match = _RETRY_TEXT.search(message or "")
         return min(float(match[1]), LONGEST_WAIT) if match else None

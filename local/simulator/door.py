@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from email.utils import format_datetime
 
 from local.simulator import v2, v3, v3_copying
 from local.simulator.answers import Answer, ServiceError, access_denied, resource_not_found, version_retired
@@ -57,8 +58,9 @@ def unrouted(world: World, resource: ResourceState, headers: Mapping[str, str]) 
     return resource_not_found().answer
 
 
-def dress(resource: ResourceState, reply: Answer) -> Answer:
+def dress(resource: ResourceState, reply: Answer, now: datetime) -> Answer:
     """Add the headers that every answer of the service has."""
+    reply.headers["Date"] = format_datetime(now, usegmt=True)
     reply.headers["apim-request-id"] = resource.new_id()
     reply.headers["x-envoy-upstream-service-time"] = "12"
     reply.headers["x-ms-region"] = resource.spec.region

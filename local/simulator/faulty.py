@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
@@ -35,12 +36,13 @@ class Exchange:
     request: web.BaseRequest
     base: str
     work: Callable[[str], Answer]
+    now: datetime
 
     async def answer(self, fault: Fault, resource: ResourceState) -> tuple[web.StreamResponse, int | None]:
         """Answer with the fault; return the response and its status, ``None`` if the connection was cut."""
         match fault.kind:
             case "status":
-                reply = dress(resource, _answer_of(fault))
+                reply = dress(resource, _answer_of(fault), self.now)
                 return send(reply), reply.status
             case "reset":
                 self._reset()

@@ -249,9 +249,9 @@ class Simulator:
                     )
                     reply = door.answer(call)
                     entry.model_id = call.model_id
-                return door.dress(resource, reply)
+                return door.dress(resource, reply, self.clock.now())
 
-        exchange = Exchange(request, base, work)
+        exchange = Exchange(request, base, work, now)
         if fault is None:
             reply = work(base)
             entry.status = reply.status
