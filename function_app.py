@@ -24,7 +24,7 @@ from activities import (
 from http_start import backups, copies, health, lookup, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
-from timer_start import nightly, purging, watching
+from timer_start import nightly, probing, purging, watching
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -56,6 +56,7 @@ for module in (
     check_replica,
     clear_suspect,
     nightly,
+    probing,
     purging,
     watching,
 ):

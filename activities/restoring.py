@@ -6,7 +6,7 @@ import azure.durable_functions as df
 
 from activities.envelope import activity
 from backup.codes import Code
-from backup.lookup import REACHABLE
+from backup.lookup import is_down
 from backup.messages import Message
 from backup.messages.copy import Failure
 from backup.messages.run import RestoreRequest, RunOpened
@@ -29,7 +29,7 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
         RestoreFacts(
             request=request,
             resources=services.configuration.resources,
-            unreachable={name for name, seen in services.reachability().items() if seen["state"] != REACHABLE},
+            unreachable={name for name, seen in services.reachability().items() if is_down(seen["state"])},
             replicas=[stored.record for stored in services.catalog.replicas.of_source(request.source)],
             now=now,
         )

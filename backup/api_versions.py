@@ -94,6 +94,11 @@ def newest(versions: Iterable[str], generation: Generation, *, at_least: str | N
     return max(candidates, key=_age, default=None)
 
 
+def newest_of_all(versions: Iterable[str]) -> str:
+    """Return the newest of ``versions``, whatever its generation. There must be one."""
+    return max(versions, key=_age)
+
+
 def _age(api_version: str) -> tuple[int, str, int]:
     """Return a key that sorts versions from old to new. Of one day, the released version is newer than the preview."""
     if api_version in SUPPORTED_VERSIONS and api_version.startswith("v2"):

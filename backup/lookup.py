@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from backup.codes import Code
 from backup.configuration.sections import Resource
 from backup.moments import written
 from backup.records import Replica
@@ -13,6 +14,23 @@ from backup.states import ReplicaState
 
 USABLE = {ReplicaState.READY, ReplicaState.RETIRING}
 REACHABLE = "reachable"
+REFUSED = {
+    Code.ACCESS_DENIED,
+    Code.CONFIGURATION_INVALID,
+    Code.VERSION_RETIRED,
+    Code.VERSION_UNSUPPORTED,
+    Code.STEP_CRASHED,
+}
+"""States of a resource that say nothing against it: it refuses the app's key, identity or version, or the app could not ask. An
+application has a key of its own. Every state but these and ``reachable`` means that the resource is down."""
+
+OLD_AFTER = timedelta(minutes=15)
+"""A state that was last seen before that is old: three probes should have been made since."""
+
+
+def is_down(state: str) -> bool:
+    """Tell whether a ``state`` (``reachable`` or a code) of a resource says that applications cannot use it."""
+    return state != REACHABLE and state not in REFUSED
 
 
 def places(
@@ -20,20 +38,20 @@ def places(
     model_id: str,
     replicas: Iterable[Replica],
     resources: Mapping[str, Resource],
-    seen: Mapping[str, Mapping[str, str]],
+    seen: Mapping[str, Mapping[str, Any]],
     now: datetime,
 ) -> list[dict[str, Any]]:
     """Return every place where a model can be used, best first.
 
-    The source comes first if the app's last call to it succeeded, and last if it failed. Then replicas in resources that answered, the
-    one verified last before the others; then replicas that were replaced and still exist; then those in resources that did not answer.
+    The source comes first, and last if it is known to be down. Then replicas, the one verified last before the others; then replicas that
+    were replaced and still exist; then those in resources that are known to be down (:func:`is_down`).
     Expired replicas and resources that are not configured any more are left out. The source is listed as long as the catalog has a replica
     of its model, usable or not.
 
     Parameters
     ----------
     replicas: all replicas of the model.
-    seen: ``state`` and ``at`` of the last call to each resource.
+    seen: what the last call or probe of each resource showed: ``state``, ``at`` (ISO 8601) and more, which places repeat.
     now: UTC.
     """
     replicas = list(replicas)
@@ -45,7 +63,7 @@ def places(
     copies = sorted((each for each in usable if each not in restored), key=lambda each: _rank(each, seen))
     answer = [
         {
-            **_place("replica", each.target, each.target_model_id, each, resources, seen),
+            **_place("replica", each.target, each.target_model_id, each, resources, seen, now),
             "state": str(each.state),
             "verifiedAt": written(each.verified_at),
             "ageSeconds": max(0, round((now - each.verified_at).total_seconds())),
@@ -54,8 +72,8 @@ def places(
     ]
     newest = _source_model(source, replicas, restored)
     if newest is not None and source in resources and not _is_over(newest, now):
-        place = _place("source", source, model_id, newest, resources, seen)
-        answer.insert(len(answer) if _is_down(source, seen) else 0, place)
+        place = _place("source", source, model_id, newest, resources, seen, now)
+        answer.insert(len(answer) if _is_known_down(source, seen) else 0, place)
     return answer
 
 
@@ -71,13 +89,16 @@ def _source_model(source: str, replicas: Sequence[Replica], restored: Sequence[R
     return newest if restored or not (is_gone or was_lost) else None
 
 
-def _rank(replica: Replica, seen: Mapping[str, Mapping[str, str]]) -> tuple[bool, bool, float]:
-    is_down = _is_down(replica.target, seen)
-    return is_down, replica.state is not ReplicaState.READY, -replica.verified_at.timestamp()
+def _rank(replica: Replica, seen: Mapping[str, Mapping[str, Any]]) -> tuple[bool, bool, float]:
+    return (
+        _is_known_down(replica.target, seen),
+        replica.state is not ReplicaState.READY,
+        -replica.verified_at.timestamp(),
+    )
 
 
-def _is_down(resource: str, seen: Mapping[str, Mapping[str, str]]) -> bool:
-    return resource in seen and seen[resource]["state"] != REACHABLE
+def _is_known_down(resource: str, seen: Mapping[str, Mapping[str, Any]]) -> bool:
+    return resource in seen and is_down(seen[resource]["state"])
 
 
 def _is_over(replica: Replica, now: datetime) -> bool:
@@ -90,7 +111,8 @@ def _place(
     model_id: str,
     replica: Replica,
     resources: Mapping[str, Resource],
-    seen: Mapping[str, Mapping[str, str]],
+    seen: Mapping[str, Mapping[str, Any]],
+    now: datetime,
 ) -> dict[str, Any]:
     return {
         "role": role,
@@ -101,5 +123,9 @@ def _place(
         "kind": str(replica.kind),
         "apiVersion": replica.api_version,
         "expiresAt": written(replica.expires_at) if replica.expires_at else None,
-        "lastSeen": dict(seen[name]) if name in seen else None,
+        "lastSeen": _last_seen(seen[name], now) if name in seen else None,
     }
+
+
+def _last_seen(seen: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {**seen, "old": now - datetime.fromisoformat(seen["at"]) > OLD_AFTER}

@@ -69,7 +69,8 @@ class Night:
         print("\n--- Second run, right after the first")
         before = {name: len(self._journal(name)) for name in REGIONS}
         run = self._run()
-        operations = [entry["operation"] for name in REGIONS for entry in self._journal(name)[before[name] :]]
+        made = [entry["operation"] for name in REGIONS for entry in self._journal(name)[before[name] :]]
+        operations = [operation for operation in made if operation != "getInfo"]  # a probe; a copy would show in others
         print(f"  {run.get('message')}")
         print(f"  calls to the service: {len(operations)}, all of them for lists of models")
         if not str(run.get("message")).startswith("nothing to do") or not set(operations) <= _LISTS:

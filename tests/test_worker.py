@@ -168,6 +168,7 @@ INPUTS: dict[str, Any] = {
     "start_nightly_backups": TIMER,
     "purge_old_history": TIMER,
     "watch_backups": TIMER,
+    "probe_resources": TIMER,
 }
 
 ORCHESTRATORS = {

@@ -47,6 +47,8 @@ class Event(StrEnum):
     NOTICE_SENT = "noticeSent"
     NOTICE_FAILED = "noticeFailed"
     NOTICE_LOST = "noticeLost"
+    RESOURCE_DOWN = "resourceDown"
+    RESOURCE_UP = "resourceUp"
 
 
 WARNINGS = {
@@ -66,6 +68,7 @@ WARNINGS = {
     Event.FINDING_BEGAN,
     Event.NOTICE_FAILED,
     Event.NOTICE_LOST,
+    Event.RESOURCE_DOWN,
 }
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from backup.configuration.app_settings import key_problem
 from backup.configuration.problems import ConfigurationError
 from backup.configuration.reading import parse_configuration
-from backup.configuration.sections import Configuration, Resource
+from backup.configuration.sections import Configuration
 from backup.document_models import Kind
 from backup.moments import written
 from catalog.catalog import Catalog
@@ -60,11 +61,11 @@ class Services:
     _transports: dict[str, Transport] = field(default_factory=dict)
     _services: dict[tuple[str, str, Kind], ModelService] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _seen: Reachability = field(init=False)
+    seen: Reachability = field(init=False)
 
     def __post_init__(self) -> None:
         """Share the states of the resources through the catalog."""
-        self._seen = Reachability(self.catalog.reachability)
+        self.seen = Reachability(self.catalog.reachability)
 
     def model_service(self, resource: str, api_version: str, kind: Kind) -> ModelService:
         """Return the service of ``resource`` through ``api_version``; the services of one resource share one pool of connections.
@@ -85,7 +86,7 @@ class Services:
         total = float(self.configuration.copies.call_timeout_seconds)
         usual = Timeouts()
         timeouts = Timeouts(min(usual.connect, total), min(usual.read, total), total)
-        return WatchedTransport(self._note, resource.endpoint, self._credential(name, resource), timeouts=timeouts)
+        return WatchedTransport(self._note, resource.endpoint, self.credential(name), timeouts=timeouts)
 
     def longest_call(self) -> timedelta:
         """Return how long a call to a resource can last, plus a tenth, as the clocks of two workers differ."""
@@ -98,15 +99,25 @@ class Services:
             raise ConfigurationInvalid(f"app setting {HISTORY_SETTING} must be a whole number of days from 1 to 3650")
         return int(text)
 
-    def _note(self, resource: str, state: str) -> None:
-        self._seen.note(resource, state, self.now())
+    def _note(self, resource: str, state: str, message: str | None) -> None:
+        self.seen.note(resource, state, self.now(), message)
 
-    def reachability(self) -> dict[str, dict[str, str]]:
-        """Return ``state`` and ``at`` of the last call to each resource, at most a few seconds old."""
-        states = self._seen.all(self.now())
-        return {name: {**state, "at": written(datetime.fromisoformat(state["at"]))} for name, state in states.items()}
+    def reachability(self) -> dict[str, dict[str, Any]]:
+        """Return the state of each resource by the last call or probe, at most a few seconds old.
 
-    def _credential(self, name: str, resource: Resource) -> Credential:
+        ``state`` (``reachable`` or a code), ``at``, ``since`` (since when it is in this state); if known, ``message`` (what happened) and
+        ``skewSeconds`` (how far the app's clock is ahead of the service's).
+        """
+        states = self.seen.all(self.now())
+        moments = ("at", "since")
+        return {
+            name: {**state, **{moment: written(datetime.fromisoformat(state[moment])) for moment in moments}}
+            for name, state in states.items()
+        }
+
+    def credential(self, name: str) -> Credential:
+        """Return what authenticates calls to a resource. Raises ``LookupError``, and ``ConfigurationInvalid`` if its key is missing."""
+        resource = self.configuration.resource(name)
         if resource.managed_identity is not None:
             identity = resource.managed_identity
             return EntraToken(managed_identity(identity.client_id), identity.scope)

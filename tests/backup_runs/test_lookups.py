@@ -12,6 +12,7 @@ import pytest
 from backup.configuration.sections import Resource
 from backup.document_models import Kind
 from backup.lookup import places
+from backup.moments import written
 from backup.records import Replica
 from backup.states import ReplicaState
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
@@ -52,7 +53,7 @@ def replica(target: str, hours_ago: float = 1.0, **more: Any) -> Replica:
 
 def named(replicas: Iterable[Replica], seen: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
     """Return the places in short: resource and model id."""
-    known = {name: {"state": state, "at": "…"} for name, state in (seen or {}).items()}
+    known = {name: {"state": state, "at": written(NOW)} for name, state in (seen or {}).items()}
     found = places("west", "m1", replicas, RESOURCES, known, NOW)
     return [(place["resource"], place["modelId"]) for place in found]
 
@@ -62,7 +63,9 @@ def test_source_comes_first_then_copy() -> None:
     assert named([replica("north", 5), replica("east", 1)]) == [("west", "m1"), ("east", "m1"), ("north", "m1")]
 
 
-@pytest.mark.parametrize(("state", "first"), [("reachable", "west"), ("unreachable", "east"), ("accessDenied", "east")])
+@pytest.mark.parametrize(
+    ("state", "first"), [("reachable", "west"), ("Unreachable", "east"), ("NoAnswer", "east"), ("AccessDenied", "west")]
+)
 def test_a_source_that_did_not_answer_last_time_comes_last(state: str, first: str) -> None:
     found = named([replica("east")], {"west": state})
     assert found[0] == (first, "m1")
@@ -251,11 +254,14 @@ def test_the_whole_mapping_is_a_file_and_has_a_tag_too(stage: Nights) -> None:
         (f"/api/models/{SOURCE}/invoices?kind=classifier", 404, "invoices is a model and not a classifier"),
         (f"/api/models/{SOURCE}/{V2_ID.upper()}?kind=classifier", 404, f"{V2_ID} is a model"),
         (f"/api/models/{SOURCE}/invoices?kind=typewriter", 400, "use one of: model, classifier"),
-        (f"/api/models/{SOURCE}/invoices?knid=model", 400, "knid: unknown parameter; the parameters are kind"),
+        (f"/api/models/{SOURCE}/invoices?knid=model", 400, "knid: unknown parameter; the parameters are kind, probe"),
+        (f"/api/models/{SOURCE}/invoices?probe=yes", 400, "write probe=true, or leave it out"),
+        (f"/api/models/{SOURCE}/invoices?probe=", 400, "write probe=true, or leave it out"),
+        ("/api/models?probe=1", 400, "write probe=true, or leave it out"),
         ("/api/models?source=forms-westeurop", 400, f'did you mean "{SOURCE}"'),
         ("/api/models?source=", 400, f"use one of: {SECOND_TARGET}"),
         (f"/api/models?source={SOURCE}|model", 400, "there is no resource"),
-        ("/api/models?state=ready", 400, "the parameters are source"),
+        ("/api/models?state=ready", 400, "the parameters are source, probe"),
         ("/api/replicas?target=bogus", 400, "there is no resource"),
         ("/api/replicas?source=bogus", 400, "there is no resource"),
         ("/api/replicas?stae=ready", 400, "stae: unknown parameter"),

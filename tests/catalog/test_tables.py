@@ -179,8 +179,39 @@ def test_reachability_is_written_when_it_changes(catalog: Catalog) -> None:
     seen = catalog.reachability
     seen.note("west", "reachable", NOW)
     seen.note("west", "reachable", NOW + timedelta(seconds=30))
-    assert seen.all() == {"west": {"state": "reachable", "at": NOW.isoformat()}}
+    assert seen.all() == {"west": {"state": "reachable", "at": NOW.isoformat(), "since": NOW.isoformat()}}
     seen.note("west", "Unreachable", NOW + timedelta(seconds=31))
     assert seen.all()["west"]["state"] == "Unreachable"
-    seen.note("west", "Unreachable", NOW + timedelta(seconds=91))
-    assert seen.all()["west"]["at"] == (NOW + timedelta(seconds=91)).isoformat()
+    seen.note("west", "Unreachable", NOW + timedelta(seconds=91), "it is refused")
+    assert seen.all()["west"] == {
+        "state": "Unreachable",
+        "at": (NOW + timedelta(seconds=91)).isoformat(),
+        "since": (NOW + timedelta(seconds=31)).isoformat(),
+        "message": "it is refused",
+    }
+
+
+def test_call_that_is_answered_does_not_end_refusal(catalog: Catalog) -> None:
+    """What only a probe finds, such as a key that is refused, stands until it is old; an outage ends with the first answer."""
+    seen = catalog.reachability
+    seen.note_probe("west", "AccessDenied", NOW, "wrong key", -3)
+    seen.note("west", "reachable", NOW + timedelta(minutes=14))
+    assert seen.all()["west"]["state"] == "AccessDenied"
+    seen.note("west", "reachable", NOW + timedelta(minutes=16))
+    assert seen.all()["west"]["state"] == "reachable"
+    seen.note_probe("west", "NoAnswer", NOW + timedelta(minutes=17))
+    seen.note("west", "reachable", NOW + timedelta(minutes=18))
+    assert seen.all()["west"]["state"] == "reachable"
+
+
+def test_change_is_announced_to_one_worker(catalog: Catalog) -> None:
+    """Of several workers that see a resource go down, or come back, one announces it."""
+    seen = catalog.reachability
+    seen.note_probe("west", "reachable", NOW)
+    assert seen.announce("west", is_working=True, now=NOW) is None
+    down = NOW + timedelta(minutes=5)
+    seen.note_probe("west", "Unreachable", down)
+    assert [seen.announce("west", is_working=False, now=down) for _ in range(3)] == [down.isoformat(), None, None]
+    up = NOW + timedelta(minutes=30)
+    seen.note("west", "reachable", up)
+    assert [seen.announce("west", is_working=True, now=up) for _ in range(3)] == [down.isoformat(), None, None]

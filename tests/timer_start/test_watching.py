@@ -80,7 +80,7 @@ def test_a_run_that_just_began_is_left_alone(stage: Nights) -> None:
 def test_a_resource_that_stays_down_is_told_once(stage: Nights, caplog: pytest.LogCaptureFixture) -> None:
     """Not in its first ten minutes, and again when it is over."""
     stage.source.down()
-    stage.backup()
+    stage.host.run_timer("probe_resources")
     with caplog.at_level("INFO"):
         watch(stage)
         assert "ResourceDown" not in str(told(stage))
@@ -90,7 +90,7 @@ def test_a_resource_that_stays_down_is_told_once(stage: Nights, caplog: pytest.L
     (began,) = [one for one in events(caplog.messages, "findingBegan") if one["code"] == "ResourceDown"]
     assert (began["subject"], began["cause"]) == (SOURCE, "Unreachable")
     stage.source.down(is_down=False)
-    stage.backup()
+    stage.host.run_timer("probe_resources")
     watch(stage)
     assert "ResourceDown" in str(told(stage, "ended"))
 

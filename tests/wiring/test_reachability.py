@@ -6,14 +6,15 @@ import json
 
 import pytest
 
+from backup.lookup import REACHABLE
 from form_recognizer.answers import Answer
-from wiring.reachability import _is_failing
+from wiring.reachability import state_of
 
 UNKNOWN_V2_MODEL = {"error": {"code": "1999", "message": "An error occurred during model copy. Retry the operation."}}
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "is_failing"),
+    ("status", "body", "expected"),
     [
         (200, {}, False),
         (401, {"error": {"code": "401"}}, False),
@@ -24,7 +25,7 @@ UNKNOWN_V2_MODEL = {"error": {"code": "1999", "message": "An error occurred duri
         (500, UNKNOWN_V2_MODEL, False),
     ],
 )
-def test_5xx_is_a_failure_of_the_resource(status: int, body: object, is_failing: bool) -> None:
+def test_5xx_is_a_failure_of_the_resource(status: int, body: object, expected: bool) -> None:
     """Unless it is about one model."""
     answer = Answer("west", status, {}, json.dumps(body).encode(), None, ())
-    assert _is_failing(answer) is is_failing
+    assert (state_of(answer)[0] != REACHABLE) is expected
