@@ -27,8 +27,9 @@ def endpoint(
 ) -> Callable[[Handler], Handler]:
     """Register the decorated handler as the HTTP function ``name``. Its problems, and the app's own, are answered as such.
 
-    A plain handler gets the request and the app's services, and runs in a thread. A coroutine also gets the client of Durable Functions.
-    With ``needs`` it gets what that returns instead of the services: for a handler that answers while they cannot be built.
+    A handler gets the request and the app's services. A plain one runs in a thread; a coroutine with a parameter ``client`` also gets the
+    client of Durable Functions. With ``needs`` it gets what that returns instead of the services: for a handler that answers while they
+    cannot be built.
     """
 
     def register(handler: Handler) -> Handler:
@@ -36,10 +37,12 @@ def endpoint(
             return await _answer(needs, lambda app: handler(req, app, client))
 
         async def without_client(req: func.HttpRequest) -> func.HttpResponse:
+            if inspect.iscoroutinefunction(handler):
+                return await _answer(needs, lambda app: handler(req, app))
             return await _answer(needs, lambda app: asyncio.to_thread(handler, req, app))
 
         function: Any = without_client
-        if inspect.iscoroutinefunction(handler):
+        if "client" in inspect.signature(handler).parameters:
             function = blueprint.durable_client_input(client_name="client")(with_client)
         function = blueprint.route(route, methods=[method], auth_level=func.AuthLevel.FUNCTION)(function)
         blueprint.function_name(name)(function)

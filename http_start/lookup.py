@@ -1,14 +1,15 @@
-"""``/api/models`` and ``/api/replicas``: where models can be used, from the catalog alone, so it answers while their region is down."""
+"""``/api/models`` and ``/api/replicas``: where models can be used. The catalog alone answers, unless the caller asks for a probe."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -29,7 +30,8 @@ from backup.states import ReplicaState
 from http_start.answers import base_address, endpoint, json_response
 from http_start.copy_request import MODEL_ID_RULE
 from http_start.problems import Problem, wrong_input
-from http_start.query import OF_THE_PLATFORM, check_parameters, choice, whole_number, wrong_token
+from http_start.query import OF_THE_PLATFORM, check_parameters, choice, flag, whole_number, wrong_token
+from wiring.probing import ProbeResult, probe_all
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -38,39 +40,59 @@ _NAME = re.compile(NAME_PATTERN)
 PAGE = 200
 MOST_ROWS = 1000
 CACHE = {"Cache-Control": "private, max-age=60"}
+NOT_CACHED = {"Cache-Control": "no-store"}
+PROBE_TIMEOUT = 1.8
+"""Seconds that all probes of a lookup may take together: with its queries, a lookup takes two seconds at most."""
 
 
 @endpoint(blueprint, "get_model", "GET", "models/{source}/{modelId}")
-def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
-    """Return every place where a model can be used now, best first. ``?kind=classifier`` for a classifier."""
+async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
+    """Return every place where a model can be used now, best first.
+
+    ``?kind=classifier`` for a classifier. ``?probe=true`` asks all places first, side by side, and sorts them by what was found.
+    """
     source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
-    check_parameters(req, "kind")
-    kind = choice(req, "kind", Kind) or Kind.MODEL
+    check_parameters(req, "kind", "probe")
+    kind, probe = choice(req, "kind", Kind) or Kind.MODEL, flag(req, "probe")
     if MODEL_ID.fullmatch(model_id) is None:
         raise Problem(404, "UnknownModel", MODEL_ID_RULE)
     if _NAME.fullmatch(source) is None:
         raise Problem(404, "UnknownModel", _no_resource(app, source))
-    model_id, usable = _find(app, source, kind, model_id)
-    if not usable:
-        raise Problem(404, "UnknownModel", _why_unknown(app, source, kind, model_id))
+    model_id, replicas, seen = await asyncio.to_thread(_known, app, source, kind, model_id)
+    usable = _places(app, source, model_id, replicas, seen)
+    if probe:
+        found = await probe_all(app, {place["resource"] for place in usable}, PROBE_TIMEOUT)
+        usable = _places(app, source, model_id, replicas, _updated(seen, found, app.now()))
     body = {"source": source, "modelId": model_id, "kind": str(kind), "places": usable}
-    return _cacheable(req, body, _without_age(body))
+    return json_response(body, headers=NOT_CACHED) if probe else _cacheable(req, body, _without_age(body))
 
 
 @endpoint(blueprint, "get_models", "GET", "models")
-def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
-    """Return the whole mapping, as a file to keep elsewhere. ``?source=`` for the models of one resource."""
-    check_parameters(req, "source")
+async def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
+    """Return the whole mapping, as a file to keep elsewhere.
+
+    ``?source=`` for the models of one resource. ``?probe=true`` asks all configured resources first, side by side.
+    """
+    check_parameters(req, "source", "probe")
+    probe = flag(req, "probe")
+    found = await probe_all(app, app.configuration.resources, PROBE_TIMEOUT) if probe else {}
+    body = await asyncio.to_thread(_mapping, app, req, found)
+    if probe:
+        return json_response(body, headers=NOT_CACHED)
+    return _cacheable(req, body, [_without_age(model) for model in body["models"]])
+
+
+def _mapping(app: Services, req: func.HttpRequest, found: Mapping[str, ProbeResult]) -> dict[str, Any]:
     source = _resource(app, req, "source", _is_source)
-    table, seen, now = app.catalog.replicas, app.reachability(), app.now()
+    table, now = app.catalog.replicas, app.now()
+    seen = _updated(app.reachability(), found, now)
     replicas = table.all() if source is None else (stored.record for stored in table.of_source(source))
     models = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, attrgetter("source", "kind", "model_id")):
-        usable = places(owner, model_id, group, app.configuration.resources, seen, now)
+        usable = _places(app, owner, model_id, group, seen)
         if usable:
             models.append({"source": owner, "modelId": model_id, "kind": str(kind), "places": usable})
-    body = {"generatedAt": written(now), "models": models}
-    return _cacheable(req, body, [_without_age(model) for model in models])
+    return {"generatedAt": written(now), "models": models}
 
 
 @endpoint(blueprint, "get_replicas", "GET", "replicas")
@@ -94,24 +116,53 @@ def get_replicas(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     return json_response(body)
 
 
-def _find(app: Services, source: str, kind: Kind, model_id: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the id that the catalog has the model under, and its places; no places if none is usable."""
+def _known(
+    app: Services, source: str, kind: Kind, model_id: str
+) -> tuple[str, list[Replica], dict[str, dict[str, Any]]]:
+    """Return the id that the catalog has the model under, its replicas, and what is known of the resources. Raises ``Problem``."""
+    its_id, replicas = _find(app, source, kind, model_id)
+    if not replicas:
+        raise Problem(404, "UnknownModel", _why_unknown(app, source, kind, model_id))
+    return its_id, replicas, app.reachability()
+
+
+def _find(app: Services, source: str, kind: Kind, model_id: str) -> tuple[str, list[Replica]]:
+    """Return the id that the catalog has the model under, and its replicas; no replicas if it can be used nowhere."""
     # v2 writes its ids, which are UUIDs, in lower case
     spellings = [model_id, model_id.lower()] if V2_MODEL_ID.fullmatch(model_id) else [model_id]
     for spelling in dict.fromkeys(spellings):
         replicas = [stored.record for stored in app.catalog.replicas.of_model(source, kind, spelling)]
-        usable = places(source, spelling, replicas, app.configuration.resources, app.reachability(), app.now())
-        if usable:
-            return spelling, usable
+        if _places(app, source, spelling, replicas, {}):
+            return spelling, replicas
     return model_id, []
+
+
+def _places(
+    app: Services, source: str, model_id: str, replicas: Iterable[Replica], seen: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    return places(source, model_id, replicas, app.configuration.resources, seen, app.now())
+
+
+def _updated(
+    seen: Mapping[str, Mapping[str, Any]], found: Mapping[str, ProbeResult], now: datetime
+) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of the resources, ``seen`` before and ``found`` now."""
+    moment, answer = written(now), dict(seen)
+    for name, result in found.items():
+        last = seen.get(name, {})
+        since = last["since"] if last.get("state") == result.state else moment
+        facts = {"message": result.message, "skewSeconds": result.skew_seconds}
+        known = {fact: value for fact, value in facts.items() if value is not None}
+        answer[name] = {"state": result.state, "at": moment, "since": since, **known}
+    return answer
 
 
 def _why_unknown(app: Services, source: str, kind: Kind, model_id: str) -> str:
     if not _is_source(app, source):
         return _no_resource(app, source)
     other = Kind.CLASSIFIER if kind is Kind.MODEL else Kind.MODEL
-    its_id, usable = _find(app, source, other, model_id)
-    if usable:
+    its_id, replicas = _find(app, source, other, model_id)
+    if replicas:
         return f"{its_id} is a {other} and not a {kind}; ask with ?kind={other}"
     return f'the catalog has no usable copy of {kind} {model_id} of "{source}"; copy it with POST /api/copies'
 

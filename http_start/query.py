@@ -38,6 +38,14 @@ def whole_number(request: func.HttpRequest, name: str, default: int, most: int) 
     return int(text)
 
 
+def flag(request: func.HttpRequest, name: str) -> bool:
+    """Return a query parameter that is ``true`` or ``false``, in any case; ``False`` without it. Raises ``Problem``."""
+    text = str(request.params.get(name, "false")).lower()
+    if text not in {"true", "false"}:
+        raise wrong_input("InvalidRequest", [(name, f"unknown value; write {name}=true, or leave it out")])
+    return text == "true"
+
+
 def choice(request: func.HttpRequest, name: str, kind: type[Member]) -> Member | None:
     """Return a query parameter as a member of the enumeration ``kind``, or ``None``. Raises ``Problem``."""
     text = request.params.get(name)
