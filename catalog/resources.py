@@ -65,7 +65,7 @@ class ReachabilityTable:
     def note_probe(
         self, resource: str, state: str, now: datetime, message: str | None = None, skew_seconds: int | None = None
     ) -> None:
-        """Write the ``state`` that a probe found. ``skew_seconds``: how far the app's clock is ahead of the service's."""
+        """Write the ``state`` that a probe found. ``skew_seconds``: how far the service's clock is ahead of the app's."""
 
         def attempt() -> None:
             shown = {"state": state, "message": message, "skewSeconds": skew_seconds}

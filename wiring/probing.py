@@ -40,8 +40,8 @@ class ProbeResult:
     """What a probe found.
 
     ``state`` is ``reachable`` or a code: ``Unreachable``, ``NoAnswer``, ``ServerError``, ``AccessDenied``, ``ConfigurationInvalid`` and so
-    on. ``message`` says what happened, and is ``None`` for ``reachable``. ``skew_seconds``: how far the app's clock is ahead of the
-    service's; ``None`` if it did not tell.
+    on. ``message`` says what happened, and is ``None`` for ``reachable``. ``skew_seconds``: how far the service's clock is ahead of
+    the app's; ``None`` if it did not tell.
     """
 
     resource: str
@@ -200,7 +200,7 @@ def _ask(services: Services, name: str, deadline: float) -> tuple[tuple[str, str
     if sent_at is None:
         return found, None
     middle = asked_at + (answered_at - asked_at) / 2
-    return found, round((middle - sent_at).total_seconds() - 0.5)  # the service cuts its seconds off
+    return found, round((sent_at - middle).total_seconds() + 0.5)  # the service cuts its seconds off
 
 
 def _credential(services: Services, name: str, limit: float) -> tuple[AuthHeader, tuple[str, str] | None]:

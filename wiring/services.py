@@ -106,7 +106,7 @@ class Services:
         """Return the state of each resource by the last call or probe, at most a few seconds old.
 
         ``state`` (``reachable`` or a code), ``at``, ``since`` (since when it is in this state); if known, ``message`` (what happened) and
-        ``skewSeconds`` (how far the app's clock is ahead of the service's).
+        ``skewSeconds`` (how far the service's clock is ahead of the app's).
         """
         states = self.seen.all(self.now())
         moments = ("at", "since")

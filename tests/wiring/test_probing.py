@@ -109,8 +109,8 @@ def test_an_answer_is_judged_by_its_status(stage: Stage, status: int, state: str
 def test_clock_that_is_wrong_shows(stage: Stage) -> None:
     """The app's clock is an hour ahead of the service's."""
     services = replace(stage.services, now=lambda: stage.clock.now() + timedelta(hours=1))
-    assert probe(services)[SOURCE].skew_seconds == 3600
-    assert services.reachability()[SOURCE]["skewSeconds"] == 3600
+    assert probe(services)[SOURCE].skew_seconds == -3600
+    assert services.reachability()[SOURCE]["skewSeconds"] == -3600
 
 
 @pytest.mark.parametrize(("is_down", "state"), [(False, "ConfigurationInvalid"), (True, "Unreachable")])
