@@ -29,6 +29,7 @@ from form_recognizer import (
     Transport,
     open_service,
 )
+from form_recognizer.credentials import TokenSource
 from wiring.identity import managed_identity
 from wiring.reachability import Reachability, WatchedTransport
 from wiring.sealing import Sealer, SealingKeysInvalid
@@ -60,6 +61,7 @@ class Services:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _transports: dict[str, Transport] = field(default_factory=dict)
     _services: dict[tuple[str, str, Kind], ModelService] = field(default_factory=dict)
+    _identities: dict[str | None, TokenSource] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     seen: Reachability = field(init=False)
 
@@ -120,7 +122,9 @@ class Services:
         resource = self.configuration.resource(name)
         if resource.managed_identity is not None:
             identity = resource.managed_identity
-            return EntraToken(managed_identity(identity.client_id), identity.scope)
+            # one for all transports and probes: it keeps its tokens
+            source = self._identities.get(identity.client_id) or managed_identity(identity.client_id)
+            return EntraToken(self._identities.setdefault(identity.client_id, source), identity.scope)
         setting = resource.key_setting
         assert setting is not None, "the configuration names a key setting or a managed identity"
         self._key(name, setting)

@@ -292,3 +292,11 @@ def test_an_error_of_the_app_is_no_outage(stage: Stage, monkeypatch: pytest.Monk
     monkeypatch.setattr(probing, "open_service", lambda *_: 1 / 0)
     found = probe(stage.services)[SOURCE]
     assert (found.state, "ZeroDivisionError" in (found.message or "")) == ("StepCrashed", True)
+
+
+def test_identity_keeps_its_tokens_between_probes(stage: Stage) -> None:
+    """Each identity of ``azure-identity`` has a cache of its own, so a new one would ask for a token with every probe."""
+    services = with_resource(stage, managedIdentity={}, keySetting=None)
+    sources = [getattr(services.credential(SOURCE), "_source", None) for _ in range(2)]
+    assert sources[0] is not None
+    assert sources[0] is sources[1]
