@@ -43,6 +43,7 @@ class FindingCode(StrEnum):
     # resources
     RESOURCE_DOWN = "ResourceDown"
     KEY_REFUSED = "KeyRefused"
+    VERSION_REFUSED = "VersionRefused"
     CLOCK_SKEWED = "ClockSkewed"
     # plans
     PLAN_FAILING = "PlanFailing"
@@ -117,6 +118,11 @@ FINDINGS: Mapping[FindingCode, FindingMeaning] = {
         _FAILING,
         "a resource refuses the app's key or identity",
         "correct the app setting with its key, or the role of the identity. POST /api/doctor says which",
+    ),
+    FindingCode.VERSION_REFUSED: FindingMeaning(
+        _FAILING,
+        "a resource does not serve the newest API version that is configured for it",
+        "correct apiVersions of the resource in backup.json. POST /api/doctor says which versions it serves",
     ),
     FindingCode.CLOCK_SKEWED: FindingMeaning(
         _DEGRADED,

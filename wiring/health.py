@@ -28,13 +28,20 @@ MOST_SKEW_SECONDS = 300.0
 """Tokens and signatures of the service tolerate five minutes."""
 DOWN_FOR = timedelta(minutes=10)
 """A resource that is down for a shorter time is shown and not told: it may be restarting."""
+REFUSALS = {
+    Code.ACCESS_DENIED: FindingCode.KEY_REFUSED,
+    Code.CONFIGURATION_INVALID: FindingCode.KEY_REFUSED,
+    Code.VERSION_RETIRED: FindingCode.VERSION_REFUSED,
+    Code.VERSION_UNSUPPORTED: FindingCode.VERSION_REFUSED,
+}
+"""What it means if a resource answers the app with a refusal. Every other state means that it is down."""
 STUCK_AFTER = timedelta(hours=1)
 """A run whose lanes take no row for its deadline and this time makes no progress."""
 WATCH_LIMIT = timedelta(minutes=30)
 """The watch fires every five minutes; after so long without it, it has stopped."""
 SCHEDULE_SETTING = "BACKUP_SCHEDULE"
 SCHEDULES = ("PURGE_SCHEDULE", "PROBE_SCHEDULE")
-ON_AZURE = ("WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME")
+ON_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
 """Settings that the platform sets on its workers."""
 
 
@@ -87,11 +94,10 @@ def resource_findings(services: Services, down_for: timedelta = timedelta(0)) ->
         since = datetime.fromisoformat(seen.get("since") or seen["at"])
         state = seen["state"]
         if state != REACHABLE and now - since >= down_for:
-            refused = state in {Code.ACCESS_DENIED, Code.CONFIGURATION_INVALID}
             yield HealthFinding(
-                code=FindingCode.KEY_REFUSED if refused else FindingCode.RESOURCE_DOWN,
+                code=REFUSALS.get(state, FindingCode.RESOURCE_DOWN),
                 subject=name,
-                message=f"{name}: {state}" + (f": {seen['message']}" if seen.get("message") else ""),
+                message=seen.get("message") or f"{name}: {state}",
                 cause=state,
                 since=since,
             )
