@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from backup.claim import Claim
 from backup.states import ClaimState
 from catalog.runs import INDEX_PARTITION, RunTable, countdown
-from catalog.store import Row, RowChanged, Store, Table, put, retry_on_conflict, scan_all
+from catalog.store import Conflict, Row, RowChanged, Store, Table, put, retry_on_conflict, scan_all
 
 RELEASED_FOR = timedelta(days=7)
 """How long a released claim is kept: steps that are delivered late need it, to see that they are."""
@@ -40,6 +40,14 @@ class Housekeeping:
             put(self._store, Table.PLANS, "housekeeping", "purgedUntil", {"at": moment.isoformat()}, row)
 
         retry_on_conflict(attempt)
+
+    def prove_usable(self, now: datetime) -> None:
+        """Read from every table, and write one row that nothing else uses. Raises ``CatalogUnavailable``."""
+        for table in Table:
+            self._store.get(table, "doctor", "wroteAt")
+        row = self._store.get(Table.PLANS, "doctor", "wroteAt")
+        with suppress(Conflict):  # another worker wrote it at the same moment
+            put(self._store, Table.PLANS, "doctor", "wroteAt", {"at": now.isoformat()}, row)
 
     def delete_runs_before(self, moment: datetime) -> int:
         """Delete runs that ended before ``moment``, up to 200 of them and up to 2,000 rows; return how many runs."""

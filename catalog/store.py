@@ -41,7 +41,15 @@ class Table(StrEnum):
 
 
 class CatalogUnavailable(Exception):
-    """The database cannot be reached, or does not answer in time. A write may have been made even so."""
+    """The database cannot be reached, or does not answer in time. A write may have been made even so.
+
+    ``status`` and ``service_code`` are those of its answer, if there was one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, service_code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.service_code = service_code
 
 
 class Conflict(Exception):

@@ -122,7 +122,11 @@ class TableService:
             yield
         except AzureError as error:
             # the library's own text repeats addresses, which may contain a signature
-            raise CatalogUnavailable(f"the catalog at {self.host} cannot be used: {_reason(error)}") from None
+            raise CatalogUnavailable(
+                f"the catalog at {self.host} cannot be used: {_reason(error)}",
+                status=error.status_code if isinstance(error, HttpResponseError) else None,
+                service_code=error_code(error) if isinstance(error, HttpResponseError) else "",
+            ) from None
 
 
 def error_code(error: HttpResponseError) -> str:

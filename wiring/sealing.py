@@ -70,3 +70,11 @@ class Sealer:
         if sealed_for != purpose:
             raise SealingKeyUnknown("the authorization was sealed for another copy")
         return content
+
+    def opens(self, sealed: str) -> bool:
+        """Tell whether a key opens this, whatever it was sealed for."""
+        try:
+            self._fernet.decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True

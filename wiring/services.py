@@ -163,6 +163,22 @@ def use(replacement: Services | None) -> None:
 
 def build(environment: Mapping[str, str]) -> Services:
     """Build services from app settings. Raises ``ConfigurationInvalid``."""
+    messages = []
+    try:
+        configuration = read_configuration(environment)
+    except ConfigurationInvalid as error:
+        messages.append(str(error))
+    try:
+        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
+    except SealingKeysInvalid as error:
+        messages.append(str(error))
+    if messages:
+        raise ConfigurationInvalid("\n".join(messages))
+    return Services(configuration, Catalog(open_store(environment)), sealer, environment=environment)
+
+
+def read_configuration(environment: Mapping[str, str]) -> Configuration:
+    """Read the file that ``BACKUP_CONFIG`` names. Raises ``ConfigurationInvalid`` with every problem in it."""
     path = Path(environment.get(CONFIGURATION_SETTING) or "backup.json")
     try:
         text = path.read_text(encoding="utf-8")
@@ -172,18 +188,10 @@ def build(environment: Mapping[str, str]) -> Services:
             f"the configuration file {path.name} cannot be read ({reason}); name the right file in app setting "
             f"{CONFIGURATION_SETTING}, or start from backup.sample.json"
         ) from None
-    messages = []
     try:
-        configuration = parse_configuration(text, path.name)
+        return parse_configuration(text, path.name)
     except ConfigurationError as error:
-        messages.append(str(error))
-    try:
-        sealer = Sealer.from_setting(environment.get(SEALING_SETTING, ""))
-    except SealingKeysInvalid as error:
-        messages.append(str(error))
-    if messages:
-        raise ConfigurationInvalid("\n".join(messages))
-    return Services(configuration, Catalog(open_store(environment)), sealer, environment=environment)
+        raise ConfigurationInvalid(str(error)) from None
 
 
 def open_store(environment: Mapping[str, str]) -> Store:
