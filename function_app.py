@@ -21,7 +21,7 @@ from activities import (
     start_copy,
     verify_copy,
 )
-from http_start import backups, copies, health, lookup, restores
+from http_start import backups, copies, doctor, health, lookup, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -35,6 +35,7 @@ for module in (
     lookup,
     run_status,
     health,
+    doctor,
     run,
     lane,
     list_resource,

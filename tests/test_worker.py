@@ -140,6 +140,7 @@ INPUTS: dict[str, Any] = {
     "get_models": http("GET", "models"),
     "get_replicas": http("GET", "replicas"),
     "get_health": http("GET", "health"),
+    "post_doctor": http("POST", "doctor"),
     "copy_model": orchestration("copy_model", {"order": ORDER}),
     "lane": orchestration("lane", {"runId": "copies-1", "lane": 0}),
     "copy_batch": orchestration("copy_batch", RUN),
