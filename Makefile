@@ -10,7 +10,13 @@ LIMITS ?= none
 WORKERS ?= auto
 # A resource to take down before `make run` copies to it, such as forms-northeurope.
 DOWN ?=
-export PORT SIM_PORT LIMITS DOWN
+# The app that `make doctor` asks, and what of it: that of `make serve`, and everything.
+APP_URL ?=
+FUNCTION_KEY ?=
+RESOURCES ?=
+PLANS ?=
+ALL ?=
+export PORT SIM_PORT LIMITS DOWN APP_URL FUNCTION_KEY RESOURCES PLANS ALL
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
@@ -25,10 +31,10 @@ AZURITE := node_modules/.ready
 # Without Node.js the tests that need it are skipped, and reported as such.
 WITHOUT_NODE := $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),,WITHOUT_AZURITE=1)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-CODE := $(wildcard function_app.py activities backup bench catalog claims form_recognizer http_start local orchestrator schedules tests timer_start wiring)
+CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test next lint format bench schema clean environment deployed emulator without-node python
+.PHONY: help run serve doctor test next lint format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -39,6 +45,9 @@ run: deployed ## Copy a model before your eyes, then a whole resource, then lose
 
 serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
 	@$(BIN)/python -m local.serve
+
+doctor: deployed ## Find out what is wrong with a running app and its resources (APP_URL, FUNCTION_KEY, RESOURCES, PLANS, ALL=1)
+	@$(BIN)/python -m local.doctor
 
 test: environment emulator ## Run the tests
 	@$(WITHOUT_NODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4

@@ -42,6 +42,10 @@ class AppClient:
         """Return the status of a run. Raises ``AppRefused``."""
         return self._call("GET", f"/api/runs/{run_id}")
 
+    def examine(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return what the doctor finds; ``body`` names resources and plans, or nothing. Raises ``AppRefused``."""
+        return self._call("POST", "/api/doctor", body)
+
     def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = self._session.request(method, self._url + path, json=body, timeout=_TIMEOUT_SECONDS)
         try:
