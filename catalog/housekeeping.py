@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -41,13 +42,12 @@ class Housekeeping:
 
         retry_on_conflict(attempt)
 
-    def prove_usable(self, now: datetime) -> None:
-        """Read from every table, and write one row that nothing else uses. Raises ``CatalogUnavailable``."""
+    def prove_usable(self) -> None:
+        """Read from every table; write a row of eight kilobytes, and delete it. Raises ``CatalogUnavailable``."""
         for table in Table:
-            self._store.get(table, "doctor", "wroteAt")
-        row = self._store.get(Table.PLANS, "doctor", "wroteAt")
-        with suppress(Conflict):  # another worker wrote it at the same moment
-            put(self._store, Table.PLANS, "doctor", "wroteAt", {"at": now.isoformat()}, row)
+            self._store.get(table, "doctor", "room")
+        with suppress(Conflict):
+            self._store.delete(self._store.insert(Table.PLANS, "doctor", uuid.uuid4().hex, {"room": "." * 8000}))
 
     def delete_runs_before(self, moment: datetime) -> int:
         """Delete runs that ended before ``moment``, up to 200 of them and up to 2,000 rows; return how many runs."""

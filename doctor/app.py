@@ -157,7 +157,7 @@ def _catalog_place(setup: Setup) -> Result:
 def _catalog(setup: Setup, limits: Limits) -> tuple[Catalog | None, Result]:
     def prove() -> Catalog:
         catalog = setup.open_catalog()
-        catalog.housekeeping.prove_usable(setup.now())
+        catalog.housekeeping.prove_usable()
         return catalog
 
     place, begin = setup.environment.get(CATALOG_SETTING, ""), time.monotonic()

@@ -36,7 +36,10 @@ def get_health(_req: func.HttpRequest, app: Services | Exception) -> func.HttpRe
 
 
 def report(app: Services) -> dict[str, Any]:
-    """Return the app's status, what is wrong with it, and the last state of each resource. Raises ``CatalogUnavailable``."""
+    """Return the app's status, what is wrong with it, and the last state of each resource. Raises ``CatalogUnavailable``, also
+    for a table that only some runs need, and for a disk without room.
+    """
+    app.catalog.housekeeping.prove_usable()
     findings, seen = standing_findings(app), app.reachability()
     resources = {
         name: {"region": resource.region, "apiVersions": list(resource.api_versions), "lastSeen": seen.get(name)}

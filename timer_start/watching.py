@@ -58,6 +58,7 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
     now = app.now()
     parts: list[Callable[[], Awaitable[object]]] = [
         lambda: asyncio.to_thread(note_watch, app),
+        lambda: asyncio.to_thread(app.catalog.housekeeping.prove_usable),
         lambda: close_dead_runs(app, client),
         lambda: asyncio.to_thread(tell, app, APP_SCOPE, app_findings(app), now),
         lambda: asyncio.to_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
