@@ -82,8 +82,11 @@ class NoticeTable:
         """Return the receivers that did not take the last notice that was offered to them, each with that delivery."""
         last: dict[str, Delivery] = {}
         for outgoing in self.kept():
+            # a delivery that is open in a notice that has ended: its receiver is not configured any more
             last |= {
-                name: delivery for name, delivery in outgoing.deliveries.items() if delivery.done_at or delivery.reason
+                name: delivery
+                for name, delivery in outgoing.deliveries.items()
+                if (delivery.done_at or delivery.reason) and not (delivery.is_open and outgoing.ended_at)
             }
         return {name: delivery for name, delivery in last.items() if delivery.done_at is None}
 

@@ -157,6 +157,8 @@ def send(services: Services, receiver: Receiver, notice: Notice) -> Attempt:
     except (Unreachable, NoAnswer) as error:
         # its first sentence: the others are about copies
         return Attempt(host, str(error).partition(". ")[0], is_down=True)
+    except ValueError:  # requests refuses some hosts that can be split; its words repeat the address
+        return Attempt(None, f"app setting {receiver.url_setting}: the setting holds no https address", is_down=True)
     finally:
         transport.close()
     if 200 <= answer.status < 300:
