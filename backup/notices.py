@@ -18,7 +18,7 @@ from backup.moments import written
 
 MOST_LINES: Final = 20
 LONGEST_NOTICE: Final = 20_000
-"""Bytes of a notice as JSON. A row of the catalog takes 30,000 characters, and Teams takes a message of 28 KB."""
+"""Bytes of a notice as it is sent: JSON in ASCII. A row of the catalog takes 30,000 characters, and Teams takes a message of 28 KB."""
 
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 """How long a notice is offered to a receiver that does not take it."""
@@ -31,14 +31,18 @@ _LONGEST_TEXT: Final = 600
 _HIDDEN: Final = "(hidden)"
 _SECRETS: Final = re.compile(
     # a query may hold a signature or a key; so may what follows the usual names of secrets
-    r"(?<=\?)[^\s\"'<>]*=[^\s\"'<>]*"
-    r"|(?i:(?<=sig=)|(?<=key=)|(?<=code=)|(?<=token=)|(?<=secret=)|(?<=password=)|(?<=bearer\s))[^\s\"'<>&;,]+"
+    r"(?<=\?)[^\s\"'<>?=]*=[^\s\"'<>]*"
+    r"|(?i:(?<=sig=)|(?<=key=)|(?<=code=)|(?<=token=)|(?<=secret=)|(?<=password=)|(?<=pwd=)|(?<=bearer\s))[^\s\"'<>&;,]+"
     # user and password in an address
     r"|(?<=//)[^\s/@]+(?=@)"
     # the service's keys: 32 hexadecimal digits, newer ones 84 letters and digits; tokens are longer
     r"|(?<![0-9A-Za-z-])[0-9A-Fa-f]{32}(?![0-9A-Za-z-])"
     r"|eyJ[0-9A-Za-z_-]{10,}(?:\.[0-9A-Za-z_-]*)*"
     r"|(?<![0-9A-Za-z+/=_-])(?=[0-9A-Za-z+/=_-]*[0-9])(?=[0-9A-Za-z+/=_-]*[A-Z])(?=[0-9A-Za-z+/=_-]*[a-z])[0-9A-Za-z+/=_-]{40,}"
+)
+# as headers and JSON write it; with a digit, because "no key: something" is a sentence
+_NAMED: Final = re.compile(
+    r"((?i:key|token|secret|password|pwd)[\"']?\s?:\s?[\"']?)(?=[^\s\"'<>&;,]*[0-9])[^\s\"'<>&;,]{8,}"
 )
 
 
@@ -183,7 +187,7 @@ def reminder_of(plan: str | None, findings: Iterable[HealthFinding], now: dateti
     ]
     if not standing:
         return None
-    return _notice(f"reminder {plan or 'app'} {now:%Y-%m-%d}", NoticeKind.REMINDER, standing, now)
+    return _notice(f"reminder {now:%Y-%m-%d} {plan or ''}".strip(), NoticeKind.REMINDER, standing, now)
 
 
 def _notice(notice_id: str, kind: NoticeKind, findings: Sequence[HealthFinding], now: datetime) -> Notice:
@@ -219,7 +223,7 @@ def wait_after(attempts: int, retry_after: float | None = None) -> timedelta:
 
 def redacted(text: str) -> str:
     """Return ``text`` without what looks like a key, a token, a password or the query of an address."""
-    return _SECRETS.sub(_HIDDEN, text)
+    return _NAMED.sub(rf"\1{_HIDDEN}", _SECRETS.sub(_HIDDEN, text))
 
 
 def body_of(notice: Notice, form: NoticeFormat) -> dict[str, Any]:
@@ -288,8 +292,10 @@ def _told(text: str) -> str:
 
 
 def _short(text: str, length: int) -> str:
+    # half a surrogate pair, which a service may send, is no text: neither the catalog nor a receiver takes it
+    text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value))
