@@ -60,6 +60,8 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
         lambda: asyncio.to_thread(note_watch, app),
         lambda: asyncio.to_thread(app.catalog.housekeeping.prove_usable),
         lambda: close_dead_runs(app, client),
+        # first what waits: a receiver that was away for a moment is nothing to tell
+        lambda: asyncio.to_thread(deliver, app),
         lambda: asyncio.to_thread(tell, app, APP_SCOPE, app_findings(app), now),
         lambda: asyncio.to_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
         *(lambda name=name: asyncio.to_thread(_tell_plan, app, name, now) for name in app.configuration.plans),

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from backup.configuration.app_settings import address_problem
 from backup.configuration.sections import Receiver
 from backup.messages.run import NoticesSent
+from backup.moments import written
 from backup.notices import Delivery, Notice, OutgoingNotice, body_of, wait_after
 from form_recognizer import NoAnswer, Timeouts, Transport, Unreachable
 from form_recognizer.credentials import AuthHeader
@@ -132,7 +133,7 @@ def _report(event: Event, notice: Notice, receiver: Receiver, delivery: Delivery
         host=attempt.host,
         attempt=delivery.attempts,
         reason=attempt.reason,
-        nextAt=delivery.next_at if event is Event.NOTICE_FAILED else None,
+        nextAt=written(delivery.next_at) if event is Event.NOTICE_FAILED and delivery.next_at else None,
     )
 
 

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 
 from backup.configuration.reading import parse_configuration
 from backup.health import Severity
+from backup.moments import written
 from backup.notices import Notice, NoticeKind, NoticeLine
 from catalog.catalog import Catalog
 from catalog.notices import NoticeTable
@@ -280,7 +281,7 @@ def test_tries_become_rarer_and_end_after_a_day(
     assert 24 * 60 <= moments[-1] <= 25 * 60
     failed = events(caplog.messages, "noticeFailed")
     assert len(failed) == len(moments) - 1
-    assert datetime.fromisoformat(failed[0]["nextAt"]) == begin + timedelta(minutes=1)
+    assert failed[0]["nextAt"] == written(begin + timedelta(minutes=1))
     (lost,) = events(caplog.messages, "noticeLost")
     assert (lost["notice"], lost["receiver"], lost["attempt"]) == ("n1", "HOOK", len(moments))
     assert len(undelivered(app)) == 1
