@@ -14,7 +14,7 @@ from backup.codes import Code
 from backup.health import Changes, FindingCode, HealthFinding
 from backup.messages.copy import Failure
 from backup.messages.run import RunClosing
-from backup.notices import notices_of, reminder_of
+from backup.notices import Notice, notices_of, reminder_of
 from backup.records import RunRecord
 from catalog.store import CatalogUnavailable
 from wiring.closing import close
@@ -79,15 +79,28 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
     without_catalog = next((error for error in failures if isinstance(error, CatalogUnavailable)), None)
     if without_catalog is not None:
         await asyncio.to_thread(_tell_without_catalog, app, without_catalog)
+    elif app.unqueued is not None:
+        await asyncio.to_thread(_tell_catalog_is_back, app, app.unqueued)
     if failures:
         raise failures[0]
 
 
 def _tell_without_catalog(app: Services, error: CatalogUnavailable) -> None:
-    finding = HealthFinding(code=FindingCode.CATALOG_UNAVAILABLE, subject="catalog", message=str(error))
-    emit(Event.APP_UNUSABLE, code=finding.code, message=finding.message)
-    for notice in notices_of(APP_SCOPE, Changes(began=[finding]), None, app.now()):
+    now = app.now()
+    emit(Event.APP_UNUSABLE, code=FindingCode.CATALOG_UNAVAILABLE, message=str(error))
+    for notice in notices_of(APP_SCOPE, Changes(began=[_without_catalog(str(error))]), now, now):
         send_unqueued(app, notice)
+
+
+def _tell_catalog_is_back(app: Services, told: Notice) -> None:
+    for notice in notices_of(APP_SCOPE, Changes(ended=[_without_catalog(told.title)]), told.at, app.now()):
+        app.catalog.notices.add(notice)
+    app.unqueued = None
+    deliver(app)
+
+
+def _without_catalog(message: str) -> HealthFinding:
+    return HealthFinding(code=FindingCode.CATALOG_UNAVAILABLE, subject="catalog", message=message)
 
 
 async def close_dead_runs(app: Services, client: df.DurableOrchestrationClient) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from backup.configuration.app_settings import address_problem
@@ -37,8 +37,6 @@ _LARGEST_ANSWER = 65_536
 
 UNQUEUED_EVERY = timedelta(hours=1)
 """How often a process sends a notice again that it could not queue."""
-
-_unqueued: dict[str, datetime] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +76,16 @@ def deliver(services: Services) -> NoticesSent:
 
 
 def send_unqueued(services: Services, notice: Notice) -> None:
-    """Send a notice at once, past the catalog, because the catalog cannot be written: once an hour from each process, and no second try."""
-    last, now = _unqueued.get(notice.id), services.now()
-    if last is not None and now - last < UNQUEUED_EVERY:
-        return
-    _unqueued[notice.id] = now
+    """Send a notice at once, past the catalog, because the catalog cannot be written: once an hour from each process, and no second try.
+
+    It keeps the id of the first one until ``services.unqueued`` is ``None`` again: a receiver can tell that it is the same.
+    """
+    last = services.unqueued
+    if last is not None:
+        if notice.at - last.at < UNQUEUED_EVERY:
+            return
+        notice = notice.replace(id=last.id)
+    services.unqueued = notice
     for receiver in services.configuration.notify:
         if receiver.takes(notice):
             attempt = send(services, receiver, notice.for_others())

@@ -16,6 +16,7 @@ from backup.configuration.reading import parse_configuration
 from backup.configuration.sections import Configuration
 from backup.document_models import Kind
 from backup.moments import written
+from backup.notices import Notice
 from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
 from catalog.store import Store
@@ -64,6 +65,8 @@ class Services:
     _identities: dict[str | None, TokenSource] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     seen: Reachability = field(init=False)
+    unqueued: Notice | None = None
+    """What this process sent last past the catalog, because the catalog was away."""
 
     def __post_init__(self) -> None:
         """Share the states of the resources through the catalog."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from catalog.sqlite import SqliteStore
+from catalog.store import CatalogUnavailable
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
 from local.simulator.models import classifier, v4_model
 from tests.nights import PLAN, MakeNights, Nights, altered, few_models
@@ -248,6 +250,32 @@ def test_a_receiver_that_is_away_hears_it_later(told: Nights, receiver: Receiver
     assert receiver.told[:2] == [("began", ["PlanFailing"])] * 2
     assert len({notice["id"] for notice in receiver.notices[:2]}) == 1
     assert "NoticeUndelivered" not in str(receiver.notices)
+
+
+def test_a_catalog_that_is_away(told: Nights, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told past the catalog, once an hour under one id; and that it is over."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CatalogUnavailable("the storage account does not answer")
+
+    def watch_in_vain() -> None:
+        told.let_pass(300)
+        with pytest.raises(CatalogUnavailable):
+            told.host.run_timer("watch_backups")
+
+    for _ in range(2):
+        receiver.forget()
+        with monkeypatch.context() as away:
+            for operation in ("get", "scan", "insert", "replace"):
+                away.setattr(SqliteStore, operation, refuse)
+            for _ in range(14):
+                watch_in_vain()
+        assert receiver.told == [("began", ["CatalogUnavailable"])] * 2
+        assert len({notice["id"] for notice in receiver.notices}) == 1
+        watch(told)
+        assert receiver.told[2:] == [("ended", ["CatalogUnavailable"])]
+        watch(told)
+        assert len(receiver.taken) == 3
 
 
 def test_two_receivers_hear_what_is_theirs(make_stage: MakeNights, receiver: Receiver) -> None:
