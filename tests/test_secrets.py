@@ -1,4 +1,4 @@
-"""No key and no access token is in anything that the app or the host writes: the tests search every byte."""
+"""No key, no access token and no address of a receiver is in anything that the app or the host writes: the tests search every byte."""
 
 import base64
 import json
@@ -19,6 +19,8 @@ from cryptography.fernet import Fernet
 from local.child import Child
 from local.simulator import ResourceSpec, Simulator
 from local.simulator.seeds import demo
+from tests.receiver import SECRET as RECEIVER_PATH
+from tests.receiver import SIGNATURE, Receiver
 
 ROOT = Path(__file__).parents[1]
 RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts"
@@ -93,7 +95,9 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
         "older sealing key": Fernet.generate_key().decode(),
     }
     specs = [ResourceSpec(name, "westeurope", f"{RESOURCE}/{name}", keys[f"key of {name}"]) for name in NAMES]
-    with Simulator(specs) as simulator:
+    with Simulator(specs) as simulator, Receiver() as receiver:
+        receiver.always(500)
+        others |= {"address of a receiver": receiver.address, "path": RECEIVER_PATH, "signature": SIGNATURE}
         source = simulator.resource("west")
         for model in demo():
             source.put_model(model)
@@ -106,6 +110,7 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
             "BACKUP_SCHEDULE": "0 0 2 * * *",
             "PURGE_SCHEDULE": "0 30 3 * * *",
             "PROBE_SCHEDULE": "0 */5 * * * *",
+            "HOOK": receiver.address,
             "LOCAL_HOST_FUNCTION_KEY": others["function key"],
             "LOCAL_HOST_SYSTEM_KEY": others["system key"],
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
@@ -116,6 +121,11 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
         try:
             url = host.start(environment)["url"]
             answers, statuses = use(url, others, simulator, faults)
+            deadline = time.monotonic() + 60
+            while (
+                faults and b"noticeFailed" not in (directory / "host.log").read_bytes() and time.monotonic() < deadline
+            ):
+                time.sleep(0.1)
         finally:
             host.stop()
         tokens = list(simulator._world._authorizations)
@@ -140,7 +150,11 @@ def configure(directory: Path, simulator: Simulator) -> Path:
         for name in NAMES
     }
     copies = {"patienceSeconds": 1, "ambiguityWindowSeconds": 1}
-    path.write_text(json.dumps({"resources": resources, "copies": copies}), encoding="utf-8")
+    plans = {"nightly": {"source": "west", "targets": ["north"]}}
+    path.write_text(
+        json.dumps({"resources": resources, "copies": copies, "plans": plans, "notify": [{"urlSetting": "HOOK"}]}),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -173,18 +187,25 @@ def use(
 
     def copy(models: list[str]) -> list[str]:
         body = {"source": "west", "targets": ["north"], "models": models, "deadlineMinutes": 0.1}
-        run = call("POST", "/api/copies", body=body).json()["runId"]
+        return [row["status"] for row in wait(call("POST", "/api/copies", body=body))["copies"]]
+
+    def wait(started: requests.Response) -> dict[str, Any]:
+        run = started.json()["runId"]
         deadline = time.monotonic() + 60
         while (answer := call("GET", f"/api/runs/{run}")).status_code == 202 and time.monotonic() < deadline:
             time.sleep(0.1)
         call("GET", f"/api/runs/{run}/copies")
-        return [row["status"] for row in answer.json()["copies"]]
+        ended: dict[str, Any] = answer.json()
+        return ended
 
     statuses = copy(ready[:2])
     for operation, kind, options in faults:
         where = "north" if operation == "authorizeCopy" else "west"
         simulator.resource(where).inject(operation, kind, count=1, **options)
     statuses += copy(ready[2:8]) if faults else []
+    if faults:
+        simulator.resource("west").down()
+        assert wait(call("POST", "/api/backups", body={"plan": "nightly"}))["code"] == "SourceListFailed"
     call("GET", "/api/health")
     call("POST", "/api/copies", data="{")
     call("POST", "/api/copies", headers={"x-functions-key": "wrong"})
@@ -217,6 +238,8 @@ def test_the_search_sees_successes_and_failures(traces: Traces) -> None:
     assert b"copyAuthorized" in traces.places["host.log"]
     assert b"authorize_copy" in traces.places["rows of host.sqlite"]
     assert b"stepFailed" in traces.places["host.log"]
+    assert b"noticeFailed" in traces.places["host.log"]
+    assert b"send_notices" in traces.places["rows of host.sqlite"]
     assert any(b"TaskCompleted" in content for place, content in traces.places.items() if "durabletask" in place)
 
 
