@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -78,24 +78,26 @@ class NoticeTable:
 
         retry_on_conflict(attempt)
 
-    def failing(self) -> Mapping[str, Delivery]:
-        """Return the receivers that did not take the last notice that was offered to them, each with that delivery."""
-        last: dict[str, Delivery] = {}
+    def failing(self, receivers: Iterable[str]) -> Mapping[str, Delivery]:
+        """Return those of ``receivers`` that did not take the last notice that was offered to them, each with that delivery."""
+        failing = self._failing()
+        return {name: failing[name].delivery(name) for name in receivers if name in failing}
+
+    def _failing(self) -> dict[str, OutgoingNotice]:
+        last: dict[str, OutgoingNotice] = {}
         for outgoing in self.kept():
-            # a delivery that is open in a notice that has ended: its receiver is not configured any more
-            last |= {
-                name: delivery
-                for name, delivery in outgoing.deliveries.items()
-                if (delivery.done_at or delivery.reason) and not (delivery.is_open and outgoing.ended_at)
-            }
-        return {name: delivery for name, delivery in last.items() if delivery.done_at is None}
+            for name, delivery in outgoing.deliveries.items():
+                if delivery.done_at or delivery.reason:
+                    last[name] = outgoing
+        return {name: outgoing for name, outgoing in last.items() if outgoing.delivery(name).done_at is None}
 
     def delete_before(self, moment: datetime) -> int:
-        """Delete notices that ended before ``moment``; return how many."""
+        """Delete notices that ended before ``moment``; return how many. By the last one that a receiver did not take, health knows it."""
+        known = {outgoing.notice.id for outgoing in self._failing().values()}
         deleted = 0
         for row in scan_all(self._store, Table.NOTICES, partition=PARTITION):
             ended_at = OutgoingNotice.parse(row.data).ended_at
-            if ended_at is not None and ended_at < moment:
+            if ended_at is not None and ended_at < moment and row.key not in known:
                 with suppress(RowChanged):
                     self._store.delete(row)
                     deleted += 1

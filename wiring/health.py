@@ -70,7 +70,8 @@ def app_findings(services: Services) -> Iterator[HealthFinding]:
             subject=CATALOG_SETTING,
             message="app setting CATALOG names a SQLite file, and the app runs on Azure",
         )
-    for receiver, delivery in services.catalog.notices.failing().items():
+    receivers = [entry.url_setting for entry in configuration.notify]
+    for receiver, delivery in services.catalog.notices.failing(receivers).items():
         yield HealthFinding(
             code=FindingCode.NOTICE_UNDELIVERED,
             subject=receiver,

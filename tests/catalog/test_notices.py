@@ -119,28 +119,45 @@ def test_what_is_not_there_is_not_taken(notices: NoticeTable) -> None:
 def test_a_receiver_fails_until_it_takes_one(notices: NoticeTable) -> None:
     """The last notice that was offered counts: one that waits to be offered says nothing."""
     notices.add(notice("a", 0))
-    assert notices.failing() == {}
+    assert notices.failing([HOOK]) == {}
     notices.take("a", HOOK, NOW, UNTIL)
-    assert notices.failing() == {}
+    assert notices.failing([HOOK]) == {}
     notices.failed("a", HOOK, UNTIL, "it answered 500")
     notices.add(notice("b", 1))
-    assert notices.failing()[HOOK].reason == "it answered 500"
+    assert notices.failing([HOOK])[HOOK].reason == "it answered 500"
     notices.take("a", HOOK, UNTIL, UNTIL)
     notices.lost("a", HOOK, UNTIL, "it answered 503")
     notices.end("a", UNTIL)
-    assert notices.failing()[HOOK].reason == "it answered 503"
+    assert notices.failing([HOOK])[HOOK].reason == "it answered 503"
     notices.take("b", HOOK, UNTIL, UNTIL)
     notices.done("b", HOOK, UNTIL)
-    assert notices.failing() == {}
+    assert notices.failing([HOOK]) == {}
 
 
 def test_a_receiver_that_is_gone_does_not_fail(notices: NoticeTable) -> None:
-    """Its notice ended while it was still to be sent there."""
+    """Only those count that are asked for."""
     notices.add(notice())
     notices.take("n1", HOOK, NOW, UNTIL)
     notices.failed("n1", HOOK, UNTIL, "it answered 500")
-    notices.end("n1", NOW)
-    assert notices.failing() == {}
+    assert set(notices.failing([OTHER, HOOK])) == {HOOK}
+    assert notices.failing([OTHER]) == notices.failing([]) == {}
+
+
+def test_the_last_one_that_was_lost_is_not_purged(notices: NoticeTable) -> None:
+    """However old it is: until the receiver takes another one."""
+    for notice_id, minutes in (("a", 0), ("b", 1)):
+        notices.add(notice(notice_id, minutes))
+        notices.take(notice_id, HOOK, NOW, UNTIL)
+        notices.lost(notice_id, HOOK, NOW, "it answered 500")
+        notices.end(notice_id, NOW)
+    later = NOW + timedelta(days=365)
+    assert notices.delete_before(later) == 1
+    assert set(notices.failing([HOOK])) == {HOOK}
+    notices.add(notice("c", 2))
+    notices.take("c", HOOK, NOW, UNTIL)
+    notices.done("c", HOOK, NOW)
+    assert notices.delete_before(later) == 1
+    assert notices.failing([HOOK]) == {}
 
 
 def test_old_notices_are_purged_once_they_ended(notices: NoticeTable) -> None:
