@@ -15,10 +15,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from backup.configuration.reading import parse_configuration
-from backup.health import Severity
+from backup.health import FindingCode, HealthFinding, Severity
 from backup.moments import written
 from backup.notices import Notice, NoticeKind, NoticeLine
 from catalog.catalog import Catalog
+from catalog.findings import FindingTable
 from catalog.notices import NoticeTable
 from catalog.sqlite import SqliteStore
 from form_recognizer import Timeouts
@@ -335,6 +336,52 @@ def test_the_process_dies_before_it_notes_the_answer(
     clock.advance(UNDER_WAY_FOR.total_seconds())
     assert deliver(app).sent == 1
     assert [body["id"] for body in receiver.notices] == ["n1", "n1"]
+
+
+def found(*subjects: str) -> list[HealthFinding]:
+    return [HealthFinding(code=FindingCode.RESOURCE_DOWN, subject=name, message=f"{name} is down") for name in subjects]
+
+
+def test_the_process_dies_between_notice_and_finding(
+    app: Services, receiver: Receiver, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same change is seen again, and is told once: first the notice is queued, then the finding is written."""
+    tell(app, "resources", [], clock.now())
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FindingTable, "observe", die)
+        with pytest.raises(KeyboardInterrupt):
+            tell(app, "resources", found("a"), clock.now())
+    deliver(app)
+    clock.advance(300)
+    for _ in range(2):
+        tell(app, "resources", found("a"), clock.now())
+        deliver(app)
+    assert receiver.told == [("began", ["ResourceDown"])]
+    clock.advance(300)
+    tell(app, "resources", [], clock.now())
+    deliver(app)
+    assert receiver.told[1:] == [("ended", ["ResourceDown"])]
+
+
+def test_two_watches_at_once_tell_it_once(open_app: Open, receiver: Receiver, clock: ManualClock) -> None:
+    workers = [open_app(HOOK, HOOK=receiver.address) for _ in range(2)]
+    for night in range(10):
+        start = threading.Barrier(2)
+        names = ["a"] if night % 2 == 0 else []
+
+        def watch(app: Services, start: threading.Barrier = start, names: list[str] = names) -> None:
+            start.wait()
+            tell(app, "resources", found(*names), clock.now())
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(watch, workers))
+        deliver(workers[0])
+        clock.advance(300)
+    assert receiver.told == [("began", ["ResourceDown"]), ("ended", ["ResourceDown"])] * 5
 
 
 def test_receivers_get_what_they_asked_for(open_app: Open, receiver: Receiver) -> None:
