@@ -195,30 +195,18 @@ class PlanState(Message):
     """What the app remembers of a plan between its runs: which scheduled moments are settled, and whether it is paused."""
 
     first_seen_at: datetime
-    schedule: str
-    """The text of its schedule when it was last seen."""
-    schedule_since: datetime
-    """Since when it has this schedule: only later moments are due."""
-    settled: datetime | None = None
-    """The last scheduled moment that needs no start any more, by hand or by timer."""
-    settled_as: str | None = None
-    """``it was started already``, or why there was no run."""
+    schedule: str | None
+    """The text of its schedule when it was last seen; ``None``: it had none."""
+    settled: datetime
+    """The last scheduled moment that needs no start any more; nor does any earlier one."""
+    settled_as: str
+    """Why it needs none, in words."""
     paused_at: datetime | None = None
     pause_reason: str | None = None
 
-    def with_schedule(self, schedule: str, now: datetime) -> Self:
-        """Return this state with its schedule. A new one counts from ``now`` on."""
-        return self if schedule == self.schedule else self.replace(schedule=schedule, schedule_since=now)
-
-    def with_settled(self, moment: datetime, outcome: str) -> Self:
+    def with_settled(self, moment: datetime, reason: str) -> Self:
         """Return this state with ``moment``, and every earlier one, settled."""
-        is_news = self.settled is None or moment > self.settled
-        return self.replace(settled=moment, settled_as=outcome) if is_news else self
-
-    def with_pause(self, reason: str | None, now: datetime) -> Self:
-        """Return this state as paused for ``reason``, since it was first paused; ``None`` resumes."""
-        since = None if reason is None else self.paused_at or now
-        return self.replace(paused_at=since, pause_reason=reason)
+        return self.replace(settled=moment, settled_as=reason) if moment > self.settled else self
 
 
 class RunNote(Message):
@@ -228,14 +216,16 @@ class RunNote(Message):
     status: RunStatus
     started_at: datetime
     ended_at: datetime | None = None
+    total: int | None = None
     counts: dict[str, int] = Field(default_factory=dict)
+    """Decisions by action."""
+    not_covered: int = 0
     code: str | None = None
-    message: str | None = None
 
     @classmethod
     def of(cls, record: RunRecord) -> Self:
-        """Return what is remembered of a run."""
-        return cls.parse(record.to_json())
+        """Return the note of a run."""
+        return cls(**{name: getattr(record, name) for name in cls.model_fields})
 
 
 class PlanRuns(Message):

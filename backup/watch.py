@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from backup.configuration.sections import Plan
 from backup.coverage import PlanCoverage, findings_of_coverage
 from backup.health import FindingCode, HealthFinding
 from backup.moments import written
-from schedules.ncrontab import Schedule
 
 GRACE = timedelta(hours=2)
 """How much longer than the time between two runs a plan may be without a good one, if it promises nothing else by ``rpoHours``."""
 
 LATE = timedelta(minutes=15)
 """How late a run may start: the app tries every five minutes."""
-
-
-_MOMENTS = 60
-"""Two months of nights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +45,6 @@ class PlanWatch:
         if self.plan.rpo_hours is not None:
             return timedelta(hours=self.plan.rpo_hours)
         return None if self.interval is None else self.interval + GRACE
-
-
-def longest_gap(schedule: Schedule, now: datetime) -> timedelta:
-    """Return the longest time between two of the next moments of a schedule. Raises ``ScheduleError``."""
-    moments = [now]
-    for _ in range(_MOMENTS):
-        moments.append(schedule.next_after(moments[-1]))
-    return max(after - before for before, after in pairwise(moments[1:]))
 
 
 def findings_of_plan(watch: PlanWatch, now: datetime) -> Iterator[HealthFinding]:

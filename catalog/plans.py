@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from backup.codes import Code
 from backup.coverage import PlanCoverage
+from backup.messages import Message
 from backup.records import PlanRuns, PlanState, RunNote, RunRecord
 from catalog.runs import RunTable
 from catalog.store import Row, Store, Table, put, retry_on_conflict
+
+Record = TypeVar("Record", bound=Message)
 
 LEASE = timedelta(days=7)
 """How long a run that does not end holds its plan. v2 copies one model a minute, so thousands of models take days.
@@ -51,16 +55,7 @@ class PlanTable:
 
     def change_state(self, plan: str, change: Callable[[PlanState | None], PlanState]) -> PlanState:
         """Write what ``change`` makes of a plan's state, and return it. Nothing is written if nothing changes."""
-
-        def attempt() -> PlanState:
-            row = self._store.get(Table.PLANS, "plans", f"state|{plan}")
-            before = None if row is None else PlanState.parse(row.data)
-            after = change(before)
-            if after != before:
-                put(self._store, Table.PLANS, "plans", f"state|{plan}", after.to_json(), row)
-            return after
-
-        return retry_on_conflict(attempt)
+        return self._change(f"state|{plan}", PlanState, change)
 
     def runs(self, plan: str) -> PlanRuns:
         """Return the runs that a plan remembers."""
@@ -69,19 +64,10 @@ class PlanTable:
 
     def note_run(self, record: RunRecord) -> None:
         """Let the plan of a run that has ended remember it. Dry runs, runs that gave way, and runs without a plan are left out."""
-        plan = record.plan
-        if plan is None or record.dry_run or record.code == Code.PLAN_RUNNING:
+        if record.plan is None or record.dry_run or record.code == Code.PLAN_RUNNING:
             return
         note = RunNote.of(record)
-
-        def attempt() -> None:
-            row = self._store.get(Table.PLANS, "plans", f"runs|{plan}")
-            before = PlanRuns() if row is None else PlanRuns.parse(row.data)
-            after = before.with_run(note)
-            if after != before:
-                put(self._store, Table.PLANS, "plans", f"runs|{plan}", after.to_json(), row)
-
-        retry_on_conflict(attempt)
+        self._change(f"runs|{record.plan}", PlanRuns, lambda known: (known or PlanRuns()).with_run(note))
 
     def coverage(self, plan: str) -> PlanCoverage | None:
         """Return what the last run of a plan showed that could list its source, or ``None``."""
@@ -97,6 +83,17 @@ class PlanTable:
                 put(self._store, Table.PLANS, "plans", f"coverage|{plan}", seen.to_json(), row)
 
         retry_on_conflict(attempt)
+
+    def _change(self, key: str, kind: type[Record], change: Callable[[Record | None], Record]) -> Record:
+        def attempt() -> Record:
+            row = self._store.get(Table.PLANS, "plans", key)
+            before = None if row is None else kind.parse(row.data)
+            after = change(before)
+            if after != before:
+                put(self._store, Table.PLANS, "plans", key, after.to_json(), row)
+            return after
+
+        return retry_on_conflict(attempt)
 
     def _read(self, plan: str, now: datetime) -> tuple[Row | None, str | None]:
         """Return the plan's row as it is, and the run that holds the plan, if one does."""

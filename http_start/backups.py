@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import Annotated
 
@@ -16,8 +15,7 @@ from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, run_address
 from http_start.body import Body, read_body
 from http_start.problems import Problem, wrong_input
-from http_start.starting import runtime_status, start_run
-from wiring.orchestrations import ENDED
+from http_start.starting import plan_holder, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -53,15 +51,14 @@ async def dead_holder(
     app: Services, client: df.DurableOrchestrationClient, plan: str, req: func.HttpRequest
 ) -> str | None:
     """Return the run that holds the plan although its orchestration has ended, or ``None``. Raises ``Problem`` (409) if it still runs."""
-    holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
-    status = await runtime_status(client, holder) if holder else None
-    if holder is None or (status is not None and status.runtime_status in ENDED):
-        return holder
-    address = run_address(req, holder)
+    holder = await plan_holder(app, client, plan)
+    if holder is None or not holder.is_alive:
+        return holder.run_id if holder else None
+    address = run_address(req, holder.run_id)
     raise Problem(
         409,
         "PlanAlreadyRunning",
-        f'run {holder} of plan "{plan}" is under way; wait for it, or cancel it',
+        f'run {holder.run_id} of plan "{plan}" is under way; wait for it, or cancel it',
         headers={"Location": address},
         runs=[address],
     )

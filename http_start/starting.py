@@ -11,8 +11,11 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.messages import Message
+from catalog.store import CatalogUnavailable
 from http_start.answers import accepted, run_address
 from http_start.problems import unavailable
+from wiring.orchestrations import Holder, holder_of
+from wiring.services import Services
 
 _logger = logging.getLogger(__name__)
 
@@ -34,10 +37,18 @@ async def runtime_status(client: df.DurableOrchestrationClient, run_id: str) -> 
     return status if status and status.runtime_status is not None else None
 
 
+async def plan_holder(app: Services, client: df.DurableOrchestrationClient, plan: str) -> Holder | None:
+    """Return the run that holds a plan, or ``None``. Raises ``Problem`` (503) and ``CatalogUnavailable``."""
+    with _call(plan, "RuntimeUnavailable", "the Durable Functions runtime does not answer; try again"):
+        return await holder_of(app, client, plan)
+
+
 @contextmanager
-def _call(run_id: str, code: str, detail: str) -> Iterator[None]:
+def _call(subject: str, code: str, detail: str) -> Iterator[None]:
     try:
         yield
+    except CatalogUnavailable:
+        raise
     except Exception as error:
-        _logger.exception("%s: run %s", code, run_id)
+        _logger.exception("%s: %s", code, subject)
         raise unavailable(code, detail) from error

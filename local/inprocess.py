@@ -6,6 +6,7 @@ With a manual clock, hours of polling take milliseconds: host, app and service a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,9 @@ class Stage:
         self._copies = dict(copies or {})
         self._plans = dict(plans or {})
         self._notify = list(notify)
-        self._app_settings = SCHEDULES | dict(settings or {})
+        self._app_settings = {name: os.environ.get(name, text) for name, text in SCHEDULES.items()} | dict(
+            settings or {}
+        )
         self._copy_seconds = copy_seconds
         self._make_store = store or (lambda: SqliteStore(folder / "catalog.sqlite"))
         self._host_json = host_json

@@ -35,7 +35,7 @@ def mixed_models() -> list[StoredModel]:
 
 
 class Nights(Stage):
-    """A stage with one plan, and words for what nights are made of."""
+    """A stage with one plan, or with ``plans``, and words for what nights are made of."""
 
     def __init__(
         self,
@@ -43,11 +43,14 @@ class Nights(Stage):
         models: Sequence[StoredModel] | None = None,
         *,
         plan: Mapping[str, Any] | None = None,
+        plans: Mapping[str, Mapping[str, Any]] | None = None,
         targets: Sequence[str] = (TARGET, SECOND_TARGET),
         **options: Any,
     ) -> None:
-        rules = {"source": SOURCE, "targets": list(targets), "deepCheck": "off", **(plan or {})}
-        super().__init__(folder, few_models() if models is None else models, plans={PLAN: rules}, **options)
+        usual = {"source": SOURCE, "targets": list(targets), "deepCheck": "off"}
+        named = {PLAN: plan or {}} if plans is None else plans
+        rules = {name: {**usual, **own} for name, own in named.items()}
+        super().__init__(folder, few_models() if models is None else models, plans=rules, **options)
 
     def new_host(self) -> Host:
         """Return a host that keeps the histories of all generations."""

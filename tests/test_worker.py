@@ -167,6 +167,7 @@ INPUTS: dict[str, Any] = {
     "send_notices": {"runId": "copies-1"},
     "clear_suspect": {**STEP, "order": {**ORDER, "subjectId": MODEL}},
     "start_nightly_backups": TIMER,
+    "start_due_backups": TIMER,
     "purge_old_history": TIMER,
     "watch_backups": TIMER,
     "probe_resources": TIMER,

@@ -1,9 +1,7 @@
-"""The nightly start of every plan."""
+"""The timers that start plans: one fires at the moments of the default schedule, one every few minutes for all that is due."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,42 +9,39 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from backup.messages.plan import BackupRequest
-from backup.names import BACKUP_RUN, plan_run_id
-from catalog.store import CatalogUnavailable
-from wiring.events import Event, emit
-from wiring.orchestrations import ENDED
-from wiring.services import ConfigurationInvalid, Services, services
+from backup.schedule import readable
+from timer_start.starting import configured, start_plans
+from wiring.plan_schedules import BACKUP_SCHEDULE
 
 blueprint = df.Blueprint()
-
-_logger = logging.getLogger(__name__)
 
 
 @blueprint.function_name("start_nightly_backups")
 @blueprint.timer_trigger(arg_name="timer", schedule="%BACKUP_SCHEDULE%", run_on_startup=False, use_monitor=True)
 @blueprint.durable_client_input(client_name="client")
 async def start_nightly_backups(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Start a run of every plan, unless the one of this scheduled time is there already or another one is under way.
+    """Start a run of every plan without a schedule of its own, unless its moment is settled or another run is under way.
 
     The run's id is made of the scheduled time: two workers that fire for the same moment start one run. A schedule that was missed fires
-    late (``past_due``), for the moment that was missed.
+    late (``past_due``), for the last moment that was missed.
     """
-    try:
-        app = await asyncio.to_thread(services)
-    except ConfigurationInvalid:
-        _logger.exception("the nightly backups cannot start")
-        raise
-    moment = scheduled_moment(timer, app.now())
-    for plan in app.configuration.plans:
-        try:
-            await _start(app, client, plan, moment, past_due=timer.past_due)
-        except CatalogUnavailable:
-            _logger.exception("plan %s cannot start", plan)
+    app = await configured()
+    plans = [name for name, plan in app.configuration.plans.items() if plan.schedule is None]
+    schedule = app.environment.get(BACKUP_SCHEDULE)
+    await start_plans(app, client, plans, scheduled_moment(timer, app.now(), schedule))
 
 
-def scheduled_moment(timer: func.TimerRequest, now: datetime) -> datetime:
-    """Return the moment that the timer fires for, to the minute (UTC): what its schedule says, or else the present one."""
+@blueprint.function_name("start_due_backups")
+@blueprint.timer_trigger(arg_name="timer", schedule="%PROBE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@blueprint.durable_client_input(client_name="client")
+async def start_due_backups(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:  # noqa: ARG001 - the binding's name
+    """Start a run of every plan that is due and not settled: plans with a schedule of their own, and those that could not start before."""
+    app = await configured()
+    await start_plans(app, client, app.configuration.plans)
+
+
+def scheduled_moment(timer: func.TimerRequest, now: datetime, schedule: str | None = None) -> datetime:
+    """Return the moment that the timer fires for, to the minute (UTC): the last one that was missed, or else the present one."""
     # the library's type for it does not name what its object has
     status: Mapping[str, Any] = getattr(timer, "schedule_status", None) or {}
     try:
@@ -55,24 +50,9 @@ def scheduled_moment(timer: func.TimerRequest, now: datetime) -> datetime:
         following = now
     if following.tzinfo is None:
         following = following.replace(tzinfo=UTC)
-    due = following if now - timedelta(days=7) < following <= now + timedelta(minutes=1) else now
-    return due.astimezone(UTC).replace(second=0, microsecond=0)
-
-
-async def _start(
-    app: Services, client: df.DurableOrchestrationClient, plan: str, moment: datetime, *, past_due: bool
-) -> None:
-    run_id = plan_run_id(plan, moment)
-    # starting a finished id again would replace its history, so it is looked for first
-    if await client.get_status(run_id):
-        emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason="it was started already")
-        return
-    holder = await asyncio.to_thread(app.catalog.plans.holder, plan, app.now())
-    if holder is not None:
-        status = await client.get_status(holder)
-        if not (status and status.runtime_status in ENDED):
-            emit(Event.RUN_SKIPPED, run=run_id, plan=plan, reason=f"run {holder} is under way")
-            return
-    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder)
-    await client.start_new(BACKUP_RUN, instance_id=run_id, client_input=request.to_json())
-    emit(Event.RUN_SCHEDULED, run=run_id, plan=plan, pastDue=past_due)
+    moment = following if now - timedelta(days=7) < following <= now + timedelta(minutes=1) else now
+    parsed = readable(schedule)
+    if parsed is not None:
+        # the status of a timer that is past due may name the first moment that was missed, or the next one to come
+        moment = parsed.latest(now) if timer.past_due else max(moment, parsed.latest(now))
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

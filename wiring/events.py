@@ -38,6 +38,9 @@ class Event(StrEnum):
     RUN_STARTED = "runStarted"
     RUN_SCHEDULED = "runScheduled"
     RUN_SKIPPED = "runSkipped"
+    RUN_NOT_STARTED = "runNotStarted"
+    PLAN_PAUSED = "planPaused"
+    PLAN_RESUMED = "planResumed"
     PURGED = "historyPurged"
     RUN_ENDED = "runEnded"
     CANCEL_REQUESTED = "cancelRequested"
@@ -63,6 +66,8 @@ WARNINGS = {
     Event.EXPIRES_SOON,
     Event.FINDING,
     Event.RUN_SKIPPED,
+    Event.RUN_NOT_STARTED,
+    Event.PLAN_PAUSED,
     Event.DELETION_GUARDED,
     Event.APP_UNUSABLE,
     Event.FINDING_BEGAN,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from backup.codes import Code
@@ -14,9 +13,9 @@ from backup.lookup import REACHABLE
 from backup.moments import written
 from backup.notices import notices_of
 from backup.records import RunRecord
-from backup.watch import PlanWatch, findings_of_plan, longest_gap
-from schedules.ncrontab import Schedule, ScheduleError
+from backup.watch import PlanWatch, findings_of_plan
 from wiring.events import Event, emit
+from wiring.plan_schedules import plan_timing
 from wiring.services import CATALOG_SETTING, HISTORY_SETTING, ConfigurationInvalid, Services
 
 APP_SCOPE = "app"
@@ -39,7 +38,6 @@ STUCK_AFTER = timedelta(hours=1)
 """A run whose lanes take no row for its deadline and this time makes no progress."""
 WATCH_LIMIT = timedelta(minutes=30)
 """The watch fires every five minutes; after so long without it, it has stopped."""
-SCHEDULE_SETTING = "BACKUP_SCHEDULE"
 SCHEDULES = ("PURGE_SCHEDULE", "PROBE_SCHEDULE")
 ON_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
 """Settings that the platform sets on its workers."""
@@ -161,28 +159,21 @@ def plan_scope(plan: str) -> str:
 
 def watch_of(services: Services, name: str) -> PlanWatch:
     """Return what is known of a plan now."""
-    now, plans, plan = services.now(), services.catalog.plans, services.configuration.plans[name]
-    state, runs = plans.state(name), plans.runs(name)
-    known_since = state.first_seen_at if state else now
-    held = _under_way(services, name)
-    watch = PlanWatch(
+    plans, timing = services.catalog.plans, plan_timing(services, name)
+    state, runs, held = timing.state, plans.runs(name), _under_way(services, name)
+    return PlanWatch(
         name=name,
-        plan=plan,
-        known_since=known_since,
+        plan=services.configuration.plans[name],
+        known_since=state.first_seen_at if state else services.now(),
         last_good=runs.last_good.started_at if runs.last_good else None,
         under_way_since=held.started_at if held else None,
         settled=state.settled if state else None,
+        interval=timing.interval,
+        due=timing.last_due if state else None,
         paused_at=state.paused_at if state else None,
         paused_reason=state.pause_reason if state else None,
         coverage=plans.coverage(name),
     )
-    try:
-        schedule = Schedule.parse(plan.schedule or services.environment.get(SCHEDULE_SETTING, ""))
-        latest = schedule.latest(now)
-        due = latest if state and latest > state.schedule_since else None
-        return replace(watch, interval=longest_gap(schedule, now), due=due)
-    except ScheduleError:
-        return watch
 
 
 def plan_findings(services: Services, name: str) -> Iterator[HealthFinding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -27,6 +28,7 @@ _DISPLAY_NAME: Final = re.compile(r"[A-Za-z0-9 -]{1,30}")
 _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_SHORTEST_GAP: Final = 5
 
 
 def endpoint_of(value: str) -> str:
@@ -130,10 +132,12 @@ def _schedule(value: str) -> str:
     except ScheduleError as error:
         right = 'write NCRONTAB, in UTC: "0 0 2 * * *" is 02:00 each night'
         raise refused(f"not a schedule: {error}", right) from None
-    # within an hour it fires once, so two moments are an hour apart at least
-    if len(schedule.minutes) * len(schedule.seconds) > 1:
-        right = 'name one second and one minute: "0 30 * * * *" is half past each hour'
-        raise refused("it fires more often than once an hour", right)
+    minutes = schedule.minutes
+    # the last gap is the one across the hour
+    gaps = (following - minute for minute, following in itertools.pairwise((*minutes, minutes[0] + 60)))
+    if len(schedule.seconds) > 1 or min(gaps) < _SHORTEST_GAP:
+        right = 'name one second, and minutes that are five apart or more: "0 0 * * * *" is every full hour'
+        raise refused("it fires more often than every five minutes", right)
     return value
 
 
@@ -153,4 +157,4 @@ ClientId = Annotated[str, AfterValidator(_client_id)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ScheduleText = Annotated[str, StringConstraints(max_length=100), AfterValidator(_schedule)]
-"""NCRONTAB, once an hour at most."""
+"""NCRONTAB, every five minutes at most."""

@@ -188,7 +188,7 @@ class Plan(Section):
     """Names of the resources that they are copied to."""
 
     schedule: ScheduleText | None = None
-    """When it runs: NCRONTAB with seconds, in UTC, once an hour at most; null: at the times of app setting BACKUP_SCHEDULE."""
+    """When it runs: NCRONTAB with seconds, in UTC, every five minutes at most; null: at the times of app setting BACKUP_SCHEDULE."""
 
     include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=100)] = ("*",)
     """Model ids to back up; * and ? stand for any text and any character."""

@@ -70,6 +70,13 @@ def test_missing_fields_have_the_documented_defaults() -> None:
     assert not configuration.routes
 
 
+@pytest.mark.parametrize("schedule", ["0 */5 * * * *", "0 30 2 * * MON-FRI", "30 0 2 1 * *", "0 2 * * *", None])
+def test_plan_may_have_a_schedule_of_its_own(schedule: str | None) -> None:
+    document = sample()
+    document["plans"][PLAN]["schedule"] = schedule
+    assert parse_configuration(json.dumps(document), "f").plans[PLAN].schedule == schedule
+
+
 def test_rate_of_null_is_not_paced() -> None:
     document = sample()
     document["resources"][WEST]["rateLimits"] = {"v2CopiesPerMinute": None}
@@ -177,6 +184,12 @@ def test_region_may_be_in_upper_case() -> None:
         (plan(retention={"maxDeletePercent": 101}), f"plans.{PLAN}.retention.maxDeletePercent", "too large", "100"),
         (plan(deadlineMinutes=10_000), f"plans.{PLAN}.deadlineMinutes", "too large", "8640"),
         (plan(retention=[]), f"plans.{PLAN}.retention", "not an object", "{ … }"),
+        (plan(schedule="nightly"), f"plans.{PLAN}.schedule", "six fields", "NCRONTAB"),
+        (plan(schedule="0 0 25 * * *"), f"plans.{PLAN}.schedule", "'25' is not allowed for the hour", "NCRONTAB"),
+        (plan(schedule="0 0 2 31 2 *"), f"plans.{PLAN}.schedule", "no occurrence", "NCRONTAB"),
+        (plan(schedule="* * 2 * * *"), f"plans.{PLAN}.schedule", "more often than every five", "one second"),
+        (plan(schedule="0 0,58 * * * *"), f"plans.{PLAN}.schedule", "more often than every five", "five apart"),
+        (plan(schedule=2), f"plans.{PLAN}.schedule", "not a string", "quotes"),
     ],
 )
 def test_mistake_is_named_with_its_field(change: Change, field: str, wrong: str, right: str) -> None:
@@ -295,6 +308,8 @@ def test_byte_order_mark_is_ignored() -> None:
         plan(targets=[PASTED_KEY, PASTED_KEY]),
         plan(kinds=[PASTED_KEY]),
         plan(retention={"graceDays": PASTED_KEY}),
+        plan(schedule=PASTED_KEY),
+        plan(schedule=f"0 0 {PASTED_KEY} * * *"),
     ],
 )
 def test_pasted_key_is_not_repeated(change: Change) -> None:

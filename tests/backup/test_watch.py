@@ -9,8 +9,7 @@ import pytest
 
 from backup.configuration.sections import Plan
 from backup.coverage import PlanCoverage, TargetCoverage
-from backup.watch import GRACE, LATE, PlanWatch, findings_of_plan, longest_gap
-from schedules.ncrontab import Schedule
+from backup.watch import GRACE, LATE, PlanWatch, findings_of_plan
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -116,11 +115,3 @@ def test_each_finding_says_what_happened() -> None:
     assert breached.message == (
         "east lacks 2 models; the oldest was trained at 2026-05-02T10:00:00.000Z; rpoHours is 24"
     )
-
-
-@pytest.mark.parametrize(
-    ("schedule", "gap"),
-    [("0 0 2 * * *", DAY), ("0 0 */6 * * *", 6 * HOUR), ("0 0 2 * * Mon-Fri", 3 * DAY), ("0 0 1 1 * *", 31 * DAY)],
-)
-def test_the_longest_gap_of_a_schedule_counts(schedule: str, gap: timedelta) -> None:
-    assert longest_gap(Schedule.parse(schedule), NOW) == gap

@@ -13,12 +13,6 @@ from tests.nights import PLAN, MakeNights, Nights, events
 from timer_start.nightly import scheduled_moment
 
 
-@pytest.fixture
-def scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKUP_SCHEDULE", "0 0 2 * * *")
-    monkeypatch.setenv("PURGE_SCHEDULE", "0 30 3 * * *")
-
-
 def runs_of(stage: Nights) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = stage.http("GET", "/api/runs").body["runs"]
     return found

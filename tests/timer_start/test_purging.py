@@ -22,6 +22,7 @@ NOW = datetime(2026, 5, 1, 3, 30, tzinfo=UTC)
 def scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timers exist, and none of them fires by itself while these tests let weeks pass."""
     monkeypatch.setenv("BACKUP_SCHEDULE", "0 0 2 24 12 *")
+    monkeypatch.setenv("PROBE_SCHEDULE", "0 0 2 24 12 *")
     monkeypatch.setenv("PURGE_SCHEDULE", "0 30 3 24 12 *")
 
 
