@@ -21,7 +21,7 @@ from activities import (
     start_copy,
     verify_copy,
 )
-from http_start import backups, copies, doctor, health, lookup, restores
+from http_start import backups, copies, doctor, health, lookup, plans, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -31,6 +31,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for module in (
     copies,
     backups,
+    plans,
     restores,
     lookup,
     run_status,

@@ -52,7 +52,7 @@ async def get_runs(req: func.HttpRequest, app: Services, client: df.DurableOrche
     if after is not None and INDEX_KEY.fullmatch(after) is None:
         raise wrong_token()
     records, following = await asyncio.to_thread(app.catalog.runs.newest, after, RUNS_PAGE)
-    current = await asyncio.gather(*(_current(app, client, record) for record in records))
+    current = await asyncio.gather(*(current_record(app, client, record) for record in records))
     page: dict[str, Any] = {"runs": [run_summary(record) for record in current]}
     if following is not None:
         page["nextLink"] = f"{base_address(req)}/runs?after={following}"
@@ -142,8 +142,8 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: st
     return view
 
 
-async def _current(app: Services, client: df.DurableOrchestrationClient, record: RunRecord) -> RunRecord:
-    """Return the record of a listed run; if it has not ended, with what the runtime knows of its orchestration."""
+async def current_record(app: Services, client: df.DurableOrchestrationClient, record: RunRecord) -> RunRecord:
+    """Return the record of a run; if it has not ended, with what the runtime knows of its orchestration."""
     status = None if record.ended_at is not None else await runtime_status(client, record.run_id)
     return record if status is None else await _closed(app, record, status)
 
