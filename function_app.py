@@ -20,6 +20,7 @@ from activities import (
     runs,
     start_copy,
     verify_copy,
+    waiting,
 )
 from http_start import backups, copies, doctor, health, lookup, plans, restores
 from http_start import runs as run_status
@@ -54,6 +55,7 @@ for module in (
     restoring,
     runs,
     notifying,
+    waiting,
     delete_replica,
     check_replica,
     clear_suspect,

@@ -33,8 +33,11 @@ blueprint = df.Blueprint()
 def claim_plan(services: Services, request: BackupRequest) -> Message:
     """Take the plan for one run and name the lists to read. ``BackupRequest`` in, ``PlanClaimed`` out."""
     now, configuration = services.now(), services.configuration
-    plan = configuration.plan(request.plan)
     services.catalog.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
+    plan = configuration.plan(request.plan)
+    # before the claim: a run that can copy nothing does not hold the plan
+    services.require_key(plan.source)
+    services.require_key(*plan.targets)
     if not request.dry_run:
         holder = services.catalog.plans.claim(request.plan, request.run_id, now, request.steal_from)
         if holder != request.run_id:
@@ -47,7 +50,12 @@ def claim_plan(services: Services, request: BackupRequest) -> Message:
             for listing in lists_of(name, configuration.resource(name), plan, is_source=name == plan.source)
         ],
         patience_seconds=configuration.copies.patience_seconds,
+        deadline_seconds=_deadline_minutes(services, plan) * 60,
     )
+
+
+def _deadline_minutes(services: Services, plan: Plan) -> int:
+    return plan.deadline_minutes or services.configuration.copies.deadline_minutes
 
 
 @activity(blueprint, MAKE_PLAN, MakePlanInput)
@@ -82,7 +90,7 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
         plan_hash=plan.hash(),
         counts=plan.counts(),
         finding_count=len(plan.findings),
-        deadline_seconds=(facts.plan.deadline_minutes or copies.deadline_minutes) * 60,
+        deadline_seconds=_deadline_minutes(services, facts.plan) * 60,
         patience_seconds=copies.patience_seconds,
         message=None if suspects else plan.summary_if_idle(),
     )

@@ -25,6 +25,7 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
     """Choose replicas and write the run's rows. ``RestoreRequest`` in, ``RunOpened`` out."""
     now, runs, copies = services.now(), services.catalog.runs, services.configuration.copies
     runs.announce(request.run_id, "restore", now, dry_run=request.dry_run)
+    services.require_key(request.target)
     replicas = restore_plan.plan_restore(
         RestoreFacts(
             request=request,

@@ -10,7 +10,7 @@ from backup.document_models import CopyAuthorization, TargetAddress
 from backup.messages import Message
 from backup.messages.copy import Failure, StepInput
 from backup.names import START_COPY
-from backup.pacing import TOKEN_RESERVE
+from backup.pacing import LONGEST_RETRY_AFTER_SECONDS, TOKEN_RESERVE
 from backup.states import ClaimState
 from claims.authorization import sealing_purpose
 from claims.lost_answers import find_lost_start
@@ -61,7 +61,8 @@ def _post(work: StepContext, authorization: CopyAuthorization) -> Message:
         )
     except RetryAfter as error:
         # the copy did not start: the authorization is still good
-        work.settle(lambda claim: claim.move(ClaimState.AUTHORIZED, announced_at=None), error.retry_after or 0.0)
+        wait = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+        work.settle(lambda claim: claim.move(ClaimState.AUTHORIZED, announced_at=None), wait)
         raise
     except OperationUnknown as error:
         work.emit(Event.UNTRUSTED_ADDRESS, message=error.message)

@@ -102,9 +102,12 @@ MEANINGS: dict[Code, Meaning] = {
     Code.THROTTLED: Meaning(
         _WAIT,
         "the resource answers 429: too many calls",
-        "none: the app waits as long as the resource asks; if it happens often, lower rateLimits in backup.json",
+        "none: the app waits as long as the resource asks, until the deadline; if the resource refuses for longer, ask again at the moment "
+        "that the message names; if it happens often, lower rateLimits in backup.json",
     ),
-    Code.SERVICE_BUSY: Meaning(_WAIT, "the resource answers 503 with Retry-After", "none: the app waits and retries"),
+    Code.SERVICE_BUSY: Meaning(
+        _WAIT, "the resource answers 503 with Retry-After", "none: the app waits and retries, until the deadline"
+    ),
     Code.UNREACHABLE: Meaning(
         _WAIT,
         "the app cannot connect to the resource",
@@ -255,7 +258,9 @@ MEANINGS: dict[Code, Meaning] = {
         _END, "the deadline passed while the service was copying", "ask again later: the next run resumes the copy"
     ),
     Code.DEADLINE_EXCEEDED: Meaning(
-        _END, "the deadline passed before the copy could start", "ask again, or set a longer deadline"
+        _END,
+        "the deadline passed before the copy could start, or before the list was read",
+        "ask again, or set a longer deadline",
     ),
     Code.ALREADY_THERE: Meaning(
         _END, "the target has a verified copy of this version", "none: the app keeps that copy"
@@ -272,7 +277,7 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.CHILD_LOST: Meaning(
         _END,
-        "the orchestration of this copy ended without an outcome",
+        "the orchestration of this copy, or of a list, ended without an outcome",
         "ask again once its lease has ended (in 20 minutes, as a rule): the next run resumes the copy",
     ),
     Code.ID_BLOCKED: Meaning(
@@ -287,7 +292,9 @@ MEANINGS: dict[Code, Meaning] = {
         _WAIT, "the catalog cannot be read or written", "check the app setting CATALOG and the storage account"
     ),
     Code.CONFIGURATION_INVALID: Meaning(
-        _WAIT, "the configuration cannot be used", "correct what the message names; copies under way wait for it"
+        _WAIT,
+        "the configuration cannot be used",
+        "correct what the message names, then ask again; only a copy that is already authorized waits for it",
     ),
     Code.SEALING_KEY_UNKNOWN: Meaning(
         _WAIT,

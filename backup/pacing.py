@@ -36,6 +36,9 @@ SLOT_SHARE = 0.9
 UNDER_WAY = {Step.CHECK_COPY, Step.VERIFY, Step.RECORD}
 """Steps of a copy that the service has accepted: it is not given up because a resource cannot be reached."""
 
+UNCLAIMED = {Step.INSPECT, Step.AUTHORIZE}
+"""Steps before which nothing was written to the service: nothing is lost by ending at once where a setting is wrong."""
+
 OPEN_ENDED = {Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.SEALING_KEY_UNKNOWN, Code.RECONCILING}
 """Failures that no patience limits; only the deadline of the copy does."""
 
@@ -104,6 +107,8 @@ def _is_given_up(step: Step, failure: Failure, tries: int, waited: float, patien
         return True
     if step in UNDER_WAY:
         return False
+    if failure.code == Code.CONFIGURATION_INVALID and step in UNCLAIMED:
+        return True
     if failure.code == Code.ACCESS_DENIED:
         # Before anything is authorized, nothing is lost by ending at once with a clear message. A placeholder is worth a few tries: keys
         # get rotated, and roles take minutes to arrive.

@@ -12,6 +12,7 @@ from catalog.resources import ReachabilityTable, SlotTable
 from catalog.runs import RunTable
 from catalog.store import Store
 from catalog.target_ids import SuspectTable, TargetIdTable
+from catalog.waits import WaitTable
 
 
 class Catalog:
@@ -22,6 +23,7 @@ class Catalog:
         self.claims = ClaimTable(store)
         self.replicas = ReplicaTable(store)
         self.runs = RunTable(store)
+        self.waits = WaitTable(store)
         self.housekeeping = Housekeeping(store, self.runs)
         self.plans = PlanTable(store, self.runs)
         self.slots = SlotTable(store)

@@ -63,7 +63,9 @@ class RunTable:
         self, run_id: str, kind: str, now: datetime, plan: str | None = None, *, dry_run: bool = False
     ) -> RunRecord:
         """Write the record of a run before its rows are planned."""
-        record = self._change(run_id, now, lambda record: record.replace(kind=kind, plan=plan, dry_run=dry_run))
+        record = self._change(
+            run_id, now, lambda record: record.replace(kind=kind, plan=plan, dry_run=dry_run, status=RunStatus.RUNNING)
+        )
         return self._index(record)
 
     def open(self, request: RunRequest, now: datetime) -> RunRecord:

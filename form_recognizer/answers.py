@@ -13,8 +13,8 @@ from typing import TypeVar
 from backup.json_types import Json, JsonObject
 from form_recognizer.errors import OutcomeUnknown, ServiceError, UnreadableAnswer
 
-LONGEST_WAIT = 86_400.0
-"""Seconds. A longer Retry-After is cut to a day."""
+LONGEST_WAIT = 366 * 86_400.0
+"""Seconds. A longer Retry-After is cut to a year: who decides whether to wait must know how long the service refuses."""
 
 _LONGEST_QUOTE = 300
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)

@@ -66,7 +66,7 @@ def failure_of(answer: Answer, purpose: Purpose) -> ServiceError:
     leaf, cause = _classify(answer, reported, purpose)
     retry_after = answer.retry_after(reported.message)
     if leaf is Throttled and retry_after is not None:
-        cause += f", wait {retry_after:g} s"
+        cause += f", wait {retry_after:.10g} s"
     quote = f" The service says: {reported.message}" if reported.message else ""
     return answer.error(
         leaf,

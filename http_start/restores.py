@@ -50,5 +50,6 @@ async def post_restores(
         kind=body.kind,
         models=body.models,
         dry_run=body.dry_run,
+        deadline_seconds=app.configuration.copies.deadline_minutes * 60,
     )
     return await start_run(req, client, RESTORE_RUN, run_id, request)

@@ -13,6 +13,7 @@ from backup.states import RESUME_AT, CopyStatus, Step
 from wiring.services import Services
 
 FIRST_COPIES = 100
+FIRST_WAITS = 20
 
 
 def copy_view(app: Services, run_id: str, row: RunRow) -> dict[str, Any]:
@@ -95,8 +96,30 @@ def run_view(app: Services, record: RunRecord) -> dict[str, Any]:
     if record.kind != "copies":
         view["decisions"] = list(itertools.islice(runs.read_chunks(record.run_id, "decision-"), FIRST_COPIES))
         view["findings"] = list(itertools.islice(runs.read_chunks(record.run_id, "finding-"), FIRST_COPIES))
+    view.update(_waiting(app, record))
     view["copies"] = [copy_view(app, record.run_id, row) for row in runs.rows(record.run_id, limit=FIRST_COPIES)]
     return view
+
+
+def _waiting(app: Services, record: RunRecord) -> dict[str, Any]:
+    """Return what a run waits for now, the first 20 waits by their place, and how many more there are."""
+    if record.ended_at is not None:
+        return {"waiting": []}
+    now = app.now()
+    # the note of an orchestration that died outlives it: no wait lasts longer than it says
+    waits = [wait for wait in app.catalog.waits.of_run(record.run_id) if wait.until >= now]
+    shown = [
+        {
+            "for": wait.what,
+            "code": wait.code,
+            "message": wait.message,
+            "since": _iso(wait.since),
+            "until": _iso(wait.until),
+        }
+        for wait in waits[:FIRST_WAITS]
+    ]
+    more = len(waits) - len(shown)
+    return {"waiting": shown, "more": more} if more else {"waiting": shown}
 
 
 def pending_view(record: RunRecord, request: RunRequest) -> dict[str, Any]:
@@ -104,6 +127,7 @@ def pending_view(record: RunRecord, request: RunRequest) -> dict[str, Any]:
     rows = rows_of(request)
     return {
         **run_summary(record.replace(total=len(rows))),
+        "waiting": [],
         "copies": [_as_requested(row) for row in rows[:FIRST_COPIES]],
     }
 

@@ -48,7 +48,7 @@ def copy_model(context: df.DurableOrchestrationContext) -> Steps:
     try:
         outcome = yield from until_ended(copy)
     except HistoryFull:
-        context.continue_as_new(copy.progress.to_json())
+        context.continue_as_new(copy.progress.replace(noted=copy.waits.noted).to_json())
         return None
     copy.show()
     return outcome.to_json()
@@ -61,6 +61,7 @@ def until_ended(copy: Copy) -> Steps:
             yield from six_steps(copy)
         except StepFailed as failed:
             yield from recover(copy, failed.failure)
+    yield from copy.waits.end()
     return copy.outcome
 
 
@@ -204,6 +205,7 @@ def wait_for_id(copy: Copy, failure: Failure) -> Steps:
     wake = copy.now + timedelta(seconds=failure.retry_after or 0.0)
     if failure.retry_after is None or wake >= copy.deadline:
         return (yield from clean_up(copy, failure))
+    yield from copy.waits.begin(AUTHORIZE_COPY, copy.what(), failure, copy.now, wake)
     longest = copy.now + timedelta(seconds=LONGEST_WAIT_SECONDS)
     yield from copy.sleep_until(min(wake, longest), code=failure.code, next_attempt_at=wake)
     copy.update(step=Step.INSPECT)

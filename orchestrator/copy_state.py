@@ -43,7 +43,8 @@ class Copy:
         self.progress = progress.replace(started_at=self.started_at)
         self.deadline = self.started_at + timedelta(seconds=progress.order.deadline_seconds)
         self.outcome: CopyOutcome | None = None
-        self._waits = Waits()
+        order = progress.order
+        self.waits = Waits(context, order.run_id, f"row-{order.row:06d}", progress.noted)
 
     @property
     def now(self) -> datetime:
@@ -74,14 +75,20 @@ class Copy:
             activity,
             lambda: self._input(kind, **extra),
             step=step,
+            what=self.what(),
             patience=patience,
-            deadline=self.deadline + grace,
-            waits=self._waits,
+            until=self.deadline + grace,
+            waits=self.waits,
             waiting=lambda failure, wake: self.show(code=failure.code, next_attempt_at=wake),
         )
         if not envelope["ok"]:
             raise StepFailed(Failure.parse(envelope))
         return envelope
+
+    def what(self) -> str:
+        """Say what the copy is at: for those who see it waiting."""
+        order = self.progress.order
+        return f'{self.progress.step} of {order.kind} {order.model_id} from "{order.source}" to "{order.target}"'
 
     def run_once(self, activity: str, kind: type[StepInput], **extra: Any) -> Steps:
         """Call an activity once, and ignore how it ends."""
@@ -90,7 +97,7 @@ class Copy:
     def sleep_until(self, wake: datetime, *, counted: bool = True, **shown: Any) -> Steps:
         """Wait on a durable timer, and say so in the custom status. Raises ``HistoryFull`` when the history is long."""
         if counted:
-            self._waits.count()
+            self.waits.count()
         if shown:
             self.show(**shown)
         yield self.context.create_timer(wake)

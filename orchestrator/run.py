@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import azure.durable_functions as df
 
@@ -17,6 +18,7 @@ from backup.messages.run import (
     RunClosed,
     RunClosing,
     RunOpened,
+    RunProgress,
     RunRequest,
 )
 from backup.names import (
@@ -32,12 +34,15 @@ from backup.names import (
     RESTORE_RUN,
     SEND_NOTICES,
 )
-from orchestrator.attempts import HistoryFull, Steps, Waits, call_once, first_line, record
+from orchestrator.attempts import BOOKKEEPING, HistoryFull, Steps, Waits, call_once, first_line, prepare, record
 
 blueprint = df.Blueprint()
 
-Prepare = Callable[[Waits], Steps]
-"""Writes the rows of a run; returns the envelope of ``RunOpened``, or of the ``Failure`` that ends the run."""
+Request = RunRequest | BackupRequest | RestoreRequest
+Prepare = Callable[[Waits, datetime], Steps]
+"""Writes the rows of a run, given when it began; returns the envelope of ``RunOpened``, or of the ``Failure`` that ends the run."""
+
+ROWS = "the catalog, for the rows of the run"
 
 
 @blueprint.function_name(COPY_BATCH)
@@ -45,7 +50,13 @@ Prepare = Callable[[Waits], Steps]
 def copy_batch(context: df.DurableOrchestrationContext) -> Steps:
     """Copy the models of one request over its routes. ``RunRequest`` in, ``RunClosed`` out."""
     request = RunRequest.parse(context.get_input())
-    return (yield from run(context, request, lambda waits: record(context, OPEN_RUN, request, waits)))
+    return (
+        yield from run(
+            context,
+            request,
+            lambda waits, begun_at: prepare(context, OPEN_RUN, request, waits, ROWS, deadline(request, begun_at)),
+        )
+    )
 
 
 @blueprint.function_name(BACKUP_RUN)
@@ -53,7 +64,7 @@ def copy_batch(context: df.DurableOrchestrationContext) -> Steps:
 def backup_run(context: df.DurableOrchestrationContext) -> Steps:
     """Back a source up as its plan says. ``BackupRequest`` in, ``RunClosed`` out."""
     request = BackupRequest.parse(context.get_input())
-    return (yield from run(context, request, lambda waits: plan_backup(context, request, waits)))
+    return (yield from run(context, request, lambda waits, begun_at: plan_backup(context, request, waits, begun_at)))
 
 
 @blueprint.function_name(RESTORE_RUN)
@@ -61,28 +72,44 @@ def backup_run(context: df.DurableOrchestrationContext) -> Steps:
 def restore_run(context: df.DurableOrchestrationContext) -> Steps:
     """Bring models back from replicas, chosen from the catalog alone. ``RestoreRequest`` in, ``RunClosed`` out."""
     request = RestoreRequest.parse(context.get_input())
-    return (yield from run(context, request, lambda waits: record(context, PLAN_RESTORE, request, waits)))
+    return (
+        yield from run(
+            context,
+            request,
+            lambda waits, begun_at: prepare(context, PLAN_RESTORE, request, waits, ROWS, deadline(request, begun_at)),
+        )
+    )
 
 
-def run(
-    context: df.DurableOrchestrationContext, request: RunRequest | BackupRequest | RestoreRequest, prepare: Prepare
-) -> Steps:
+def deadline(request: Request, begun_at: datetime) -> datetime:
+    """Return until when a run that began at ``begun_at`` may wait before its rows are written."""
+    return begun_at + timedelta(seconds=request.deadline_seconds)
+
+
+def run(context: df.DurableOrchestrationContext, request: Request, write_rows: Prepare) -> Steps:
     """Take a run from its request to its end. Return the envelope of ``RunClosed``, or why the run could not be closed."""
-    waits = Waits()
+    progress = request.progress or RunProgress(begun_at=context.current_utc_datetime)
+    request = request.replace(progress=None)
+    waits = Waits(context, request.run_id, "run", progress.noted)
     try:
-        envelope = yield from prepare(waits)
-        if envelope["ok"]:
-            end = yield from lanes(context, request.run_id, RunOpened.parse(envelope))
-        else:
-            end = RunClosing(run_id=request.run_id, failure=Failure.parse(envelope))
+        end: RunClosed | RunClosing | None = progress.closing
+        if end is None:
+            envelope = yield from write_rows(waits, progress.begun_at)
+            if envelope["ok"]:
+                end = yield from lanes(context, request.run_id, RunOpened.parse(envelope))
+            else:
+                end = RunClosing(run_id=request.run_id, failure=Failure.parse(envelope))
         if isinstance(end, RunClosing):
+            since = progress.closing_since or context.current_utc_datetime
+            progress = progress.replace(closing=end, closing_since=since)
             context.set_custom_status({"step": "closing", "code": end.failure and end.failure.code})
-            envelope = yield from record(context, CLOSE_RUN, end, waits)
+            envelope = yield from record(context, CLOSE_RUN, end, waits, "the catalog, to close the run", since)
         else:
             envelope = end.to_json()
     except HistoryFull:
         # every step finds what it did before and changes nothing
-        context.continue_as_new(request.to_json())
+        progress = progress.replace(noted=waits.noted)
+        context.continue_as_new(request.replace(progress=progress).to_json())
         return None
     facts = {name: envelope[name] for name in ("status", "done", "total", "code") if name in envelope}
     context.set_custom_status({"step": "done", **facts})
@@ -113,30 +140,41 @@ def lanes(context: df.DurableOrchestrationContext, run_id: str, opened: RunOpene
     )
 
 
-def plan_backup(context: df.DurableOrchestrationContext, request: BackupRequest, waits: Waits) -> Steps:
+def plan_backup(
+    context: df.DurableOrchestrationContext, request: BackupRequest, waits: Waits, begun_at: datetime
+) -> Steps:
     """Prepare a backup: claim the plan, list source and targets, decide."""
     context.set_custom_status({"step": "claiming", "plan": request.plan})
-    envelope = yield from record(context, CLAIM_PLAN, request, waits)
+    what = f'the catalog, to take plan "{request.plan}"'
+    envelope = yield from prepare(context, CLAIM_PLAN, request, waits, what, deadline(request, begun_at))
     if not envelope["ok"]:
         return envelope
     claimed = PlanClaimed.parse(envelope)
 
     context.set_custom_status({"step": "listing", "plan": request.plan, "lists": len(claimed.listings)})
-    failures = yield from list_all(context, request, claimed)
+    until = begun_at + timedelta(seconds=claimed.deadline_seconds)
+    try:
+        failures = yield from list_all(context, request, claimed, until)
+    except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception for whatever ended a list
+        return Failure.of(Code.CHILD_LOST, f"a list of the run ended with an error: {first_line(error)}").to_json()
     for listing in claimed.listings:
         if listing.is_source and listing.resource in failures:
             message = f'"{listing.resource}" could not be listed: {failures[listing.resource]}'
             return Failure.of(Code.SOURCE_LIST_FAILED, message).to_json()
 
     context.set_custom_status({"step": "planning", "plan": request.plan})
-    return (yield from record(context, MAKE_PLAN, MakePlanInput(request=request, list_failures=failures), waits))
+    # the lists may have taken until the deadline
+    inputs = MakePlanInput(request=request, list_failures=failures)
+    return (yield from prepare(context, MAKE_PLAN, inputs, waits, ROWS, until + BOOKKEEPING))
 
 
-def list_all(context: df.DurableOrchestrationContext, request: BackupRequest, claimed: PlanClaimed) -> Steps:
-    """Read all lists in parallel; return why each resource that could not be listed failed, by resource."""
+def list_all(
+    context: df.DurableOrchestrationContext, request: BackupRequest, claimed: PlanClaimed, until: datetime
+) -> Steps:
+    """Read all lists in parallel, until ``until``; return why each resource that could not be listed failed, by resource."""
 
     def page(listing: ListingRef) -> PageInput:
-        return PageInput(run_id=request.run_id, listing=listing, patience_seconds=claimed.patience_seconds)
+        return PageInput(run_id=request.run_id, listing=listing, patience_seconds=claimed.patience_seconds, until=until)
 
     tasks = [context.call_sub_orchestrator(LIST_RESOURCE, page(listing).to_json()) for listing in claimed.listings]
     results = yield context.task_all(tasks)

@@ -133,6 +133,22 @@ class Services:
         self._key(name, setting)
         return ApiKey(lambda: self._key(name, setting))
 
+    def require_key(self, *names: str) -> None:
+        """Check, without a call, that the key of one of these resources at least can be used; one with an identity needs none.
+
+        Raises ``ConfigurationInvalid`` for the first if none can, and ``LookupError`` for a resource that is not configured.
+        """
+        problems = []
+        for name in names:
+            setting = self.configuration.resource(name).key_setting
+            try:
+                if setting is not None:
+                    self._key(name, setting)
+            except ConfigurationInvalid as error:
+                problems.append(error)
+        if len(problems) == len(names):
+            raise problems[0]
+
     def _key(self, name: str, setting: str) -> str:
         key = self.environment.get(setting, "").strip()
         problem = key_problem(key)

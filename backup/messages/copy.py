@@ -216,3 +216,5 @@ class CopyProgress(Message):
     api_version: str | None = None
     failure: Failure | None = None
     """Why the placeholder is being removed, while it is."""
+    noted: str | None = None
+    """The step whose wait is noted in the catalog."""

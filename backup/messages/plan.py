@@ -8,6 +8,7 @@ from pydantic import Field
 
 from backup.document_models import Kind
 from backup.messages import Message
+from backup.messages.run import DEFAULT_DEADLINE_SECONDS, RunProgress
 
 
 class BackupRequest(Message):
@@ -20,6 +21,9 @@ class BackupRequest(Message):
     """The plan that was approved; no other plan is carried out."""
     steal_from: str | None = None
     """A run of this plan whose orchestration ended without releasing the plan."""
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    """How long it may wait for its plan; how long for the lists, the plan itself says."""
+    progress: RunProgress | None = None
 
 
 class ListingRef(Message):
@@ -37,6 +41,8 @@ class PlanClaimed(Message):
     ok: bool = True
     listings: list[ListingRef]
     patience_seconds: float
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    """How long the lists may take, from the beginning of the run."""
 
 
 class PageInput(Message):
@@ -48,7 +54,13 @@ class PageInput(Message):
     page: str | None = None
     """The page's address, as the service returned it; ``None`` for the first."""
     count: int = 0
+    mark: str | None = None
+    """An earlier page: a list that comes to it again goes round in circles."""
     patience_seconds: float = 300.0
+    until: datetime | None = None
+    """When the list must be read (UTC)."""
+    noted: str | None = None
+    """The step whose wait is noted in the catalog."""
 
 
 class PageRead(Message):

@@ -10,6 +10,46 @@ from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import CopyOrder, CopyOutcome, Failure
 
+DEFAULT_DEADLINE_SECONDS = 7200.0
+
+
+class LaneInput(Message):
+    """The position of one lane of a run. A lane takes rows one after the other."""
+
+    run_id: str
+    lane: int
+    sequence: int = 0
+    finished: CopyOutcome | None = None
+    """How the last row ended; recorded when the next one is taken."""
+    since: datetime | None = None
+    """Since when the lane is at this row, if that was in an earlier history."""
+    taken_at: datetime | None = None
+    """When it took this row, if that was in an earlier history."""
+    noted: str | None = None
+    """The step whose wait is noted in the catalog."""
+
+
+class RunClosing(Message):
+    """How to close a run."""
+
+    run_id: str
+    failure: Failure | None = None
+    """Why the run ends before all of its rows have ended."""
+    unrecorded: list[LaneInput] = Field(default_factory=list)
+    """The positions of lanes that could not record how their last row ended."""
+
+
+class RunProgress(Message):
+    """How far a run was when its orchestration began a new history."""
+
+    begun_at: datetime
+    """When its first history began: the bounds of its waits count from here."""
+    closing: RunClosing | None = None
+    """How it is to be closed, once that is known."""
+    closing_since: datetime | None = None
+    noted: str | None = None
+    """The step whose wait is noted in the catalog."""
+
 
 class RunRequest(Message):
     """A run of named copies: the input of ``copy_batch``."""
@@ -23,6 +63,7 @@ class RunRequest(Message):
     deadline_seconds: float
     patience_seconds: float
     concurrency: int
+    progress: RunProgress | None = None
 
 
 class RestoreRequest(Message):
@@ -37,6 +78,9 @@ class RestoreRequest(Message):
     models: list[str] | None = None
     """Model ids at the source; by default all that have a replica."""
     dry_run: bool = False
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    """How long it may wait before its rows are written."""
+    progress: RunProgress | None = None
 
 
 class RunOpened(Message):
@@ -47,26 +91,6 @@ class RunOpened(Message):
     """How many rows lanes have to work through."""
     concurrency: int
     """How many lanes, at most."""
-
-
-class LaneInput(Message):
-    """The position of one lane of a run. A lane takes rows one after the other."""
-
-    run_id: str
-    lane: int
-    sequence: int = 0
-    finished: CopyOutcome | None = None
-    """How the last row ended; recorded when the next one is taken."""
-
-
-class RunClosing(Message):
-    """How to close a run."""
-
-    run_id: str
-    failure: Failure | None = None
-    """Why the run ends before all of its rows have ended."""
-    unrecorded: list[LaneInput] = Field(default_factory=list)
-    """The positions of lanes that could not record how their last row ended."""
 
 
 class RunClosed(Message):

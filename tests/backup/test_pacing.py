@@ -117,7 +117,15 @@ def test_a_copy_under_way_is_not_limited_by_patience(step: Step, code: Code) -> 
     assert wait(step, code, tries=500, waited=10 * PATIENCE) is not None
 
 
-@pytest.mark.parametrize("code", [Code.THROTTLED, Code.CONFIGURATION_INVALID, Code.RECONCILING])
+@pytest.mark.parametrize(
+    ("step", "is_waited_for"), [(Step.INSPECT, False), (Step.AUTHORIZE, False), (Step.START_COPY, True)]
+)
+def test_a_wrong_setting_is_waited_for_once_authorized(step: Step, is_waited_for: bool) -> None:
+    """Before it nothing would be lost, so the copy ends at once and says why."""
+    assert (wait(step, Code.CONFIGURATION_INVALID) is not None) is is_waited_for
+
+
+@pytest.mark.parametrize("code", [Code.THROTTLED, Code.RECONCILING])
 def test_throttling_does_not_exhaust_the_patience(code: Code) -> None:
     assert wait(Step.AUTHORIZE, code, tries=50, waited=10 * PATIENCE, retry_after=5.0) is not None
 
