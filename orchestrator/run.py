@@ -43,6 +43,7 @@ Prepare = Callable[[Waits, datetime], Steps]
 """Writes the rows of a run, given when it began; returns the envelope of ``RunOpened``, or of the ``Failure`` that ends the run."""
 
 ROWS = "the catalog, for the rows of the run"
+CLOSING = "the catalog, to close the run"
 
 
 @blueprint.function_name(COPY_BATCH)
@@ -103,7 +104,7 @@ def run(context: df.DurableOrchestrationContext, request: Request, write_rows: P
             since = progress.closing_since or context.current_utc_datetime
             progress = progress.replace(closing=end, closing_since=since)
             context.set_custom_status({"step": "closing", "code": end.failure and end.failure.code})
-            envelope = yield from record(context, CLOSE_RUN, end, waits, "the catalog, to close the run", since)
+            envelope = yield from record(context, CLOSE_RUN, end, waits, CLOSING, since)
         else:
             envelope = end.to_json()
     except HistoryFull:
