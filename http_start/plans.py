@@ -16,12 +16,13 @@ from backup.schedule import paused, resumed, seen
 from backup.states import RunStatus
 from http_start.answers import endpoint, json_response
 from http_start.body import Body, read_body
-from http_start.plan_views import plan_view
+from http_start.plan_views import coverage_view, findings_views, plan_view
 from http_start.problems import Problem, wrong_input
 from http_start.query import check_parameters
 from http_start.runs import current_record
 from http_start.starting import plan_holder
 from wiring.events import Event, emit
+from wiring.health import standing_plan_findings
 from wiring.plan_schedules import PlanTiming, plan_timing, schedule_of
 from wiring.services import Services
 
@@ -42,6 +43,8 @@ async def get_plans(req: func.HttpRequest, app: Services, client: df.DurableOrch
     """Return every plan of the configuration."""
     check_parameters(req)
     views = await asyncio.gather(*(_view(app, client, name) for name in app.configuration.plans))
+    for view in views:
+        view["failing"], view["notCovered"] = view["failing"]["count"], view["notCovered"]["count"]
     return json_response({"plans": list(views)})
 
 
@@ -95,13 +98,16 @@ def _name(req: func.HttpRequest, app: Services) -> str:
 async def _view(app: Services, client: df.DurableOrchestrationClient, name: str) -> dict[str, Any]:
     holder = await plan_holder(app, client, name)
 
-    def read() -> tuple[PlanTiming, PlanRuns, RunRecord | None]:
+    def read() -> tuple[PlanTiming, PlanRuns, RunRecord | None, dict[str, Any]]:
         held = app.catalog.runs.find(holder.run_id) if holder else None
-        return plan_timing(app, name), app.catalog.plans.runs(name), held
+        found = findings_views(standing_plan_findings(app, name))
+        found["coverage"] = coverage_view(plan, app.catalog.plans.coverage(name), app.now())
+        return plan_timing(app, name), app.catalog.plans.runs(name), held, found
 
-    timing, runs, held = await asyncio.to_thread(read)
+    plan = app.configuration.plans[name]
+    timing, runs, held, found = await asyncio.to_thread(read)
     if held is not None and holder is not None and not holder.is_alive:
         held = await current_record(app, client, held)
         if held.ended_at is None:  # the runtime does not know it
             held = held.replace(status=RunStatus.FAILED)
-    return plan_view(name, app.configuration.plans[name], timing, runs, held)
+    return plan_view(name, plan, timing, runs, held) | found

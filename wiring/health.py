@@ -208,21 +208,31 @@ def _under_way(services: Services, plan: str) -> RunRecord | None:
 
 def standing_findings(services: Services) -> list[HealthFinding]:
     """Return everything that is wrong now: what the app can see at once, and what runs and the watch have found."""
-    table, stored = services.catalog.findings, {}
-    for scope, finding in table.all():
-        stored[scope, finding.key] = finding
+    stored: dict[str, list[HealthFinding]] = {}
+    for scope, finding in services.catalog.findings.all():
+        stored.setdefault(scope, []).append(finding)
     live = {
         APP_SCOPE: [*app_findings(services)],
         RESOURCES_SCOPE: [*resource_findings(services)],
         **{plan_scope(name): [*plan_findings(services, name)] for name in services.configuration.plans},
     }
-    findings = [finding for (scope, _), finding in stored.items() if scope not in live]
+    findings = [finding for scope, found in stored.items() if scope not in live for finding in found]
     for scope, found in live.items():
-        for finding in found:
-            known = stored.get((scope, finding.key))
-            since = known.since if known else finding.since or services.now()
-            findings.append(finding.replace(since=since))
+        findings += _since_when(found, stored.get(scope, []), services.now())
     return findings
+
+
+def standing_plan_findings(services: Services, name: str) -> list[HealthFinding]:
+    """Return everything that is wrong with one plan now."""
+    table = services.catalog.findings
+    live = _since_when(plan_findings(services, name), table.of(plan_scope(name)), services.now())
+    return [*live, *table.of(run_scope(name))]
+
+
+def _since_when(found: Iterable[HealthFinding], known: Iterable[HealthFinding], now: datetime) -> list[HealthFinding]:
+    """Return findings with the moment since which they are known, or else since ``now``."""
+    before = {finding.key: finding for finding in known}
+    return [finding.replace(since=before.get(finding.key, finding).since or now) for finding in found]
 
 
 def _setting(setting: str, message: str, remedy: str) -> HealthFinding:

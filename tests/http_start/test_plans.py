@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.nights import MakeNights, Nights, events
+from backup.moments import written
+from local.inprocess import TARGET
+from local.simulator.models import v4_model
+from tests.nights import MakeNights, Nights, events, mixed_models
 from tests.nights import make_stage as make_nights
 
 __all__ = ["make_nights"]
@@ -62,6 +65,11 @@ def test_a_plan_before_its_first_run(nights: Nights) -> None:
         "underWay": None,
         "lastRun": None,
         "lastGoodRun": None,
+        "status": "ok",
+        "findings": [],
+        "failing": {"count": 0, "models": []},
+        "notCovered": {"count": 0, "models": []},
+        "coverage": None,
     }
     assert nights.calls() == []
 
@@ -223,3 +231,40 @@ def test_plan_whose_schedule_is_not_set(nights: Nights) -> None:
         assert "NCRONTAB" in view["scheduleProblem"]
     assert patch(nights, {"paused": True, "reason": REASON})["paused"]["reason"] == REASON
     assert patch(nights, {"paused": False})["paused"] is None
+
+
+def test_a_plan_says_what_it_covers(make_nights: MakeNights) -> None:
+    """And what it cannot cover, what fails and since when, and whether the RPO holds."""
+    stage = make_nights(mixed_models(), plan={"rpoHours": 24}, targets=[TARGET])
+    assert plan(stage)["coverage"] is None
+    stage.backup()
+    view = plan(stage)
+    assert view["coverage"]["targets"] == {
+        TARGET: {
+            "models": 5, "covered": 3, "notCovered": 2, "failing": 0, "inTraining": 0, "lackingSince": None, "rpoMet": True,
+        }
+    }  # fmt: skip
+    assert (view["status"], view["findings"], view["failing"]) == ("ok", [], {"count": 0, "models": []})
+    assert view["notCovered"]["count"] == 2
+    assert {(one["modelId"], one["code"]) for one in view["notCovered"]["models"]} == {
+        ("mail", "KindUnsupported"),
+        ("sorter", "KindUnsupported"),
+    }
+    stage.days_pass(1)
+    since = stage.clock.now()
+    stage.source.put_model(v4_model("newcomer", trained=since))
+    stage.target.set_limits(model_limit=1)
+    stage.backup()
+    stage.days_pass(1.1)
+    stage.backup()
+    view = plan(stage)
+    assert view["status"] == "failing"
+    assert {one["code"] for one in view["findings"]} == {"PlanPartlyFailing", "PlanOverdue", "RpoBreached"}
+    (failing,) = view["failing"]["models"]
+    assert (failing["modelId"], failing["code"]) == ("newcomer", "ModelLimitReached")
+    assert failing["since"] >= written(since)
+    assert failing["remedy"]
+    target = view["coverage"]["targets"][TARGET]
+    assert (target["failing"], target["lackingSince"], target["rpoMet"]) == (1, written(since), False)
+    (listed,) = stage.http("GET", "/api/plans").body["plans"]
+    assert (listed["failing"], listed["notCovered"]) == (1, 2)
