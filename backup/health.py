@@ -39,6 +39,7 @@ class FindingCode(StrEnum):
     CATALOG_SLOW = "CatalogSlow"
     CATALOG_ON_LOCAL_DISK = "CatalogOnLocalDisk"
     WATCH_STOPPED = "WatchStopped"
+    WATCH_FAILING = "WatchFailing"
     NOTICE_UNDELIVERED = "NoticeUndelivered"
     # resources
     RESOURCE_DOWN = "ResourceDown"
@@ -105,6 +106,11 @@ FINDINGS: Mapping[FindingCode, FindingMeaning] = {
         _FAILING,
         "the timer that watches plans and resources does not fire",
         "check the app setting PROBE_SCHEDULE and the log of watch_backups",
+    ),
+    FindingCode.WATCH_FAILING: FindingMeaning(
+        _FAILING,
+        "the watch cannot do a part of its work, so something may go untold",
+        "see the log of watch_backups; report it as a bug of the app",
     ),
     FindingCode.NOTICE_UNDELIVERED: FindingMeaning(
         _DEGRADED, "a notice could not be delivered", "check the webhook that the message names"

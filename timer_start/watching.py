@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -23,6 +25,7 @@ from wiring.health import (
     APP_SCOPE,
     DOWN_FOR,
     RESOURCES_SCOPE,
+    WATCH_PARTS_SCOPE,
     app_findings,
     note_watch,
     plan_findings,
@@ -30,7 +33,7 @@ from wiring.health import (
     resource_findings,
     tell,
 )
-from wiring.notifying import deliver, send_unqueued
+from wiring.notifying import deliver, send_unqueued, send_unusable
 from wiring.orchestrations import ENDED
 from wiring.services import ConfigurationInvalid, Services, services
 
@@ -53,36 +56,63 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
     try:
         app = await asyncio.to_thread(services)
     except ConfigurationInvalid as error:
-        emit(Event.APP_UNUSABLE, code=FindingCode.CONFIGURATION_INVALID, message=str(error))
+        await asyncio.to_thread(_tell_unusable, error)
         raise
     now = app.now()
-    parts: list[Callable[[], Awaitable[object]]] = [
-        lambda: asyncio.to_thread(note_watch, app),
-        lambda: asyncio.to_thread(app.catalog.housekeeping.prove_usable),
-        lambda: close_dead_runs(app, client),
-        # first what waits: a receiver that was away for a moment is nothing to tell
-        lambda: asyncio.to_thread(deliver, app),
-        lambda: asyncio.to_thread(tell, app, APP_SCOPE, app_findings(app), now),
-        lambda: asyncio.to_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
-        *(lambda name=name: asyncio.to_thread(_tell_plan, app, name, now) for name in app.configuration.plans),
-        lambda: asyncio.to_thread(_forget_plans, app, now),
-        lambda: asyncio.to_thread(_remind, app, now),
-        lambda: asyncio.to_thread(deliver, app),
-    ]
-    failures: list[Exception] = []
-    for part in parts:
+    plans = {f"look at plan {name}": _in_thread(_tell_plan, app, name, now) for name in app.configuration.plans}
+    parts: Mapping[str, Callable[[], Awaitable[object]]] = {
+        "note that it fires": _in_thread(note_watch, app),
+        "prove the catalog": _in_thread(app.catalog.housekeeping.prove_usable),
+        "close dead runs": partial(close_dead_runs, app, client),
+        # before it looks at receivers: one that was away for a moment is nothing to tell
+        "send what waits": _in_thread(deliver, app),
+        "look at the app": _in_thread(tell, app, APP_SCOPE, app_findings(app), now),
+        "look at resources": _in_thread(tell, app, RESOURCES_SCOPE, resource_findings(app, DOWN_FOR), now),
+        **plans,
+        "forget plans": _in_thread(_forget_plans, app, now),
+        "remind": _in_thread(_remind, app, now),
+    }
+    failures: dict[str, Exception] = {}
+    for name, part in parts.items():
         try:
             await part()
         except Exception as error:  # each part is on its own: one that fails does not silence the others
-            _logger.exception("a part of the watch failed")
-            failures.append(error)
-    without_catalog = next((error for error in failures if isinstance(error, CatalogUnavailable)), None)
-    if without_catalog is not None:
-        await asyncio.to_thread(_tell_without_catalog, app, without_catalog)
-    elif app.unqueued is not None:
-        await asyncio.to_thread(_tell_catalog_is_back, app, app.unqueued)
+            _logger.exception("the watch could not %s", name)
+            failures[name] = error
+    await asyncio.to_thread(_tell_failures, app, failures, now)
     if failures:
-        raise failures[0]
+        raise next(iter(failures.values()))
+
+
+def _in_thread(work: Callable[..., object], *arguments: object) -> Callable[[], Awaitable[object]]:
+    return lambda: asyncio.to_thread(work, *arguments)
+
+
+def _tell_unusable(error: ConfigurationInvalid) -> None:
+    finding = HealthFinding(code=FindingCode.CONFIGURATION_INVALID, subject="app", message=str(error))
+    emit(Event.APP_UNUSABLE, code=finding.code, message=finding.message)
+    for notice in notices_of(f"{APP_SCOPE}|{error}", Changes(began=[finding]), None, datetime.now(UTC)):
+        send_unusable(os.environ, notice)
+
+
+def _tell_failures(app: Services, failures: Mapping[str, Exception], now: datetime) -> None:
+    """Tell which parts of the watch failed, and send what the watch has to tell; past the catalog if it is away."""
+    away = next((error for error in failures.values() if isinstance(error, CatalogUnavailable)), None)
+    if away is not None:
+        _tell_without_catalog(app, away)
+        return
+    if app.unqueued is not None:
+        _tell_catalog_is_back(app, app.unqueued)
+    findings = [
+        HealthFinding(
+            code=FindingCode.WATCH_FAILING,
+            subject=name,
+            message=f"the watch cannot {name} ({type(error).__name__})",
+        )
+        for name, error in failures.items()
+    ]
+    tell(app, WATCH_PARTS_SCOPE, findings, now)
+    deliver(app)
 
 
 def _tell_without_catalog(app: Services, error: CatalogUnavailable) -> None:
@@ -96,7 +126,6 @@ def _tell_catalog_is_back(app: Services, told: Notice) -> None:
     for notice in notices_of(APP_SCOPE, Changes(ended=[_without_catalog(told.title)]), told.at, app.now()):
         app.catalog.notices.add(notice)
     app.unqueued = None
-    deliver(app)
 
 
 def _without_catalog(message: str) -> HealthFinding:

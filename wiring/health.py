@@ -34,6 +34,7 @@ REFUSALS = {
     Code.VERSION_UNSUPPORTED: FindingCode.VERSION_REFUSED,
 }
 """What it means if a resource answers the app with a refusal. Every other state means that it is down."""
+WATCH_PARTS_SCOPE = "watch|parts"
 STUCK_AFTER = timedelta(hours=1)
 """A run whose lanes take no row for its deadline and this time makes no progress."""
 WATCH_LIMIT = timedelta(minutes=30)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from backup.configuration.app_settings import address_problem
@@ -23,7 +23,7 @@ from form_recognizer import NoAnswer, Timeouts, Transport, Unreachable
 from form_recognizer.credentials import AuthHeader
 from form_recognizer.transport import Call
 from wiring.events import Event, emit
-from wiring.services import Services
+from wiring.services import Services, readable_receivers
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0, total=15.0)
 MOST_SECONDS = 60.0
@@ -86,9 +86,25 @@ def send_unqueued(services: Services, notice: Notice) -> None:
             return
         notice = notice.replace(id=last.id)
     services.unqueued = notice
-    for receiver in services.configuration.notify:
+    _send_once(services.environment, services.configuration.notify, notice)
+
+
+def send_unusable(environment: Mapping[str, str], notice: Notice) -> None:
+    """Send a notice at once to the receivers that can be read from a configuration with mistakes: once an hour from each process."""
+    last = _unusable.get(notice.id)
+    if last is None or notice.at - last >= UNQUEUED_EVERY:
+        _unusable[notice.id] = notice.at
+        _send_once(environment, readable_receivers(environment), notice)
+
+
+_unusable: dict[str, datetime] = {}
+"""When this process sent what by :func:`send_unusable`, by the notice's id."""
+
+
+def _send_once(environment: Mapping[str, str], receivers: Iterable[Receiver], notice: Notice) -> None:
+    for receiver in receivers:
         if receiver.takes(notice):
-            attempt = send(services, receiver, notice.for_others())
+            attempt = send(environment, receiver, notice.for_others())
             event = Event.NOTICE_LOST if attempt.reason else Event.NOTICE_SENT
             _report(event, notice, receiver, Delivery(attempts=1), attempt)
 
@@ -111,7 +127,7 @@ def _offer(services: Services, outgoing: OutgoingNotice, receiver: Receiver) -> 
     delivery = notices.take(notice.id, name, now, now + UNDER_WAY_FOR)
     if delivery is None:
         return None
-    attempt = send(services, receiver, notice)
+    attempt = send(services.environment, receiver, notice)
     if attempt.reason is None:
         notices.done(notice.id, name, services.now())
         _report(Event.NOTICE_SENT, notice, receiver, delivery, attempt)
@@ -140,9 +156,9 @@ def _report(event: Event, notice: Notice, receiver: Receiver, delivery: Delivery
     )
 
 
-def send(services: Services, receiver: Receiver, notice: Notice) -> Attempt:
+def send(environment: Mapping[str, str], receiver: Receiver, notice: Notice) -> Attempt:
     """Send a notice to one receiver, once. A redirect is not followed, and the answer is not read beyond its status and Retry-After."""
-    address = services.environment.get(receiver.url_setting, "").strip()
+    address = environment.get(receiver.url_setting, "").strip()
     problem = address_problem(address)
     if problem is not None:
         return Attempt(None, f"app setting {receiver.url_setting}: {problem}", is_down=True)

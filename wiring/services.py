@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from backup.configuration.app_settings import key_problem
 from backup.configuration.problems import ConfigurationError
 from backup.configuration.reading import parse_configuration
-from backup.configuration.sections import Configuration
+from backup.configuration.sections import Configuration, Receiver
 from backup.document_models import Kind
 from backup.moments import written
 from backup.notices import Notice
@@ -211,6 +215,20 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         return parse_configuration(text, path.name)
     except ConfigurationError as error:
         raise ConfigurationInvalid(str(error)) from None
+
+
+def readable_receivers(environment: Mapping[str, str]) -> list[Receiver]:
+    """Return the receivers of notices that can be read from a configuration file, whatever else is wrong with it; none if it is no JSON."""
+    try:
+        text = Path(environment.get(CONFIGURATION_SETTING) or "backup.json").read_text(encoding="utf-8")
+        entries = json.loads(text)["notify"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    receivers = []
+    for entry in entries if isinstance(entries, list) else ():
+        with suppress(ValidationError):
+            receivers.append(Receiver.model_validate(entry))
+    return receivers
 
 
 def open_store(environment: Mapping[str, str]) -> Store:

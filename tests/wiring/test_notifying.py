@@ -479,7 +479,7 @@ def test_https_checks_the_certificate(
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
     with Receiver(tls=certificate.context) as receiver:
         app = open_app(HOOK, HOOK=receiver.address)
-        attempt = send(app, app.configuration.notify[0], notice(app))
+        attempt = send(app.environment, app.configuration.notify[0], notice(app))
     assert (attempt.reason is None) is is_trusted
     assert is_trusted or "certificate is not trusted" in str(attempt.reason)
     assert len(receiver.taken) == int(is_trusted)
