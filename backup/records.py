@@ -195,7 +195,7 @@ class PlanState(Message):
     """What the app remembers of a plan between its runs: which scheduled moments are settled, and whether it is paused."""
 
     first_seen_at: datetime
-    schedule: str | None
+    schedule: str | None = None
     """The text of its schedule when it was last seen; ``None``: it had none."""
     settled: datetime
     """The last scheduled moment that needs no start any more; nor does any earlier one."""

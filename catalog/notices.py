@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from backup.notices import Delivery, Notice, OutgoingNotice
-from catalog.store import RowChanged, RowExists, Store, Stored, Table, put, retry_on_conflict, scan_all
+from catalog.store import Conflict, RowChanged, RowExists, Store, Stored, Table, put, retry_on_conflict, scan_all
 
 PARTITION = "notices"
+RECEIVERS = "receivers"
 
 KEPT_FOR = timedelta(days=7)
 """How long a notice that has ended is kept: until then adding it again changes nothing."""
@@ -90,6 +92,18 @@ class NoticeTable:
                 if delivery.done_at or delivery.reason:
                     last[name] = outgoing
         return {name: outgoing for name, outgoing in last.items() if outgoing.delivery(name).done_at is None}
+
+    def receivers(self) -> list[Any]:
+        """Return the receivers that were remembered last, as JSON objects."""
+        row = self._store.get(Table.NOTICES, RECEIVERS, RECEIVERS)
+        return [] if row is None else list(row.data["receivers"])
+
+    def remember_receivers(self, receivers: Sequence[Mapping[str, Any]]) -> None:
+        """Remember the receivers of the configuration. Writes only if they are others than before."""
+        row = self._store.get(Table.NOTICES, RECEIVERS, RECEIVERS)
+        if row is None or row.data["receivers"] != receivers:
+            with suppress(Conflict):
+                put(self._store, Table.NOTICES, RECEIVERS, RECEIVERS, {"receivers": receivers}, row)
 
     def delete_before(self, moment: datetime) -> int:
         """Delete notices that ended before ``moment``; return how many. By the last one that a receiver did not take, health knows it."""

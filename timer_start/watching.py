@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -32,10 +32,11 @@ from wiring.health import (
     plan_scope,
     resource_findings,
     tell,
+    watch_findings,
 )
 from wiring.notifying import deliver, send_unqueued, send_unusable
 from wiring.orchestrations import ENDED
-from wiring.services import ConfigurationInvalid, Services, services
+from wiring.services import ConfigurationInvalid, Services, remember_receivers, services
 
 blueprint = df.Blueprint()
 
@@ -59,10 +60,13 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
         await asyncio.to_thread(_tell_unusable, error)
         raise
     now = app.now()
+    gaps: list[HealthFinding] = []
     plans = {f"look at plan {name}": _in_thread(_tell_plan, app, name, now) for name in app.configuration.plans}
     parts: Mapping[str, Callable[[], Awaitable[object]]] = {
+        "see when it fired last": _in_thread(lambda: gaps.extend(watch_findings(app))),
         "note that it fires": _in_thread(note_watch, app),
         "prove the catalog": _in_thread(app.catalog.housekeeping.prove_usable),
+        "remember receivers": _in_thread(remember_receivers, app),
         "close dead runs": partial(close_dead_runs, app, client),
         # before it looks at receivers: one that was away for a moment is nothing to tell
         "send what waits": _in_thread(deliver, app),
@@ -79,7 +83,7 @@ async def watch_backups(timer: func.TimerRequest, client: df.DurableOrchestratio
         except Exception as error:  # each part is on its own: one that fails does not silence the others
             _logger.exception("the watch could not %s", name)
             failures[name] = error
-    await asyncio.to_thread(_tell_failures, app, failures, now)
+    await asyncio.to_thread(_tell_of_itself, app, gaps, failures, now)
     if failures:
         raise next(iter(failures.values()))
 
@@ -95,8 +99,10 @@ def _tell_unusable(error: ConfigurationInvalid) -> None:
         send_unusable(os.environ, notice)
 
 
-def _tell_failures(app: Services, failures: Mapping[str, Exception], now: datetime) -> None:
-    """Tell which parts of the watch failed, and send what the watch has to tell; past the catalog if it is away."""
+def _tell_of_itself(
+    app: Services, gaps: Sequence[HealthFinding], failures: Mapping[str, Exception], now: datetime
+) -> None:
+    """Tell that the watch did not fire for long, and which of its parts failed; send what is to be told, past the catalog if it is away."""
     away = next((error for error in failures.values() if isinstance(error, CatalogUnavailable)), None)
     if away is not None:
         _tell_without_catalog(app, away)
@@ -111,7 +117,7 @@ def _tell_failures(app: Services, failures: Mapping[str, Exception], now: dateti
         )
         for name, error in failures.items()
     ]
-    tell(app, WATCH_PARTS_SCOPE, findings, now)
+    tell(app, WATCH_PARTS_SCOPE, [*gaps, *findings], now)
     deliver(app)
 
 

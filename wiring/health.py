@@ -76,7 +76,7 @@ def app_findings(services: Services) -> Iterator[HealthFinding]:
             subject=receiver,
             message=f"the receiver of app setting {receiver} does not take notices: {delivery.reason}",
         )
-    yield from _watch_findings(services)
+    yield from watch_findings(services)
     seconds = _read_seconds(services)
     if seconds > SLOW_SECONDS:
         yield HealthFinding(
@@ -117,7 +117,7 @@ def note_watch(services: Services) -> None:
     services.catalog.findings.observe(WATCH_SCOPE, (), now, now)
 
 
-def _watch_findings(services: Services) -> Iterator[HealthFinding]:
+def watch_findings(services: Services) -> Iterator[HealthFinding]:
     """Tell whether the watch itself has stopped: health says so, and the end of each run."""
     seen = services.catalog.findings.as_of(WATCH_SCOPE)
     if seen is not None and services.now() - seen > WATCH_LIMIT:
@@ -134,11 +134,14 @@ def tell(
 ) -> Changes:
     """Make ``found`` the findings of ``scope``; write an event and queue a notice for each change. Repeating it changes nothing.
 
+    ``as_of``: how old the observation is; ``None``: it is the newest, also if the app's clock was set back since the last one.
+
     The notice is queued first: if the app dies in between, the same change is seen again, and its notice has the same id.
     """
     findings: Sequence[HealthFinding] = list(found)
-    table, as_of = services.catalog.findings, as_of or now
+    table = services.catalog.findings
     after = table.as_of(scope)
+    as_of = as_of or max(now, after or now)
     for notice in notices_of(scope, table.compare(scope, findings, now, as_of), after, now):
         services.catalog.notices.add(notice)
     changes = table.observe(scope, findings, now, as_of)

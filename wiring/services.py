@@ -23,7 +23,7 @@ from backup.moments import written
 from backup.notices import Notice
 from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
-from catalog.store import Store
+from catalog.store import CatalogUnavailable, Store
 from form_recognizer import (
     ApiKey,
     Credential,
@@ -218,17 +218,29 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
 
 
 def readable_receivers(environment: Mapping[str, str]) -> list[Receiver]:
-    """Return the receivers of notices that can be read from a configuration file, whatever else is wrong with it; none if it is no JSON."""
+    """Return the receivers of notices although the app cannot be used: from a configuration file with mistakes, or else as the catalog
+    remembers them; none if neither can be read.
+    """
     try:
         text = Path(environment.get(CONFIGURATION_SETTING) or "backup.json").read_text(encoding="utf-8")
         entries = json.loads(text)["notify"]
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        try:
+            entries = Catalog(open_store(environment)).notices.receivers()
+        except (ConfigurationInvalid, CatalogUnavailable):
+            return []
     receivers = []
     for entry in entries if isinstance(entries, list) else ():
         with suppress(ValidationError):
             receivers.append(Receiver.model_validate(entry))
     return receivers
+
+
+def remember_receivers(services: Services) -> None:
+    """Write the receivers to the catalog, for :func:`readable_receivers`. Their addresses are in app settings."""
+    services.catalog.notices.remember_receivers(
+        [receiver.model_dump(mode="json", by_alias=True) for receiver in services.configuration.notify]
+    )
 
 
 def open_store(environment: Mapping[str, str]) -> Store:

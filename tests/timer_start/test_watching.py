@@ -140,5 +140,5 @@ def test_what_stays_wrong_is_told_again_each_week(stage: Nights) -> None:
         stage.days_pass(0.5)
         watch(stage)
         watch(stage)
-    assert told(stage) == ["SettingInvalid"]
-    assert [codes for codes in told(stage, "reminder") if "SettingInvalid" in codes] == ["SettingInvalid"] * 3
+    assert [codes for codes in told(stage) if "SettingInvalid" in codes] == ["SettingInvalid"]
+    assert len([codes for codes in told(stage, "reminder") if "SettingInvalid" in codes]) == 3
