@@ -16,6 +16,7 @@ LONGEST_POLL_SECONDS = 30.0
 FIRST_WAIT_SECONDS = 2.0
 WAIT_GROWTH = 2.0
 LONGEST_WAIT_SECONDS = 60.0
+LONGEST_CATALOG_WAIT_SECONDS = 600.0
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 """A longer Retry-After is not waited for in one piece: the copy must notice a deadline or a cancellation before."""
 
@@ -92,6 +93,9 @@ def next_wait(
         wait = max(DENIED_WAIT_SECONDS, retry_after or 0.0)
     elif retry_after is None:
         wait = backoff(tries)
+        if failure.code == Code.CATALOG_UNAVAILABLE:
+            # it is waited for a whole day: the longer it is away, the less often it is asked
+            wait = max(wait, min(waited / 20, LONGEST_CATALOG_WAIT_SECONDS))
     elif failure.code == Code.RECONCILING or tries <= TRUSTED_TRIES:
         # a step that reconciles knows when to check again
         wait = retry_after

@@ -86,6 +86,7 @@ def call(
     until: datetime,
     waits: Waits,
     waiting: Callable[[Failure, datetime], None] | None = None,
+    since: datetime | None = None,
 ) -> Steps:
     """Call the activity ``name`` until it succeeds or another call would be useless; return its last envelope.
 
@@ -98,8 +99,8 @@ def call(
     until: no wait goes beyond this moment (UTC). A service that refuses for longer is not waited for at all.
     waits: the waits of this orchestration.
     waiting: is called before each wait with the failure and the moment of the next call.
+    since: when the first call was made, if that was in an earlier history; by default the first failure counts.
     """
-    since: datetime | None = None
     tries = 0
     while True:
         envelope = yield from call_once(context, name, message())
@@ -152,6 +153,7 @@ def record(
         patience=math.inf,
         until=since + BOOKKEEPING,
         waits=waits,
+        since=since,
     )
 
 

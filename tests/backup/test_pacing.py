@@ -55,6 +55,13 @@ def test_waits_double_up_to_a_minute(tries: int, seconds: float) -> None:
     assert backoff(tries) == seconds
 
 
+@pytest.mark.parametrize(("waited", "seconds"), [(0, 60), (1200, 60), (3600, 180), (12_000, 600), (86_400, 600)])
+def test_a_catalog_away_for_long_is_asked_less_often(waited: float, seconds: float) -> None:
+    found = wait(Step.RECORD, Code.CATALOG_UNAVAILABLE, tries=20, waited=waited)
+    assert found is not None
+    assert seconds <= found <= seconds * 1.1
+
+
 @given(st.floats(0, 1e6), st.text(max_size=40), st.integers(1, 1000))
 def test_jitter_stretches_a_wait_by_a_tenth_at_most(seconds: float, instance_id: str, tries: int) -> None:
     assert seconds <= jitter(seconds, instance_id, tries) <= seconds * 1.1000001

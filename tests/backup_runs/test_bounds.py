@@ -146,6 +146,19 @@ def test_a_list_that_is_never_done_ends_the_run(make_stage: MakeNights) -> None:
     assert lasted(run) <= 310
 
 
+def test_a_list_that_dies_ends_the_run(stage: Nights) -> None:
+    """The run is closed, and the plan is free."""
+    stage.source.inject("listModels", "status", status=429, headers=A_MINUTE, count=None)
+    run_id = stage.begin(90.0)
+    dying = next(one.instance_id for one in stage.host.instances() if one.name == "list_resource")
+    stage.host.terminate(dying, "by an operator")
+    stage.host.run_until_idle()
+    run = stage.run(run_id)
+    assert (run["status"], run["code"], run["waiting"]) == ("Failed", "ChildLost", [])
+    stage.source.clear_faults()
+    assert stage.backup()["status"] == "Succeeded"
+
+
 # settings
 
 
@@ -235,6 +248,19 @@ def test_a_deletion_refused_for_ever_ends_its_row(make_stage: MakeNights) -> Non
     failed = [row for row in run["copies"] if row["status"] == "Failed"]
     assert [(row["action"], row["code"]) for row in failed] == [("delete", "Throttled")]
     assert lasted(run) <= 2 * HOUR
+
+
+def test_a_copy_that_dies_while_it_waits_ends(stage: Nights) -> None:
+    """Its run goes on, and what it waited for is shown no longer than the run lasts."""
+    stage.source.inject("startCopy", "status", status=429, headers=A_MINUTE, count=None)
+    run_id: str = stage.post_copies(["invoices"]).body["runId"]
+    stage.let_pass(30)
+    dying = next(one.instance_id for one in stage.host.instances() if one.name == "copy_model")
+    stage.host.terminate(dying, "by an operator")
+    stage.host.run_until_idle()
+    run = stage.run(run_id)
+    assert [copy["code"] for copy in run["copies"]] == ["ChildLost"]
+    assert (run["status"], run["waiting"]) == ("Failed", [])
 
 
 # the catalog
