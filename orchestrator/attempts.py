@@ -59,10 +59,11 @@ class Waits:
         yield from call_once(self._context, NOTE_WAIT, note)
 
     def end(self, step: str | None = None) -> Steps:
-        """Remove the note of ``step``, or of whichever step has one."""
+        """Note that the wait of ``step`` is over, or that of whichever step has one."""
         if self.noted is not None and step in {None, self.noted}:
             self.noted = None
-            yield from call_once(self._context, NOTE_WAIT, WaitNote(run_id=self._run_id, place=self._place))
+            note = WaitNote(run_id=self._run_id, place=self._place, over_at=self._context.current_utc_datetime)
+            yield from call_once(self._context, NOTE_WAIT, note)
 
 
 def call_once(context: df.DurableOrchestrationContext, name: str, message: Message) -> Steps:

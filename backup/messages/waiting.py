@@ -18,15 +18,18 @@ class Waiting(Message):
     since: datetime
     until: datetime
     """When the wait ends at the latest (UTC)."""
+    over_at: datetime | None = None
+    """When it was over; ``None`` while it lasts."""
 
 
 class WaitNote(Message):
-    """The input of ``note_wait``: a wait has begun at ``place``, or has ended there (``waiting`` is ``None``)."""
+    """The input of ``note_wait``: a wait has begun at ``place`` (``waiting``), or is over there (``over_at``)."""
 
     run_id: str
     place: str
     """One wait is kept for each place: a copy, a list, a lane, or the run itself."""
     waiting: Waiting | None = None
+    over_at: datetime | None = None
 
 
 class Noted(Message):
