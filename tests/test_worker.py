@@ -168,6 +168,7 @@ INPUTS: dict[str, Any] = {
     "delete_replica": STEP,
     "check_replica": STEP,
     "send_notices": {"runId": "copies-1"},
+    "note_wait": {"runId": "copies-1", "place": "row-000000", "overAt": MOMENT},
     "clear_suspect": {**STEP, "order": {**ORDER, "subjectId": MODEL}},
     "start_nightly_backups": TIMER,
     "start_due_backups": TIMER,
