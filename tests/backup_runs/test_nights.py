@@ -86,7 +86,8 @@ def test_a_failed_training_is_not_covered(make_stage: MakeNights) -> None:
 
 def test_a_new_failure_beside_what_is_not_covered(make_stage: MakeNights) -> None:
     """A copy that fails makes the run partly failed; a model that cannot be copied does not."""
-    stage = make_stage(mixed_models(), targets=[TARGET])
+    # one after the other: copies that look for room at the same moment all find it
+    stage = make_stage(mixed_models(), targets=[TARGET], copies={"concurrency": 1})
     stage.target.set_limits(model_limit=1)
     run = stage.backup()
     assert (run["status"], run["notCovered"]) == ("PartiallyFailed", 2)
