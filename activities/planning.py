@@ -50,12 +50,8 @@ def claim_plan(services: Services, request: BackupRequest) -> Message:
             for listing in lists_of(name, configuration.resource(name), plan, is_source=name == plan.source)
         ],
         patience_seconds=configuration.copies.patience_seconds,
-        deadline_seconds=_deadline_minutes(services, plan) * 60,
+        deadline_seconds=services.configuration.deadline_seconds(plan),
     )
-
-
-def _deadline_minutes(services: Services, plan: Plan) -> int:
-    return plan.deadline_minutes or services.configuration.copies.deadline_minutes
 
 
 @activity(blueprint, MAKE_PLAN, MakePlanInput)
@@ -90,7 +86,7 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
         plan_hash=plan.hash(),
         counts=plan.counts(),
         finding_count=len(plan.findings),
-        deadline_seconds=_deadline_minutes(services, facts.plan) * 60,
+        deadline_seconds=services.configuration.deadline_seconds(facts.plan),
         patience_seconds=copies.patience_seconds,
         message=None if suspects else plan.summary_if_idle(),
     )

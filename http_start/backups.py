@@ -41,14 +41,13 @@ async def post_backups(
     now = app.now()
     dead = None if body.dry_run else await dead_holder(app, client, body.plan, req)
     run_id = plan_run_id(body.plan, now, secrets.token_hex(4))
-    minutes = plans[body.plan].deadline_minutes or app.configuration.copies.deadline_minutes
     request = BackupRequest(
         run_id=run_id,
         plan=body.plan,
         dry_run=body.dry_run,
         plan_hash=body.plan_hash,
         steal_from=dead,
-        deadline_seconds=minutes * 60,
+        deadline_seconds=app.configuration.deadline_seconds(plans[body.plan]),
     )
     return await start_run(req, client, BACKUP_RUN, run_id, request)
 

@@ -98,7 +98,12 @@ async def _start(
     holder = await holder_of(app, client, plan)
     if holder is not None and holder.is_alive:
         return f"run {holder.run_id} is under way"
-    request = BackupRequest(run_id=run_id, plan=plan, steal_from=holder.run_id if holder else None)
+    request = BackupRequest(
+        run_id=run_id,
+        plan=plan,
+        steal_from=holder.run_id if holder else None,
+        deadline_seconds=app.configuration.deadline_seconds(app.configuration.plans[plan]),
+    )
     try:
         await client.start_new(BACKUP_RUN, instance_id=run_id, client_input=request.to_json())
     except Exception:

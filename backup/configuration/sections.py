@@ -286,6 +286,10 @@ class Configuration(Section):
         except KeyError:
             raise LookupError(unknown_name("plan", name, self.plans)) from None
 
+    def deadline_seconds(self, plan: Plan) -> int:
+        """Return how long a copy of this plan may take, in seconds."""
+        return 60 * (plan.deadline_minutes or self.copies.deadline_minutes)
+
     def allows_encryption_downgrade(self, source: str, target: str) -> bool:
         """Tell whether copies from ``source`` may go to a ``target`` that protects its data less."""
         return any(
