@@ -52,7 +52,8 @@ def findings_of_plan(watch: PlanWatch, now: datetime) -> Iterator[HealthFinding]
     name = watch.name
     if watch.paused_at is not None:
         message = f"plan {name} is paused since {written(watch.paused_at)}: {watch.paused_reason or 'no reason given'}"
-        yield _about(FindingCode.PLAN_PAUSED, name, message, since=watch.paused_at)
+        remedy = f'resume it: PATCH /api/plans/{name} with {{"paused": false}}'
+        yield _about(FindingCode.PLAN_PAUSED, name, message, since=watch.paused_at, remedy=remedy)
     elif watch.due is not None and _is_not_started(watch, now):
         yield _about(
             FindingCode.PLAN_NOT_STARTED,

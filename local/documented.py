@@ -75,9 +75,10 @@ def _run(file: Path, settings: dict[str, str]) -> None:
         raise DocumentationError(f"{file} has no bash block")
     script = "".join(f"echo {shlex.quote(f'--- {file}:{line}')}\n{commands}" for line, commands in numbered)
     command: Sequence[str] = ["bash", "-euo", "pipefail", "-c", script]
-    result = subprocess.run(
-        command, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, timeout=_LONGEST_SECONDS, check=False
-    )
+    # as a reader types them: with the environment of this interpreter activated
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    environment = {**os.environ, "PATH": path, **settings}
+    result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, timeout=_LONGEST_SECONDS, check=False)
     if result.returncode != 0:
         raise DocumentationError(f"{file} failed with exit code {result.returncode}, in the block printed last above")
 

@@ -375,7 +375,8 @@ def _failing_copy(stage: SilenceStage) -> None:
 
 def _runs() -> Iterator[Way]:
     pause = patch(paused=True, reason="the region moves")
-    yield Way("the plan is paused", pause, F.PLAN_PAUSED, AT_ONCE, "no run")
+    resume = f'resume it: PATCH /api/plans/{PLAN} with {{"paused": false}}'
+    yield Way("the plan is paused", pause, F.PLAN_PAUSED, AT_ONCE, "no run", remedy=resume)
     yield Way("the plan is paused and forgotten", pause, F.PLAN_OVERDUE, RPO, "no run")
     lost: dict[str, Any] = {"run": "PartiallyFailed (ChildLost)", "cause": Code.CHILD_LOST}
     yield Way("the task hub is lost during the run", _lose_hub, F.PLAN_PARTLY_FAILING, **lost)
