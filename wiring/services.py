@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Services:
     catalog: Catalog
     sealer: Sealer
     now: Callable[[], datetime] = utc_now
+    ticks: Callable[[], float] = time.monotonic
+    """Seconds of a clock that is never set."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _transports: dict[str, Transport] = field(default_factory=dict)
     _services: dict[tuple[str, str, Kind], ModelService] = field(default_factory=dict)

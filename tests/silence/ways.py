@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -229,6 +230,7 @@ def _broken_file(text: str) -> Act:
 def _catalog() -> Iterator[Way]:
     yield Way("the whole catalog is away", away(*Table), F.CATALOG_UNAVAILABLE, AT_ONCE, "no run")
     yield Way("the disk of the catalog is full", _fill_disk, F.CATALOG_UNAVAILABLE, AT_ONCE, "Running")
+    yield Way("the catalog takes two seconds for a read", _slow_catalog, F.CATALOG_SLOW, AT_ONCE)
     for table in Table:
         run = _RUN_WITHOUT.get(table, "Succeeded")
         yield Way(f"table `{table}` is away", away(table), F.CATALOG_UNAVAILABLE, AT_ONCE, run)
@@ -242,6 +244,11 @@ _RUN_WITHOUT = {
     Table.SUSPECTS: "Running",
 }
 """What becomes of a run with nothing to copy, by the table that is away. It goes on, or begins, when the table is back."""
+
+
+def _slow_catalog(stage: SilenceStage) -> None:
+    """Each look at the clock is two seconds after the one before."""
+    stage.services.ticks = itertools.count(0, 2).__next__
 
 
 def _fill_disk(stage: SilenceStage) -> None:
@@ -380,10 +387,17 @@ def _runs() -> Iterator[Way]:
     yield Way("the plan is paused and forgotten", pause, F.PLAN_OVERDUE, RPO, "no run")
     lost: dict[str, Any] = {"run": "PartiallyFailed (ChildLost)", "cause": Code.CHILD_LOST}
     yield Way("the task hub is lost during the run", _lose_hub, F.PLAN_PARTLY_FAILING, **lost)
+    skipped: dict[str, Any] = {"run": "Running", "events": frozenset({"runSkipped"})}
+    yield Way("somebody suspends the run's orchestration", _suspend, F.RUN_STUCK, timedelta(hours=4), **skipped)
     not_started: dict[str, Any] = {"run": "no run", "events": frozenset({"runNotStarted"})}
     yield Way("the runtime refuses to start the run", _refuse_start, F.PLAN_NOT_STARTED, NIGHT, **not_started)
     yield Way("the host is dead for a night", _dead_for(1.2), F.WATCH_STOPPED, FIVE_MINUTES)
     yield Way("the watch does not fire any more", _stop_watch, F.WATCH_STOPPED, timedelta(minutes=40), told_within=RPO)
+
+
+def _suspend(stage: SilenceStage) -> None:
+    stage.source.put_model(v4_model("newcomer"))
+    stage.host.suspend(stage.begin(), "by an operator")
 
 
 def _refuse_start(stage: SilenceStage) -> None:
