@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from cryptography import x509
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from doctor.app import ON_AZURE
 from doctor.examination import examine
@@ -29,6 +23,7 @@ from form_recognizer import Timeouts
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, resource_id, setting
 from local.simulator import ALL_VERSIONS, ManualClock, ResourceSpec, SimulatedResource, Simulator, SystemClock
 from local.simulator.entra import Identity
+from tests.certificates import Certificate
 from tests.nights import mixed_models
 from wiring.services import use
 
@@ -248,37 +243,6 @@ def page(status: int, content: bytes, content_type: str) -> type[BaseHTTPRequest
             pass
 
     return Handler
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate that vouches for itself: its file, and what a server needs."""
-
-    path: Path
-    context: ssl.SSLContext
-
-
-def self_signed(folder: Path) -> Certificate:
-    """Make a certificate for 127.0.0.1 that vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "proxy of the house")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "self-signed.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + built.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return Certificate(path, context)
 
 
 Break = Callable[[World], None]

@@ -26,9 +26,10 @@ from local.inprocess import setting
 from local.simulator import ManualClock
 from local.simulator.certificates import make_server_identity
 from local.simulator.entra import Identity
+from tests.certificates import Certificate, make_certificate
 from wiring.sealing import Sealer
 
-from .conftest import IDENTITY_HEADER, SECOND_TARGET, SOURCE, TARGET, Certificate, World, self_signed
+from .conftest import IDENTITY_HEADER, SECOND_TARGET, SOURCE, TARGET, World
 
 KEY = setting(TARGET)
 APP = "app"
@@ -333,7 +334,7 @@ def certificate_expired(world: World) -> None:
 
 @names(RESOURCE, "certificate", "CertificateSelfSigned", cause="self-signed", remedy="REQUESTS_CA_BUNDLE")
 def certificate_vouches_for_itself(world: World) -> None:
-    world.use_tls(self_signed(world.folder))
+    world.use_tls(make_certificate(world.folder))
 
 
 @names(RESOURCE, "certificate", "CertificateUntrusted", cause="is not trusted", remedy="REQUESTS_CA_BUNDLE")
@@ -352,7 +353,7 @@ def certificate_of_another_host(world: World) -> None:
     RESOURCE, "certificate", "CertificatesFileMissing", cause="missing.pem, does not exist", remedy="REQUESTS_CA_BUNDLE"
 )
 def file_of_authorities_is_gone(world: World) -> None:
-    world.use_tls(self_signed(world.folder), trusted=world.folder / "missing.pem")
+    world.use_tls(make_certificate(world.folder), trusted=world.folder / "missing.pem")
 
 
 @names(RESOURCE, "certificate", "TlsSilent", cause="did not answer the TLS handshake", remedy="rules for TLS")
