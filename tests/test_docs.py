@@ -96,6 +96,36 @@ def test_the_readme_names_every_room() -> None:
     assert {f"`{room}/`" for room in rooms} <= set(re.findall(r"`[^`]+`", table))
 
 
+# calls
+
+
+def registered_calls() -> set[str]:
+    """The calls that the HTTP functions register, such as ``GET /api/plans/{name}``."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "http_start").glob("*.py"))
+    found = re.findall(r'^@endpoint\(blueprint, "\w+", "([A-Z]+)", "([^"]+)"', sources, flags=re.MULTILINE)
+    return {f"{method} /api/{route}" for method, route in found}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/http-api.md"])
+def test_the_tables_have_every_call(page: str) -> None:
+    """And no other one: a call is in the first cell of its row."""
+    cells = re.findall(r"^\|([^|]*)\|", text_of(page), flags=re.MULTILINE)
+    listed = {call for cell in cells for call in re.findall(r"`([A-Z]+ /api/[^`?]*)[`?]", cell)}
+    assert listed == registered_calls()
+
+
+def test_every_call_that_a_page_names_exists() -> None:
+    """Names in braces may differ."""
+    calls = {re.sub(r"\{\w+\}", "{}", call) for call in registered_calls()}
+    unknown = [
+        (page, call)
+        for page in PAGES
+        for call in re.findall(r"`([A-Z]+ /api/[^`?\s]*)", text_of(page))
+        if re.sub(r"\{\w+\}", "{}", call) not in calls
+    ]
+    assert unknown == []
+
+
 # how it works
 
 
