@@ -108,6 +108,8 @@ def _tell_of_itself(
         _tell_without_catalog(app, away)
         return
     if app.unqueued is not None:
+        # the watch fired all the time, and could not note it
+        gaps = ()
         _tell_catalog_is_back(app, app.unqueued)
     findings = [
         HealthFinding(
