@@ -171,6 +171,7 @@ def test_the_most_specific_code_decides(
         (["Retry-After: Mon, 23 Nov 2026 11:00:00 GMT", "Date: Mon, 23 Nov 2026 12:00:00 GMT"], "", 0),
         (["Retry-After: Sun, 23 Nov 2036 11:00:00 GMT", "Date: Mon, 23 Nov 2026 12:00:00 GMT"], "", LONGEST_WAIT),
         (["Retry-After: soon"], "", None),
+        (["Retry-After: Fri, 31 Dec 9999 23:59:59 -1400"], "", None),
         (["Retry-After: -5"], "", None),
         (["Retry-After: ²"], "", None),
         ([], "Please retry after 12 seconds. To increase your rate limit …", 12),
