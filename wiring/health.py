@@ -12,6 +12,7 @@ from backup.lookup import REACHABLE
 from backup.moments import written
 from backup.notices import notices_of
 from backup.records import RunRecord
+from backup.schedule import readable
 from backup.watch import PlanWatch, findings_of_plan
 from wiring.events import Event, emit
 from wiring.plan_schedules import plan_timing
@@ -59,8 +60,10 @@ def app_findings(services: Services) -> Iterator[HealthFinding]:
     except ConfigurationInvalid as error:
         yield _setting(HISTORY_SETTING, str(error), "write a whole number of days, such as 30")
     for setting in SCHEDULES:
-        if not environment.get(setting, "").strip():
-            yield _schedule(setting, f"app setting {setting} is empty: its timer does not fire")
+        text = environment.get(setting, "").strip()
+        if readable(text) is None:
+            wrong = "cannot be read" if text else "is empty"
+            yield _schedule(setting, f"app setting {setting} {wrong}: its timer does not fire")
     uses_file = environment.get(CATALOG_SETTING, "").startswith("sqlite:")
     if uses_file and any(environment.get(name) for name in ON_AZURE):
         yield HealthFinding(

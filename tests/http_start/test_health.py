@@ -68,8 +68,9 @@ def test_a_key_that_is_none_is_a_finding(make_stage: MakeStage, value: str, wron
     assert not value or value not in str(finding)
 
 
-def test_a_timer_without_schedule_is_a_finding(make_stage: MakeStage) -> None:
-    stage = make_stage(settings={"PURGE_SCHEDULE": " "})
+@pytest.mark.parametrize("text", [" ", "every night", "0 0 30 * * *", "@Microsoft.KeyVault(SecretName=purge)"])
+def test_a_timer_without_schedule_is_a_finding(make_stage: MakeStage, text: str) -> None:
+    stage = make_stage(settings={"PURGE_SCHEDULE": text})
     (finding,) = health(stage, "failing")
     assert (finding["code"], finding["subject"]) == ("ScheduleMissing", "PURGE_SCHEDULE")
 
