@@ -54,6 +54,8 @@ _LIKELY_SECRET: Final = re.compile(
 """Long, without blanks, with a digit: a key may begin with "my" or "set" by chance."""
 _KEY_CHARACTERS: Final = re.compile(r"[!-~]+")
 _LEAST_KEY: Final = 16
+_DIGIT: Final = re.compile(r"[0-9]")
+"""Of a million keys of 84 letters and digits less than one has none; a name or a sentence, such as FORMS_WESTEUROPE_KEY, has."""
 
 
 def secret_problem(text: str) -> SettingProblem | None:
@@ -71,10 +73,14 @@ def secret_problem(text: str) -> SettingProblem | None:
     bare = text.strip("\"'")
     is_filler = _FILLER.fullmatch(bare) and not _LIKELY_SECRET.fullmatch(bare)
     if not bare or is_filler or _BRACKETED.fullmatch(bare) or _REPEATED.fullmatch(bare):
-        return SettingProblem(
-            SettingFault.PLACEHOLDER, "the setting holds a placeholder, not a value", "replace it with the real value"
-        )
+        return _placeholder()
     return None
+
+
+def _placeholder() -> SettingProblem:
+    return SettingProblem(
+        SettingFault.PLACEHOLDER, "the setting holds a placeholder, not a value", "replace it with the real value"
+    )
 
 
 def key_problem(text: str) -> SettingProblem | None:
@@ -97,7 +103,7 @@ def key_problem(text: str) -> SettingProblem | None:
             "the setting holds no key: a key has at least 16 letters and digits, without blanks and line ends",
             "copy Key 1 from the resource's page Keys and Endpoint",
         )
-    return None
+    return None if _DIGIT.search(text) else _placeholder()
 
 
 def address_problem(text: str) -> SettingProblem | None:

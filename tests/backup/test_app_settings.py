@@ -63,6 +63,10 @@ def test_reference_that_was_not_resolved(text: str) -> None:
         "api_key",
         '""',
         "put the key of the resource here",
+        "FORMS_WESTEUROPE_KEY",
+        "$FORMS_WESTEUROPE_KEY",
+        "secretref:forms-westeurope-key",
+        "key-of-forms-westeurope",
     ],
 )
 def test_placeholder(text: str) -> None:
