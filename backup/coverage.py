@@ -28,7 +28,7 @@ class TargetCoverage(Message):
     """Models that should have been copied and were not."""
     in_training: int = 0
     lacking_since: datetime | None = None
-    """When the oldest of the failing models was trained (UTC)."""
+    """When the oldest of the failing models was trained (UTC), or when a run first saw one that has no date, or one of the future."""
 
 
 class PlanCoverage(Message):
@@ -51,8 +51,10 @@ class PlanCoverage(Message):
         return now - self.looked_at <= promise and (lacking is None or now - lacking <= promise)
 
 
-def coverage(record: RunRecord, decisions: Iterable[Decision], rows: Iterable[RunRow]) -> PlanCoverage:
-    """Return what the run ``record``, which has ended, shows about its plan."""
+def coverage(
+    record: RunRecord, decisions: Iterable[Decision], rows: Iterable[RunRow], before: PlanCoverage | None = None
+) -> PlanCoverage:
+    """Return what the run ``record``, which has ended, shows about its plan. ``before`` is what the last run showed."""
     lacking = {(row.target, row.kind, row.model_id): row for row in rows if _lacks(row)}
     targets: dict[str, TargetCoverage] = {}
     for decision in decisions:
@@ -65,8 +67,9 @@ def coverage(record: RunRecord, decisions: Iterable[Decision], rows: Iterable[Ru
             changes["not_covered"] = target.not_covered + 1
         elif row is not None:
             changes["failing"] = target.failing + 1
-            moments = [moment for moment in (target.lacking_since, _moment(row.trained)) if moment is not None]
-            changes["lacking_since"] = min(moments, default=None)
+            last = before.targets.get(decision.target) if before else None
+            since = _lacking_since(row, record.started_at, last.lacking_since if last else None)
+            changes["lacking_since"] = min(since, target.lacking_since or since)
         elif decision.action is Action.BLOCKED:
             changes["in_training"] = target.in_training + 1
         else:
@@ -77,6 +80,12 @@ def coverage(record: RunRecord, decisions: Iterable[Decision], rows: Iterable[Ru
 
 def _lacks(row: RunRow) -> bool:
     return row.action is RowAction.COPY and row.status is not CopyStatus.SUCCEEDED
+
+
+def _lacking_since(row: RunRow, seen_at: datetime, before: datetime | None) -> datetime:
+    """Return since when a model is lacking: since its training, unless its date is none or, by a wrong clock, later than the run."""
+    trained = _moment(row.trained)
+    return trained if trained is not None and trained <= seen_at else min(before or seen_at, seen_at)
 
 
 def _moment(text: str | None) -> datetime | None:

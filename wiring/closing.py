@@ -62,7 +62,8 @@ def _observe(services: Services, record: RunRecord, plan: str) -> None:
     found = findings_of_end(record)
     if decisions or record.status is RunStatus.SUCCEEDED:
         rows = list(runs.rows(record.run_id))
-        services.catalog.plans.note_coverage(plan, coverage(record, decisions, rows))
+        plans = services.catalog.plans
+        plans.note_coverage(plan, coverage(record, decisions, rows, plans.coverage(plan)))
         in_plan = [Finding.parse(entry) for entry in runs.read_chunks(record.run_id, "finding-")]
         found += findings_of_rows(record, rows, decisions, in_plan)
     else:

@@ -67,7 +67,7 @@ COPY, SKIP, BLOCKED = Action.COPY, Action.SKIP, Action.BLOCKED
         (
             [decision("a", COPY)],
             [row("a", FAILED, Code.SERVER_ERROR, "yesterday")],
-            TargetCoverage(models=1, failing=1),
+            TargetCoverage(models=1, failing=1, lacking_since=NOW),
         ),
         ([decision("a", BLOCKED)], [row("a", NOT_COVERED, Code.OTHER_CLOUD)], TargetCoverage(models=1, not_covered=1)),
         ([decision("a", BLOCKED, Reason.NOT_READY)], [], TargetCoverage(models=1, in_training=1)),
@@ -86,6 +86,19 @@ COPY, SKIP, BLOCKED = Action.COPY, Action.SKIP, Action.BLOCKED
 )
 def test_what_a_target_has(decisions: list[Decision], rows: list[RunRow], expected: TargetCoverage) -> None:
     assert coverage(run(), decisions, rows).targets == {"east": expected}
+
+
+@pytest.mark.parametrize("trained", [None, "yesterday", "2026-09-14T08:30:12Z"])
+def test_model_without_a_date_lacks_for_ever(trained: str | None) -> None:
+    """A date that is none, or later than the run by a wrong clock, keeps no target from breaking its promise."""
+    plan = Plan.model_validate({"source": "west", "targets": ["east"], "rpoHours": 24})
+    failed = [row("a", FAILED, Code.SERVER_ERROR, trained)]
+    seen = coverage(run(), [decision("a", COPY)], failed)
+    for days in (1, 2):
+        next_run = run().replace(started_at=NOW + timedelta(days=days))
+        seen = coverage(next_run, [decision("a", COPY)], failed, seen)
+    assert seen.targets["east"].lacking_since == NOW
+    assert seen.rpo("east", plan, NOW + timedelta(days=2)) is False
 
 
 def test_models_that_are_gone_from_the_source_do_not_count() -> None:
