@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from backup.schedule import readable
-from timer_start.starting import configured, start_plans
+from timer_start.starting import LATE, configured, start_plans
 from wiring.plan_schedules import BACKUP_SCHEDULE
 
 blueprint = df.Blueprint()
@@ -54,5 +54,7 @@ def scheduled_moment(timer: func.TimerRequest, now: datetime, schedule: str | No
     parsed = readable(schedule)
     if parsed is not None:
         # the status of a timer that is past due may name the first moment that was missed, or the next one to come
-        moment = parsed.latest(now) if timer.past_due else max(moment, parsed.latest(now))
+        latest = parsed.latest(now)
+        is_late = timer.past_due or (moment == now and now - latest < LATE)
+        moment = latest if is_late else max(moment, latest)
     return moment.astimezone(UTC).replace(second=0, microsecond=0)

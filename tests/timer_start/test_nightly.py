@@ -88,5 +88,18 @@ def test_run_is_named_for_moment_that_its_timer_fired(following: str, expected: 
     assert scheduled_moment(timer, NOW).strftime("%Y%m%dT%H%M") == expected
 
 
+@pytest.mark.parametrize("following", ["", "2026-05-05T02:00:00Z", "2026-05-04T02:00:00Z"])
+def test_two_workers_that_fire_late_start_one_run(following: str) -> None:
+    """One of them needs more than a minute, and its status may name the next night."""
+    timer = TimerRequest(past_due=False, schedule_status={"Next": following}, schedule={})
+    late = NOW + timedelta(seconds=70)
+    assert scheduled_moment(timer, late, "0 0 2 * * *") == NOW.replace(second=0)
+
+
+def test_a_timer_that_is_fired_by_hand_starts_a_run_now() -> None:
+    timer = TimerRequest(past_due=False, schedule_status={"Next": "2026-05-05T02:00:00Z"}, schedule={})
+    assert scheduled_moment(timer, NOW.replace(hour=10), "0 0 2 * * *") == NOW.replace(hour=10, second=0)
+
+
 def test_a_timer_without_a_status_fires_for_now() -> None:
     assert scheduled_moment(TimerRequest(past_due=False), NOW) == NOW.replace(second=0)
