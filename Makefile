@@ -1,7 +1,7 @@
 # Every chore is one word. `make help` lists them. PYTHON chooses the interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
-# Where the embedded host listens, and the first of the simulator's ports (make serve).
+# Where the embedded host listens (make start, make serve), and the first of the simulator's ports (make serve).
 PORT ?= 7071
 SIM_PORT ?= 7081
 # S0: the simulator throttles as an S0 resource does. none: it does not.
@@ -10,7 +10,7 @@ LIMITS ?= none
 WORKERS ?= auto
 # A resource to take down before `make run` copies to it, such as forms-northeurope.
 DOWN ?=
-# The app that `make doctor` asks, and what of it: that of `make serve`, and everything.
+# The app that `make doctor` asks, and what of it: that of `make start` or `make serve`, and everything.
 APP_URL ?=
 FUNCTION_KEY ?=
 RESOURCES ?=
@@ -34,7 +34,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve doctor test next lint format bench schema clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test next lint format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -42,6 +42,9 @@ help: ## Show this list
 
 run: deployed ## Copy a model before your eyes, then a whole resource, then lose its region (DOWN=forms-northeurope: with that down)
 	@$(BIN)/python -m local.run
+
+start: deployed ## Run the app on your own resources until Ctrl-C (backup.json, local.settings.json, PORT)
+	@$(BIN)/python -m local.start
 
 serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM_PORT, LIMITS=S0)
 	@$(BIN)/python -m local.serve

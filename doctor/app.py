@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from backup.configuration.app_settings import address_problem, secret_problem
+from backup.configuration.app_settings import SettingFault, address_problem, secret_problem
 from backup.states import ClaimState
 from catalog.catalog import Catalog
 from catalog.store import CatalogUnavailable
@@ -13,7 +13,7 @@ from doctor.limits import Limits, within
 from doctor.report import Check, Code, Diagnosis, Result, ok, skipped, warning, wrong
 from doctor.setup import Setup
 from schedules.ncrontab import Schedule, ScheduleError
-from wiring.sealing import Sealer, SealingKeysInvalid
+from wiring.sealing import HOW_TO_MAKE, Sealer, SealingKeysInvalid
 from wiring.services import CATALOG_SETTING, SEALING_SETTING, ConfigurationInvalid
 
 CHECKS = (
@@ -100,8 +100,8 @@ def _sealing(setup: Setup) -> tuple[Sealer | None, Result]:
     text = setup.environment.get(SEALING_SETTING, "")
     if problem := secret_problem(text):
         remedy = problem.remedy
-        if not text.strip():
-            remedy = 'make one with python3 -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+        if problem.fault in (SettingFault.MISSING, SettingFault.PLACEHOLDER):
+            remedy = f"make one with {HOW_TO_MAKE}"
         return None, wrong(Code(problem.fault), f"app setting {SEALING_SETTING}: {problem.wrong}", remedy)
     try:
         sealer = Sealer.from_setting(text)

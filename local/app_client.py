@@ -42,6 +42,10 @@ class AppClient:
         """Return the status of a run. Raises ``AppRefused``."""
         return self._call("GET", f"/api/runs/{run_id}")
 
+    def health(self) -> dict[str, Any]:
+        """Return what the app says of itself. Raises ``AppRefused``, also if the app can do nothing."""
+        return self._call("GET", "/api/health")
+
     def examine(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return what the doctor finds; ``body`` names resources and plans, or nothing. Raises ``AppRefused``."""
         return self._call("POST", "/api/doctor", body)

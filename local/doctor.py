@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -15,22 +16,32 @@ import requests
 
 from local.app_client import AppClient, AppRefused
 
-SERVED = Path(".local/serve.json")
+ADDRESSES = (Path(".local/start.json"), Path(".local/serve.json"))
+"""What ``make start`` and ``make serve`` write while they run; the first one that is there counts."""
 DEFAULT_URL = "http://127.0.0.1:7071"
 _WIDTH = 118
 _INDENT = " " * 10
 
 _EPILOG = """\
 APP_URL, FUNCTION_KEY, RESOURCES and PLANS in the environment are the defaults of the options, and ALL=1 is --all.
-Exit code: 0 if nothing is wrong (there may be warnings), 1 if something is, 2 if the app cannot be asked.
+Exit code: 0 if nothing is wrong (there may be warnings), 1 if something is, 2 if the app cannot be asked, 130 if interrupted.
 """
 _HOW_TO_START = """\
-Start one: make serve (app and simulated service), or .venv/3.*/bin/python -m local.host (the app with your resources).
+Start one: make start (the app on your resources), or make serve (app and simulated service).
 Or name another: make doctor APP_URL=https://NAME.azurewebsites.net FUNCTION_KEY=…"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _examine(arguments)
+    except KeyboardInterrupt:
+        print("doctor: interrupted", file=sys.stderr)
+        return 130
+
+
+def _examine(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
     url, key = _address(options)
     body = {name: names for name in ("resources", "plans") if (names := _names(getattr(options, name))) is not None}
@@ -57,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--url",
         default=environment("APP_URL") or None,
-        help=f"address of the app (default: that of make serve, or {DEFAULT_URL})",
+        help=f"address of the app (default: that of make start, of make serve, or {DEFAULT_URL})",
     )
     parser.add_argument("--resources", default=environment("RESOURCES", ""), metavar="LIST", help="only these")
     parser.add_argument("--plans", default=environment("PLANS", ""), metavar="LIST", help="only these")
@@ -66,14 +77,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _address(options: argparse.Namespace) -> tuple[str, str]:
-    """Return address and function key. The key of ``make serve`` is for its own address alone."""
+    """Return address and function key. The key of ``make start`` or ``make serve`` is for its own address alone."""
     key = os.environ.get("FUNCTION_KEY") or os.environ.get("LOCAL_HOST_FUNCTION_KEY") or ""
-    try:
-        served = json.loads(SERVED.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        served = {}
-    url = (options.url or served.get("host") or DEFAULT_URL).rstrip("/")
-    return url, key or (served["functionKey"] if url == served.get("host") else "")
+    known: dict[str, str] = {}
+    for path in ADDRESSES:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        known.setdefault(document["host"], document["functionKey"])
+    url = (options.url or next(iter(known), DEFAULT_URL)).rstrip("/")
+    return url, key or known.get(url, "")
 
 
 def _names(text: str) -> list[str] | None:

@@ -32,7 +32,8 @@ _CONCURRENCY = 48
 
 _EPILOG = """\
 DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options.
-Exit code: 0 if everything was copied, verified and looked up, 1 if not, 2 if the programs could not start.
+Exit code: 0 if everything was copied, verified and looked up, 1 if not, 2 if the programs could not start,
+130 if interrupted.
 """
 
 

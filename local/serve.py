@@ -10,20 +10,20 @@ import argparse
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
 
+from local.address import LAST_PORT, require_free_port, write_address
 from local.stage import Stage, StageError, locked, read_versions
 from local.stage_setup import DEMO_MODEL, REGIONS, SOURCE, StageOptions
 
 DIRECTORY = Path(".local")
-LAST_PORT = 65535
 
 _EPILOG = """\
 PORT, SIM_PORT, LIMITS and API_VERSIONS in the environment are the defaults of the options.
 The simulated models are in memory: each start begins with new ones. If the host ends, it is started again on the same state.
+Exit code: 0 after SIGINT or SIGTERM, 1 if a program was lost, 2 if they could not start.
 """
 
 
@@ -100,22 +100,10 @@ def _options(arguments: list[str] | None) -> StageOptions:
 
 
 def _require_free_ports(options: StageOptions) -> None:
-    ports = [("PORT", options.port)]
-    ports += [("SIM_PORT", options.simulator_port + index) for index in range(len(REGIONS)) if options.simulator_port]
-    for variable, port in ports:
-        if port == 0:
-            continue
-        if not 0 < port <= LAST_PORT:
-            highest = LAST_PORT if variable == "PORT" else LAST_PORT + 1 - len(REGIONS)
-            raise StageError(f"{port} is not a port: choose one up to {highest}, make serve {variable}=…")
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise StageError(
-                    f"port {port} cannot be used ({error.strerror}): choose another one, make serve {variable}=…"
-                ) from None
+    require_free_port("serve", "PORT", options.port)
+    if options.simulator_port:
+        for index in range(len(REGIONS)):
+            require_free_port("serve", "SIM_PORT", options.simulator_port + index, LAST_PORT + 1 - len(REGIONS))
 
 
 def _write_address(path: Path, stage: Stage) -> None:
@@ -134,12 +122,7 @@ def _write_address(path: Path, stage: Stage) -> None:
             for resource in stage.resources.values()
         },
     }
-    new = path.with_suffix(".json.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-    new.replace(path)  # a reader never sees a half-written file
+    write_address(path, document)
 
 
 def _welcome(address: Path, stage: Stage, options: StageOptions) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from backup.configuration.app_settings import secret_problem
+from backup.configuration.app_settings import SettingFault, secret_problem
 
 SETTING = "SEALING_KEYS"
+HOW_TO_MAKE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+"""A command that makes a key. It needs nothing but Python."""
 
 
 class SealingKeysInvalid(ValueError):
@@ -32,10 +34,7 @@ class Sealer:
     def __init__(self, keys: Sequence[str]) -> None:
         """Take the keys in order; the first one seals. Raises ``SealingKeysInvalid``."""
         if not keys:
-            raise SealingKeysInvalid(
-                f"{SETTING} is empty; set it to a key made by "
-                'python3 -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-            )
+            raise SealingKeysInvalid(f"{SETTING} is empty; set it to a key made by {HOW_TO_MAKE}")
         fernets = []
         for number, key in enumerate(keys, start=1):
             try:
@@ -52,7 +51,8 @@ class Sealer:
         keys = [key.strip() for key in text.split(",") if key.strip()]
         problem = secret_problem(text) if keys else None
         if problem is not None:
-            raise SealingKeysInvalid(f"app setting {SETTING}: {problem}")
+            made = f": a key made by {HOW_TO_MAKE}" if problem.fault is SettingFault.PLACEHOLDER else ""
+            raise SealingKeysInvalid(f"app setting {SETTING}: {problem}{made}")
         return cls(keys)
 
     def seal(self, content: Any, purpose: str) -> str:

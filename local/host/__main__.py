@@ -26,6 +26,7 @@ environment:
 
 When it listens, it prints one line of JSON to standard output: {{"ready": true, "url": "http://127.0.0.1:7071"}}. Logs go to
 standard error. SIGINT and SIGTERM stop it cleanly. After any end, the next start on the same state file continues all work.
+Exit code: 0 after a signal or the end of standard input, 1 if its engine failed, 2 if it could not start.
 """
 
 
@@ -108,7 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _watch_stdin(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # not through sys.stdin: the interpreter aborts at its end if a thread still holds the lock of that buffer
+    while sys.stdin is not None and os.read(0, 4096):
+        pass
     stop.set()
 
 

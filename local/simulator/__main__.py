@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -85,7 +86,8 @@ def _read(path: str, stdin_stays_open: bool) -> str:
 
 
 def _wait_for_end_of_stdin(stop: threading.Event) -> None:
-    while sys.stdin.readline():
+    # not through sys.stdin: the interpreter aborts at its end if a thread still holds the lock of that buffer
+    while sys.stdin is not None and os.read(0, 4096):
         pass
     stop.set()
 

@@ -104,7 +104,7 @@ def webhook_of_the_sample(world: World) -> None:
     world.settings["TEAMS_WEBHOOK_URL"] = "<address of a Teams workflow that posts what it receives>"
 
 
-@names(APP, "sealing", "SettingMissing", cause="SEALING_KEYS: the setting is empty", remedy="Fernet.generate_key")
+@names(APP, "sealing", "SettingMissing", cause="SEALING_KEYS: the setting is empty", remedy="os.urandom(32)")
 def no_sealing_key(world: World) -> None:
     world.settings["SEALING_KEYS"] = ""
 

@@ -28,7 +28,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("APP_URL", "FUNCTION_KEY", "LOCAL_HOST_FUNCTION_KEY", "RESOURCES", "PLANS", "ALL"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "serve.json"
-    monkeypatch.setattr(doctor, "SERVED", path)
+    monkeypatch.setattr(doctor, "ADDRESSES", (tmp_path / "start.json", path))
     return path
 
 
