@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,6 +13,10 @@ from http_start.problems import Problem, refuse, wrong_input
 
 OF_THE_PLATFORM = {"code", "clientid"}
 """Parameters that every function may be called with: its key, and the key's name."""
+
+LONGEST_NUMBER = 9
+"""Digits of a number in the query."""
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -33,7 +38,7 @@ def whole_number(request: func.HttpRequest, name: str, default: int, most: int) 
     text: str | None = request.params.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdecimal() or int(text[:9]) > most:
+    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) > most:
         raise wrong_input("InvalidRequest", [(name, f"not a whole number in range; use 0 to {most}")])
     return int(text)
 
@@ -44,6 +49,21 @@ def flag(request: func.HttpRequest, name: str) -> bool:
     if text not in {"true", "false"}:
         raise wrong_input("InvalidRequest", [(name, f"unknown value; write {name}=true, or leave it out")])
     return text == "true"
+
+
+def moment(request: func.HttpRequest, name: str) -> datetime | None:
+    """Return a moment of the query in UTC, or ``None``. Raises ``Problem``."""
+    text: str | None = request.params.get(name)
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that is not escaped arrives as a blank
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None or not _EARLIEST <= read <= _LATEST:
+        right = "use a moment with its time zone, such as 2026-11-23T22:22:14Z"
+        raise wrong_input("InvalidRequest", [(name, f"not a moment; {right}")])
+    return read.astimezone(UTC)
 
 
 def choice(request: func.HttpRequest, name: str, kind: type[Member]) -> Member | None:

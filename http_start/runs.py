@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -17,7 +17,8 @@ from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
 from http_start.answers import accepted, base_address, endpoint, json_response, run_address
 from http_start.problems import Problem
-from http_start.query import check_parameters, whole_number, wrong_token
+from http_start.query import check_parameters, whole_number
+from http_start.run_filter import FILTERS, RunFilter, read_filter, read_token, token
 from http_start.run_views import copy_view, pending_view, run_summary, run_view
 from http_start.starting import runtime_status
 from wiring.events import Event, emit
@@ -28,7 +29,8 @@ blueprint = df.Blueprint()
 
 PAGE = 100
 RUNS_PAGE = 50
-INDEX_KEY = re.compile(r"[0-9]{13}-[A-Za-z0-9-]{1,100}")
+MOST_RUNS = 200
+"""Of a page, and how many are looked at to fill it."""
 MOST_ROWS = 1_000_000
 KIND_OF_ORCHESTRATOR = {BACKUP_RUN: "backup", RESTORE_RUN: "restore"}
 
@@ -46,17 +48,41 @@ async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrches
 
 @endpoint(blueprint, "get_runs", "GET", "runs")
 async def get_runs(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Return the runs, newest first, 50 a page, with ``nextLink`` if there are more."""
-    check_parameters(req, "after")
-    after = req.params.get("after")
-    if after is not None and INDEX_KEY.fullmatch(after) is None:
-        raise wrong_token()
-    records, following = await asyncio.to_thread(app.catalog.runs.newest, after, RUNS_PAGE)
-    current = await asyncio.gather(*(current_record(app, client, record) for record in records))
-    page: dict[str, Any] = {"runs": [run_summary(record) for record in current]}
+    """Return the runs, newest first, 50 a page, with ``nextLink`` if there are more. ``?plan=``, ``?kind=``, ``?status=``, ``?from=``
+    and ``?until=`` narrow it.
+    """
+    check_parameters(req, *FILTERS, "limit", "after")
+    wanted = await asyncio.to_thread(read_filter, req, app)
+    limit = whole_number(req, "limit", RUNS_PAGE, MOST_RUNS) or RUNS_PAGE
+    runs, following = await _matching(app, client, wanted, wanted.start(read_token(req), app.now()), limit)
+    page: dict[str, Any] = {"runs": [run_summary(record) for record in runs]}
     if following is not None:
-        page["nextLink"] = f"{base_address(req)}/runs?after={following}"
+        filters = {name: req.params[name] for name in (*FILTERS, "limit") if name in req.params}
+        page["nextLink"] = f"{base_address(req)}/runs?{urlencode({**filters, 'after': following})}"
     return json_response(page)
+
+
+async def _matching(
+    app: Services, client: df.DurableOrchestrationClient, wanted: RunFilter, after: str | None, limit: int
+) -> tuple[list[RunRecord], str | None]:
+    """Return up to ``limit`` runs that are wanted, and where the next page starts. It looks at ``MOST_RUNS`` runs at most, so a page may
+    hold fewer, or none, although more follow.
+    """
+    found: list[RunRecord] = []
+    for _ in range(MOST_RUNS // RUNS_PAGE):
+        records, after = await asyncio.to_thread(app.catalog.runs.newest, after, RUNS_PAGE)
+        current = await asyncio.gather(*(current_record(app, client, record) for record in records))
+        for number, record in enumerate(current, start=1):
+            if wanted.is_past(record):
+                return found, None
+            if wanted.matches(record):
+                found.append(record)
+            if len(found) == limit:
+                is_last = number == len(current) and after is None
+                return found, None if is_last else token(record)
+        if after is None:
+            break
+    return found, after
 
 
 @endpoint(blueprint, "get_run_decisions", "GET", "runs/{id}/decisions")

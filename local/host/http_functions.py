@@ -45,14 +45,14 @@ class HttpRouter:
         self._client_binding = client_binding
 
     async def answer(self, request: WebRequest, allows: Callable[[WebRequest, str], bool]) -> Answer:
-        """Answer a request: 404 for an unknown route, 405 for a wrong method, 401 if ``allows`` refuses, else the function's answer."""
-        allowed_methods: set[str] = set()
+        """Answer a request: 404 for an unknown route or method, as on Azure; 401 if ``allows`` refuses; or the function's answer."""
+        other_methods: set[str] = set()
         for pattern, function in self._routes:
             match = pattern.fullmatch(request.path)
             if match is None:
                 continue
             if request.method not in function.methods:
-                allowed_methods.update(function.methods)
+                other_methods.update(function.methods)
                 continue
             if not allows(request, function.auth_level):
                 detail = "this function needs its key, in the header x-functions-key or as 'code' in the query"
@@ -60,10 +60,9 @@ class HttpRouter:
             return await self._call(
                 request, function.info, {name: unquote(value) for name, value in match.groupdict().items() if value}
             )
-        if allowed_methods:
-            allowed = ", ".join(sorted(allowed_methods))
-            detail = f"{request.path} accepts {allowed}, not {request.method}"
-            return Answer.problem(405, "MethodNotAllowed", detail, {"Allow": allowed})
+        if other_methods:
+            detail = f"{request.path} accepts {', '.join(sorted(other_methods))}, not {request.method}"
+            return Answer.problem(404, "UnknownRoute", detail)
         return Answer.problem(404, "UnknownRoute", f"no function has a route for {request.path}")
 
     async def _call(self, request: WebRequest, info: FunctionInfo, route_params: dict[str, str]) -> Answer:

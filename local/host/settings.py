@@ -18,6 +18,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 # The default of the extension outside Azure.
 _HUB = "TestHubName"
+# TaskHubName: the rule of the extension (AzureStorageDurabilityProviderFactory, ValidateTaskHubName)
+_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 _PERCENT = re.compile(r"%([^%]+)%")
 
 
@@ -65,7 +67,7 @@ class HostSettings:
             raise ConfigurationError(f'host.json: routePrefix must be text ("" for none), not {prefix!r}')
         return cls(
             route_prefix=prefix.strip("/"),
-            hub_name=_PERCENT.sub(lambda name: env.get(name[1], _HUB), hub),
+            hub_name=_hub_name(_PERCENT.sub(lambda name: env.get(name[1], _HUB), hub), hub),
             versions=Versioning(
                 version,
                 _choice(durable, "versionMatchStrategy", MatchStrategy.CURRENT_OR_OLDER),
@@ -122,6 +124,15 @@ def _read(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise ConfigurationError(f"{source.name} must hold a JSON object")
     return document
+
+
+def _hub_name(name: str, setting: str) -> str:
+    """Return the name of the task hub if the extension would take it: it becomes a part of the names of tables, queues and containers."""
+    if _HUB_NAME.fullmatch(name) is None:
+        raise ConfigurationError(
+            f"the name of the task hub (hubName of host.json, {setting}) is {name!r}: use 3 to 45 letters and digits, a letter first"
+        )
+    return name
 
 
 def _choice(section: Mapping[str, Any], name: str, default: Choice) -> Choice:

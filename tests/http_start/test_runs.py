@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from backup.codes import Code
+from backup.messages.copy import Failure
+from backup.messages.run import RunClosing
 from local.inprocess import SECOND_TARGET, TARGET, Answer
 from local.simulator import seeds
 
@@ -293,3 +296,84 @@ def test_unknown_parameter_is_refused(stage: HttpStage, path: str) -> None:
     name = path.partition("?")[2].partition("=")[0]
     assert (answer.status, answer.body["code"]) == (400, "UnknownParameter")
     assert [error["parameter"] for error in answer.body["errors"]] == [name]
+
+
+def listed(stage: HttpStage, query: str) -> list[str]:
+    """The ids of the runs on the pages of a query, from the first to the last one."""
+    found: list[str] = []
+    path = f"/api/runs?{query}"
+    while path:
+        page = stage.http("GET", path).body
+        found += [run["runId"] for run in page["runs"]]
+        path = page.get("nextLink", "").removeprefix(stage.host.base_url)
+    return found
+
+
+@pytest.fixture
+def year(stage: HttpStage) -> HttpStage:
+    """260 runs, one an hour from 2026-01-01T00:00Z on: every third is a backup of a plan, every tenth has failed, the last one runs."""
+    start = stage.clock.now()
+    for number in range(260):
+        now = start + timedelta(hours=number)
+        kind = "copies" if number % 3 else "backup"
+        run_id = f"run-{number:03d}"
+        runs = stage.services.catalog.runs
+        runs.announce(run_id, kind, now, None if number % 3 else "nightly")
+        if number < 259:
+            if number % 10:
+                runs.open_rows(run_id, [], now)
+            failure = None if number % 10 else Failure(code=Code.UNREACHABLE, message="x", retryable=False)
+            stage.services.catalog.plans.note_run(runs.close(RunClosing(run_id=run_id, failure=failure), now))
+    return stage
+
+
+def test_runs_are_narrowed_and_lose_none(year: HttpStage) -> None:
+    """By plan, kind, status and time, in pages of any size; also where only few of many runs match."""
+    newest_first = [f"run-{number:03d}" for number in reversed(range(260))]
+    backups = [name for name in newest_first if int(name[4:]) % 3 == 0]
+    failed = [name for name in newest_first if int(name[4:]) % 10 == 0]
+    for limit in (1, 7, 50, 200):
+        size = f"&limit={limit}"
+        assert listed(year, size) == newest_first
+        assert listed(year, "kind=backup" + size) == backups
+        assert listed(year, "plan=nightly" + size) == backups
+        assert listed(year, "status=Failed&kind=backup" + size) == [name for name in backups if name in failed]
+        assert listed(year, "from=2026-01-01T05:00Z&until=2026-01-01T09:00Z" + size) == newest_first[251:255]
+        assert (
+            listed(year, "from=2026-01-01T06:00+01:00&until=2026-01-01T08:00:00.000Z" + size) == newest_first[252:255]
+        )
+        assert listed(year, "status=Running" + size) == newest_first[:1]
+        assert listed(year, "kind=restore" + size) == []
+    assert len(year.http("GET", "/api/runs").body["runs"]) == 50
+    assert "nextLink" not in year.http("GET", "/api/runs?from=2026-01-11T10:00Z&limit=11").body
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "says"),
+    [
+        ("plan=nightlyy", "UnknownPlan", 'did you mean "nightly"?'),
+        ("plan=%00", "UnknownPlan", "there is no plan"),
+        ("kind=backups", "InvalidRequest", "use one of: copies, backup, restore"),
+        ("status=failed", "InvalidRequest", "use one of: Pending, Running, Succeeded"),
+        ("from=yesterday", "InvalidRequest", "use a moment with its time zone"),
+        ("from=2026-01-01T00:00", "InvalidRequest", "use a moment with its time zone"),
+        ("until=0001-01-01T00:00%2B14:00", "InvalidRequest", "use a moment with its time zone"),
+        ("until=9999-12-31T23:59-14:00", "InvalidRequest", "use a moment with its time zone"),
+        ("limit=201", "InvalidRequest", "use 0 to 200"),
+        ("limit=" + "0" * 20 + "9" * 20, "InvalidRequest", "use 0 to 200"),
+        ("after=x", "InvalidRequest", "use nextLink as returned"),
+    ],
+)
+def test_a_wrong_filter_of_runs_is_named(make_stage: MakeStage, query: str, code: str, says: str) -> None:
+    stage = make_stage(plans={"nightly": {"source": "forms-westeurope", "targets": [TARGET]}})
+    answer = stage.http("GET", f"/api/runs?{query}")
+    assert (answer.status, answer.body["code"]) == (400, code)
+    (error,) = answer.body["errors"]
+    assert error["parameter"] == query.partition("=")[0]
+    assert says in error["detail"]
+
+
+def test_a_plan_of_the_past_still_finds_its_runs(year: HttpStage) -> None:
+    """It was configured when it ran."""
+    assert "nightly" not in year.services.configuration.plans
+    assert year.http("GET", "/api/runs?plan=nightly").status == 200

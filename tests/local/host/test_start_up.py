@@ -151,6 +151,17 @@ def test_a_wrong_value_of_host_json_is_named(durable: object, message: str) -> N
         HostSettings.load({"extensions": {"durableTask": durable}})
 
 
+@pytest.mark.parametrize("name", ["", " ", "ab", "1hub", "my-hub", "my_hub", "Hüb", "hub\n", "a" * 46])
+def test_a_task_hub_has_a_name_that_azure_takes(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="3 to 45 letters and digits, a letter first"):
+        HostSettings.load({"extensions": {"durableTask": {"hubName": "%TaskHubName%"}}}, {"TaskHubName": name})
+    for right in ("abc", "a" * 45, "Hub9"):
+        settings = HostSettings.load(
+            {"extensions": {"durableTask": {"hubName": "%TaskHubName%"}}}, {"TaskHubName": right}
+        )
+        assert settings.hub_name == right
+
+
 def test_host_json_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "host.json"
     document = {
