@@ -8,6 +8,10 @@ SIM_PORT ?= 7081
 LIMITS ?= none
 # How many processes run the tests; auto: as many as there are cores, four at most.
 WORKERS ?= auto
+# How many requests or answers of each kind `make fuzz` sends, and which ones.
+FUZZ ?= 20000
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
+FUZZED := $(wildcard tests/test_fuzz*.py tests/*/test_fuzz*.py tests/*/*/test_fuzz*.py)
 # A resource to take down before `make run` copies to it, such as forms-northeurope.
 DOWN ?=
 # The app that `make doctor` asks, and what of it: that of `make start` or `make serve`, and everything.
@@ -34,7 +38,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run start serve doctor test next lint format bench schema clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test fuzz next lint format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -54,6 +58,10 @@ doctor: deployed ## Find out what is wrong with a running app and its resources 
 
 test: environment emulator ## Run the tests
 	@$(WITHOUT_NODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4
+
+fuzz: environment ## Send random requests and answers until one ends badly (FUZZ=20000 for each kind, FUZZ_SEED)
+	@echo "FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED)"
+	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4 $(FUZZED)
 
 next: ## Test with the newest azure-functions-durable, pre-releases too, in .venv/next (PYTHON=python3.13; docs/decisions/0006)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null || { \

@@ -32,6 +32,8 @@ Record = TypeVar("Record", bound=Body)
 
 def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Record:
     """Return the body of ``request``. ``hint`` says what a right one has. Raises ``Problem``."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Problem(415, "EncodedBody", "the body is compressed (Content-Encoding); send it as it is")
     body = request.get_body()
     if len(body) > LONGEST_BODY:
         detail = f"the body has {len(body)} bytes, and {LONGEST_BODY} are allowed; name fewer models"

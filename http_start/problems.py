@@ -12,6 +12,7 @@ import azure.functions as func
 
 TITLES = {
     "MalformedJson": "The body is not JSON",
+    "EncodedBody": "The body is compressed",
     "BodyTooLarge": "The body is too large",
     "InvalidRequest": "The request has wrong values",
     "UnknownField": "The request has a field that does not exist",

@@ -6,7 +6,7 @@ import asyncio
 
 from local.host.engine import Engine
 from local.host.errors import InstanceNotFoundError
-from local.host.management_query import read_seconds
+from local.host.management_query import BadRequestError, read_seconds
 from local.host.phantoms import Phantoms
 from local.host.server import Answer, WebRequest, json_body
 from local.host.status_json import status_json
@@ -31,7 +31,7 @@ class HostRoutes:
             return await self._route(request, path.rstrip("/"))
         except InstanceNotFoundError as exc:
             return Answer.problem(404, "UnknownInstance", str(exc))
-        except (KeyError, TypeError, ValueError) as exc:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, BadRequestError) as exc:
             return Answer.problem(400, "InvalidRequest", f"cannot read the request: {exc}")
 
     async def _route(self, request: WebRequest, path: str) -> Answer:

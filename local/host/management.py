@@ -27,9 +27,10 @@ from local.host.management_query import (
     read_seconds,
     read_statuses,
     read_time,
+    read_top,
 )
 from local.host.records import RuntimeStatus
-from local.host.server import Answer, WebRequest, json_body
+from local.host.server import Answer, WebRequest, json_body, json_text
 from local.host.settings import HostSettings
 from local.host.status_json import folded_history, status_json
 
@@ -149,7 +150,7 @@ class Management:
         if instance_id is not None:
             check_id(instance_id)
         json_body(request)  # raises if it is not JSON; the input is the text itself, as the SDK serializes twice
-        raw = request.body.decode("utf-8").strip() or None
+        raw = json_text(request)
         try:
             started = await asyncio.wrap_future(
                 self._engine.commands.create(name, raw, instance_id, request.query.get("version"))
@@ -190,9 +191,7 @@ class Management:
         if not request.headers.get("Content-Type", "").lower().startswith("application/json"):
             raise BadRequestError("Only application/json request content is supported")
         json_body(request)
-        await asyncio.wrap_future(
-            self._engine.commands.raise_event(instance_id, event_name, request.body.decode("utf-8").strip() or None)
-        )
+        await asyncio.wrap_future(self._engine.commands.raise_event(instance_id, event_name, json_text(request)))
         return Answer(202)
 
     async def _restart(self, request: WebRequest, instance_id: str, base: str, key: str | None) -> Answer:
@@ -220,9 +219,7 @@ class Management:
 
     def _list(self, request: WebRequest) -> Answer:
         query = request.query
-        top = int(query.get("top") or _PAGE)
-        if top < 1:
-            raise BadRequestError("top must be 1 or more")
+        top = read_top(query.get("top") or str(_PAGE))
         instances = self._reader.query(
             prefix=query.get("instanceIdPrefix", ""),
             created_from=read_time(request, "createdTimeFrom"),

@@ -12,6 +12,8 @@ from local.host.records import Instance, RuntimeStatus
 from local.host.server import WebRequest
 
 CONTINUATION = "x-ms-continuation-token"
+_LONGEST_WAIT_S = 86400
+_LARGEST_PAGE = 10_000
 _NAMES = {status.value.lower(): status.value for status in RuntimeStatus}
 
 
@@ -39,16 +41,36 @@ def read_flag(request: WebRequest, name: str, *, default: bool = False) -> bool:
 
 def read_seconds(text: str) -> float:
     """Return a number of seconds."""
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise BadRequestError("timeout must be a number of seconds from 0 up")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= _LONGEST_WAIT_S:
+        raise BadRequestError(f"timeout must be a number of seconds from 0 to {_LONGEST_WAIT_S}")
     return value
+
+
+def read_top(text: str) -> int:
+    """Return the largest number of instances on a page."""
+    if (
+        not text.isascii()
+        or not text.isdecimal()
+        or len(text) > len(str(_LARGEST_PAGE))
+        or not 1 <= int(text) <= _LARGEST_PAGE
+    ):
+        raise BadRequestError(f"top must be a whole number from 1 to {_LARGEST_PAGE}")
+    return int(text)
 
 
 def read_time(request: WebRequest, name: str) -> str | None:
     """Return a time in the form of the state file, or ``None`` if the parameter is absent."""
     value = request.query.get(name)
-    return format_time(parse_time(value.replace(" ", "+"))) if value else None
+    if not value:
+        return None
+    try:
+        return format_time(parse_time(value.replace(" ", "+")))
+    except (ValueError, OverflowError):
+        raise BadRequestError(f"{name} must be a time, such as 2026-11-23T22:22:14Z") from None
 
 
 def read_statuses(text: str) -> list[str]:
@@ -73,7 +95,10 @@ def read_continuation_token(text: str | None) -> tuple[str, str] | None:
     if not text:
         return None
     try:
-        created, instance_id = json.loads(base64.urlsafe_b64decode(text))
-    except (ValueError, TypeError):
-        raise BadRequestError(f"invalid {CONTINUATION}: use the header as returned") from None
-    return str(created), str(instance_id)
+        match json.loads(base64.urlsafe_b64decode(text)):
+            # half a character, which is no text for a database, is in no id
+            case [str(created), str(instance_id)] if (created + instance_id).isprintable():
+                return created, instance_id
+    except (ValueError, RecursionError):
+        pass
+    raise BadRequestError(f"invalid {CONTINUATION}: use the header as returned")

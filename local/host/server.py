@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,6 +22,9 @@ _log = logging.getLogger("local.host.server")
 
 # Larger than the limit of the app, so that the app itself answers a body that is too large for it.
 BODY_LIMIT_BYTES = 1024 * 1024
+DEEPEST_JSON = 64
+"""The extension's limit (MaxDepth of Newtonsoft.Json)."""
+_HOST = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -145,19 +149,27 @@ class Server:
         self.base_url = f"http://{name}:{port}"
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if _HOST.fullmatch(request.host) is None or not request.raw_path.isascii():
+            return _response(_malformed("the Host header or the path has characters that cannot be there"))
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             detail = f"a request body may have at most {BODY_LIMIT_BYTES} bytes"
             return _response(Answer.problem(413, "BodyTooLarge", detail))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever aiohttp finds wrong with a body
+            _log.info("the body of a request cannot be read: %s", type(error).__name__)
+            return _response(_malformed("the body ends too early, or is not in the chunks that its headers tell"))
         origin = f"{request.scheme}://{request.host}"
+        target = request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
         web_request = WebRequest(
             request.method,
             request.rel_url.raw_path,
             origin,
-            origin + request.raw_path,
-            _query(request.query_string),
-            CIMultiDict(request.headers),
+            origin + target,
+            _query(target.partition("?")[2]),
+            CIMultiDict((name, _text(value)) for name, value in request.headers.items()),
             body,
             request.remote or "",
         )
@@ -183,13 +195,10 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """See :class:`aiohttp.web.RequestHandler`."""
         super().handle_error(request, status, exc, message)  # which logs it
-        # the answer does not repeat the request, which may hold a key
         answer = (
             Answer.problem(500, "HostFailed", "the host failed; its log has the details")
             if status >= 500
-            else Answer.problem(
-                status, "MalformedRequest", "this is not HTTP/1.1: the method is unknown, or a line is malformed"
-            )
+            else _malformed("the method is unknown, or a line is malformed or too long", status)
         )
         response = _response(answer)
         response.force_close()
@@ -200,8 +209,9 @@ class _Connections(web.Server):
     """Makes these connections, and requests with bodies of up to ``BODY_LIMIT_BYTES``."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
-        super().__init__(handler, request_factory=self._request, **options)
-        self._options = options
+        # as on Azure, a compressed body reaches the function as it is: to unpack it here would cost what the sender likes
+        self._options = {**options, "auto_decompress": False}
+        super().__init__(handler, request_factory=self._request, **self._options)
 
     def __call__(self) -> web.RequestHandler:
         """See :class:`aiohttp.web.Server`."""
@@ -224,6 +234,51 @@ def _query(text: str) -> dict[str, str]:
     return dict(parse_qsl(text, keep_blank_values=True))
 
 
+def _malformed(wrong: str, status: int = 400) -> Answer:
+    """Return the answer to what is not HTTP/1.1. It does not repeat the request, which may hold a key."""
+    return Answer.problem(status, "MalformedRequest", f"this is not HTTP/1.1: {wrong}")
+
+
+def _text(value: str) -> str:
+    """Return the value of a header without half characters: aiohttp makes those of bytes that are not UTF-8."""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def json_body(request: WebRequest) -> Any:
-    """Return the JSON value of the body, ``None`` if it is empty; raises ``ValueError``."""
-    return json.loads(request.body) if request.body.strip() else None
+    """Return the JSON value of the body, ``None`` if it is empty; raises ``ValueError``, which says what is wrong with it."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise ValueError("the body is compressed (Content-Encoding); send it as it is")
+    text = json_text(request)
+    if text is None:
+        return None
+    too_deep = f"the body is nested more than {DEEPEST_JSON} levels deep"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    if not _is_shallow(value):
+        raise ValueError(too_deep)
+    return value
+
+
+def json_text(request: WebRequest) -> str | None:
+    """Return the body as text, ``None`` if it is empty; raises ``ValueError``."""
+    try:
+        return request.body.decode("utf-8-sig").strip() or None
+    except UnicodeDecodeError:
+        raise ValueError("the body is not UTF-8") from None
+
+
+def _is_shallow(value: object) -> bool:
+    """Tell whether a JSON value is not nested too deeply for everything that reads it later."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(DEEPEST_JSON):
+        if not level:
+            return True
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return not level
