@@ -11,6 +11,7 @@ from backup.codes import Code
 from backup.messages import Message
 from backup.messages.copy import Inspected, StepInput
 from backup.names import INSPECT_MODELS
+from claims.adoption import find_adoptable
 from claims.components import missing_components
 from claims.inspection import existing_copy, require_room, require_route, require_usable
 from claims.source_model import find_source
@@ -39,16 +40,20 @@ def inspect_models(services: Services, step: StepInput) -> Message:
     source = find_source(services, order)
     require_usable(order, source, services.now())
     copy_id = existing_copy(services, order, source)
-    if copy_id is None:
+    adopted = find_adoptable(services, step, source) if copy_id is None else None
+    if copy_id is None and adopted is None:
         require_route(services, order)
     # a restored model needs its components as well: a copy that exists is not enough
-    missing = missing_components(services, order, source) if copy_id is None or order.origin is not None else []
+    missing = []
+    if copy_id is None or order.origin is not None:
+        missing = missing_components(services, order, source, adopted=adopted is not None)
     if missing:
         return Inspected(missing_components=missing, api_version=source.api_version)
     if copy_id is not None:
         return Inspected(already_there=True, target_model_id=copy_id, api_version=source.api_version)
-    require_room(services, order, source)
-    inspected = take(services, step, found, source)
+    if adopted is None:
+        require_room(services, order, source)
+    inspected = take(services, step, found, source, adopted)
     expires = source.details.summary.expires
     if expires is not None and expires - services.now() <= EXPIRY_WARNING:
         emit(Event.EXPIRES_SOON, expiresAt=expires.isoformat(), **step_fields(step))

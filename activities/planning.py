@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,11 +18,12 @@ from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
 from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
-from backup.planning.decisions import BackupPlan, Reason
-from backup.planning.facts import Listing, PlanFacts
+from backup.planning.decisions import Action, BackupPlan, Reason
+from backup.planning.facts import Listing, PlanFacts, ReplicaKey
 from backup.planning.lists import list_name, lists_of, model_of
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Replica, Suspect
+from backup.states import ClaimState
 from catalog.store import RowChanged, Stored
 from wiring.events import Event, emit
 from wiring.services import Services
@@ -65,6 +67,8 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
     facts = _facts(services, inputs, [stored.record for stored in replicas])
     try:
         plan = plan_backup(facts)
+        if plan.counts()[Action.ADOPT]:
+            plan = plan_backup(facts := dataclasses.replace(facts, taken=_taken(services, facts)))
     except SourceListEmpty as error:
         return Failure.of(Code.SOURCE_LIST_EMPTY, str(error))
     if request.plan_hash is not None and request.plan_hash != plan.hash():
@@ -110,6 +114,22 @@ def _facts(services: Services, inputs: MakePlanInput, replicas: list[Replica]) -
         all_replicas=replicas,
         now=services.now(),
     )
+
+
+def _taken(services: Services, facts: PlanFacts) -> set[ReplicaKey]:
+    """Return what may not be adopted: copies of other sources, models that have copies of their own, and ids of copies under way."""
+    taken: set[ReplicaKey] = set()
+    for source in services.configuration.resources:
+        if source != facts.plan.source:
+            for stored in services.catalog.replicas.of_source(source):
+                replica = stored.record
+                taken.add((replica.target, replica.kind, replica.target_model_id))
+                taken.add((source, replica.kind, replica.model_id))
+    for target in facts.plan.targets:
+        for claim in services.catalog.claims.of_target(target):
+            if claim.state is not ClaimState.RELEASED:
+                taken |= {(target, claim.kind, model_id) for model_id in claim.ids()}
+    return taken
 
 
 def _listing(services: Services, run_id: str, plan: Plan, name: str) -> Listing:

@@ -44,7 +44,8 @@ def record_replica(services: Services, step: StepInput) -> Message:
     _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())
-    work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version)
+    adopted = work.claim.adopted
+    work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, adopted=adopted)
     return _recorded(work)
 
 
@@ -55,7 +56,8 @@ def _is_recorded(claim: Claim, step: StepInput) -> bool:
 
 
 def _recorded(work: StepContext) -> StepDone:
-    return work.done(verified_at=work.claim.verified_at, api_version=work.claim.source_api_version)
+    claim = work.claim
+    return work.done(verified_at=claim.verified_at, api_version=claim.source_api_version, adopted=claim.adopted)
 
 
 def _replica(claim: Claim, order: CopyOrder) -> Replica:

@@ -57,6 +57,8 @@ class Claim(Announcing):
     expires_at: datetime | None = None
     """When the source model expires; its copy expires with it."""
     target_model_id: str | None = None
+    adopted: bool | None = None
+    """Whether ``target_model_id`` was in the target already: the app did not make it, and removes it under no failure."""
     announced_id: str | None = None
     """The id that the target is asked to authorize (v3 and later, where the app chooses it)."""
     owned_id: str | None = None
@@ -125,6 +127,7 @@ class Claim(Announcing):
             attempt=self.attempt + 1,
             not_before=None,
             target_model_id=None,
+            adopted=None,
             owned_id=None,
             announced_id=None,
             announced_at=None,
@@ -159,6 +162,11 @@ class Claim(Announcing):
         """Return these ids, with the present one as one whose ready model is never deleted."""
         entries = self.superseded_with_current(now)
         return [entry.replace(digest="") if entry.target_model_id == self.owned_id else entry for entry in entries]
+
+    def ids(self) -> set[str]:
+        """Return every id in the target that this claim uses or has superseded."""
+        ids = {entry.target_model_id for entry in self.superseded}
+        return ids if self.target_model_id is None else {*ids, self.target_model_id}
 
     def is_superseded(self, target_model_id: str | None) -> bool:
         """Tell whether an id is superseded."""

@@ -74,6 +74,7 @@ class Code(StrEnum):
     NOTHING_TO_RESTORE = "NothingToRestore"
     # the app
     ALREADY_THERE = "AlreadyThere"
+    ADOPTED = "Adopted"
     COPY_IN_PROGRESS = "CopyInProgress"
     CANCELLED = "Cancelled"
     CLAIM_LOST = "ClaimLost"
@@ -264,6 +265,11 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.ALREADY_THERE: Meaning(
         _END, "the target has a verified copy of this version", "none: the app keeps that copy"
+    ),
+    Code.ADOPTED: Meaning(
+        _END,
+        "the target held a copy that the catalog did not know; it equals its source and was recorded",
+        "none: the app keeps that copy",
     ),
     Code.COPY_IN_PROGRESS: Meaning(
         _END, "another run is copying this model to this target", "wait for the run that the message names"

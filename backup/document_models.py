@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from backup.json_types import Json, JsonObject
@@ -67,6 +67,10 @@ class ModelSummary:
         """When the model was trained last, as the service says it."""
         return self.modified or self.created
 
+    def dates(self) -> set[str]:
+        """Return the dates of creation and change to the second (UTC), to be compared with those of a copy, which keeps one of them."""
+        return {_to_the_second(text) for text in (self.created, self.modified) if text is not None}
+
     def fingerprint(self) -> str:
         """Return what identifies this version of the model, by the fields of a list.
 
@@ -77,6 +81,14 @@ class ModelSummary:
         modified = "" if is_v3 else self.modified or ""
         parts = [self.model_id, self.api_version or "", self.created, modified]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _to_the_second(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC, microsecond=0).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,7 @@ class ClaimTable:
         """Return every id in ``target`` that a claim uses or has superseded."""
         ids: set[str] = set()
         for claim in self.of_target(target):
-            ids.update(entry.target_model_id for entry in claim.superseded)
-            if claim.target_model_id is not None:
-                ids.add(claim.target_model_id)
+            ids |= claim.ids()
         return ids
 
     def of_target(self, target: str) -> Iterator[Claim]:

@@ -10,7 +10,7 @@ from catalog.store import RowChanged, RowExists, Store, Stored, Table, retry_on_
 
 
 class TargetIdTable:
-    """The ids that the app chose (v3 and later), one partition a target. Rows are never deleted: a burned id stays burned."""
+    """The ids that the app chose (v3 and later) or adopted, one partition a target. Rows are never deleted: a burned id stays burned."""
 
     def __init__(self, store: Store) -> None:
         """Keep ids in ``store``."""

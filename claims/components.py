@@ -11,8 +11,11 @@ from claims.step import Refused
 from wiring.services import Services
 
 
-def missing_components(services: Services, order: CopyOrder, source: SourceModel) -> list[ComponentRef]:
-    """Return the components that the target lacks, in the order in which to copy them.
+def missing_components(
+    services: Services, order: CopyOrder, source: SourceModel, *, adopted: bool = False
+) -> list[ComponentRef]:
+    """Return the components that the target lacks, in the order in which to copy them. Where the composed model is ``adopted``, those that
+    the catalog does not know are to be adopted as well.
 
     Older generations copy a composed model as one unit: it has no components here. Raises ``Refused`` if the target holds another model
     under a component's id: the copy would refer to it.
@@ -20,7 +23,8 @@ def missing_components(services: Services, order: CopyOrder, source: SourceModel
     missing = []
     for component in source.details.components:
         source_id = _source_id(services, order, component)
-        if not _is_there(services, order, source, component, source_id):
+        is_there = _is_there(services, order, source, component, source_id)
+        if not is_there or (adopted and not _is_recorded(services, order, component)):
             moved = source_id if source_id != component.model_id else None
             missing.append(ComponentRef(kind=component.kind, model_id=component.model_id, source_id=moved))
     return missing
@@ -57,6 +61,12 @@ def _is_there(services: Services, order: CopyOrder, source: SourceModel, compone
         raise _refused(order, f'"{order.target}" holds an older copy of {name}', advice)
     holds = f'"{order.target}" holds another {component.kind} under {component.model_id}'
     raise _refused(order, holds, "move it away")
+
+
+def _is_recorded(services: Services, order: CopyOrder, component: Component) -> bool:
+    place = order.mapped_source, component.kind, component.model_id, order.target, component.model_id
+    stored = services.catalog.replicas.get(*place)
+    return stored is not None and stored.record.state is ReplicaState.READY
 
 
 def _refused(order: CopyOrder, cause: str, advice: str) -> Refused:

@@ -40,8 +40,13 @@ def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Inspect
     return _with_slot(StepContext(services, step, found))
 
 
-def take(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> Inspected:
-    """Take a new claim, in place of the released one ``found``. Raises ``RowExists`` or ``RowChanged`` if another owner was first."""
+def take(
+    services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel, adopted: str | None = None
+) -> Inspected:
+    """Take a new claim, in place of the released one ``found``. ``adopted`` is a copy in the target, to be verified and recorded next.
+
+    Raises ``RowExists`` or ``RowChanged`` if another owner was first.
+    """
     summary = model.details.summary
     claim = new_claim(
         step.order,
@@ -54,9 +59,11 @@ def take(services: Services, step: StepInput, found: Stored[Claim] | None, model
         tags={name: str(value) for name, value in summary.tags.items()},
         **source_facts(step.order, model.details),
     )
+    if adopted is not None:
+        claim = claim.move(ClaimState.VERIFYING, target_model_id=adopted, adopted=True)
     claims = services.catalog.claims
     held = claims.save(found, claim) if found else claims.insert(claim)
-    emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, **step_fields(step))
+    emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, targetModel=adopted, **step_fields(step))
     return _with_slot(StepContext(services, step, held))
 
 

@@ -50,7 +50,7 @@ class Night:
         begin = time.monotonic()
         run = self._run(Matrix(TARGETS))
         statuses = Counter(row["code"] or row["status"] for row in run["copies"])
-        verified = run["counts"]["skip"] + statuses["Succeeded"] + statuses["AlreadyThere"]
+        verified = run["counts"]["skip"] + statuses["Succeeded"] + statuses["AlreadyThere"] + statuses["Adopted"]
         seconds = time.monotonic() - begin
         print(f"\n  {run['status']} in {seconds:.0f} s: {verified} of {count * len(TARGETS)} copies are verified")
         others = [row for row in run["copies"] if row["status"] != "Succeeded"]

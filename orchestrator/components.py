@@ -50,6 +50,7 @@ def _order(order: CopyOrder, component: ComponentRef, seconds: float) -> CopyOrd
         model_id=component.source_id or component.model_id,
         target_model_id=component.model_id if component.source_id else None,
         own_id_only=True,
+        candidates=[component.model_id] if order.candidates else None,
         origin=origin,
         recreate=False,
         subject_id=None,

@@ -167,6 +167,8 @@ def record(copy: Copy) -> Steps:
     done = StepDone.parse((yield from copy.run(RECORD_REPLICA)))
     copy.finish(
         CopyStatus.SUCCEEDED,
+        code=Code.ADOPTED if done.adopted else None,
+        message="the target held this copy already; it was verified and recorded" if done.adopted else None,
         target_model_id=done.target_model_id,
         api_version=done.api_version,
         verified_at=done.verified_at,

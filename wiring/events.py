@@ -27,6 +27,7 @@ class Event(StrEnum):
     SUSPECT_DELETED = "suspectDeleted"
     RECLAIMED = "idReclaimed"
     SUPERSEDED = "targetSuperseded"
+    ADOPTION_REFUSED = "adoptionRefused"
     FALLBACK_ID = "fallbackIdUsed"
     EXPIRES_SOON = "sourceExpiresSoon"
     SWEPT = "supersededSwept"
@@ -60,6 +61,7 @@ WARNINGS = {
     Event.SUSPECT_DELETED,
     Event.RECLAIMED,
     Event.SUPERSEDED,
+    Event.ADOPTION_REFUSED,
     Event.UNTRUSTED_ADDRESS,
     Event.CLAIM_TAKEN_OVER,
     Event.FALLBACK_ID,

@@ -17,6 +17,7 @@ class RowAction(StrEnum):
     """What to do in a row of a run."""
 
     COPY = "copy"
+    """Make a copy, or record one that the target holds already (``candidates``)."""
     DELETE = "delete"
     CHECK = "check"
     CLEAR = "clear"
@@ -51,6 +52,8 @@ class RowTask(Message):
     """Whether the old replica is deleted before the new copy is made, so that the id stays."""
     own_id_only: bool | None = None
     """Whether the copy may not have a fallback id: a composed model refers to it by this one."""
+    candidates: list[str] | None = None
+    """Models of the target that may be the copy already, by their ids: one that equals the source is recorded instead."""
     origin: Origin | None = None
 
 
@@ -168,6 +171,8 @@ class StepDone(Message):
     attempt: int
     state: ClaimState
     target_model_id: str | None = None
+    adopted: bool | None = None
+    """Whether the copy was in the target already."""
     percent: int | None = None
     """The progress of the copy, if the service reports it."""
     verified_at: datetime | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, generation_of_model, newest_common
 from backup.configuration.sections import OnChange
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
+from backup.planning.adoption import candidates
 from backup.planning.decisions import Action, BackupPlan, Decision, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of
 from backup.planning.findings import deep_checks, findings, marks
@@ -104,6 +105,11 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
         return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
     if block:
         return decision(Action.BLOCKED, block)
+    found = candidates(facts, target, model)
+    if found:
+        return decision(Action.ADOPT, Reason.FOUND).replace(
+            candidates=found, target_model_id=found[0], replica_fingerprint=None
+        )
     if replica is None:
         return decision(Action.COPY, Reason.NEW)
     return decision(Action.COPY, Reason.MISSING if listed is None else Reason.EXPIRED)

@@ -18,6 +18,8 @@ class Action(StrEnum):
     """What a run does about one model in one target."""
 
     COPY = "copy"
+    ADOPT = "adopt"
+    """Record a copy that the target holds already; if none equals the model, copy it."""
     REPLACE = "replace"
     SKIP = "skip"
     BLOCKED = "blocked"
@@ -29,6 +31,7 @@ class Reason(StrEnum):
     """Why a run does so; docs/backups.md lists them."""
 
     NEW = "new"
+    FOUND = "found"
     MISSING = "missing"
     EXPIRED = "expired"
     RETRAINED = "retrained"
@@ -72,7 +75,9 @@ class Decision(ModelInTarget):
     reason: Reason
     fingerprint: str | None = None
     target_model_id: str | None = None
-    """The replica that the decision is about, if there is one."""
+    """The replica that the decision is about, or the first candidate of ``adopt``, if there is one."""
+    candidates: list[str] | None = None
+    """The models of the target that may be the copy, by their ids, the likeliest first."""
     replica_fingerprint: str | None = None
     """The version of the model that this replica holds."""
     from_resource: str | None = None
@@ -129,9 +134,11 @@ class BackupPlan:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def summary_if_idle(self) -> str | None:
-        """Return the message of a run that copies and deletes nothing; ``None`` if there is something to do."""
+        """Return the message of a run that copies, adopts and deletes nothing; ``None`` if there is something to do."""
         counts = self.counts()
-        if self.removals or any(counts[action] for action in (Action.COPY, Action.REPLACE, Action.DELETE)):
+        if self.removals or any(
+            counts[action] for action in (Action.COPY, Action.ADOPT, Action.REPLACE, Action.DELETE)
+        ):
             return None
         blocked = f", {counts[Action.BLOCKED]} cannot be made (see the decisions)" if counts[Action.BLOCKED] else ""
         checks = f", {len(self.deep_checks)} are compared in full" if self.deep_checks else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -49,6 +49,8 @@ class PlanFacts:
     all_replicas: Sequence[Replica]
     """All replicas of the source's models, in every state."""
     now: datetime
+    taken: Set[ReplicaKey] = frozenset()
+    """Models in targets that belong to other sources, or to copies under way, by their ids there: not to be adopted."""
 
     @cached_property
     def models(self) -> list[ModelSummary]:
@@ -99,6 +101,22 @@ class PlanFacts:
             for replica in self.replicas
             if replica.state is ReplicaState.RETIRING and replica.target_model_id == replica.model_id
         }
+
+    @cached_property
+    def in_place(self) -> set[ReplicaKey]:
+        """The models in targets that the catalog knows as copies of the source's models, by their ids there."""
+        places = {ReplicaState.READY, ReplicaState.RETIRING, ReplicaState.DELETING}
+        return {(one.target, one.kind, one.target_model_id) for one in self.all_replicas if one.state in places}
+
+    @cached_property
+    def trained_at(self) -> dict[tuple[str, Kind, str], list[ModelSummary]]:
+        """The models in targets by target, kind and each of their dates."""
+        found: dict[tuple[str, Kind, str], list[ModelSummary]] = {}
+        for target, listing in self.targets.items():
+            for model in listing.models.values() if listing else ():
+                for moment in model.dates():
+                    found.setdefault((target, model.kind, moment), []).append(model)
+        return found
 
     @cached_property
     def components_in_use(self) -> set[ReplicaKey]:

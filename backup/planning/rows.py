@@ -15,6 +15,9 @@ from backup.planning.facts import PlanFacts
 from backup.records import RunRow, Suspect
 from backup.states import CopyStatus
 
+MAKING = {Action.COPY, Action.ADOPT, Action.REPLACE}
+"""What brings a model to its target."""
+
 
 def rows_of_plan(
     facts: PlanFacts, plan: BackupPlan, suspects: Sequence[Suspect], list_failures: Mapping[str, str]
@@ -26,7 +29,7 @@ def rows_of_plan(
     suspects: placeholders to delete (:func:`sort_suspects`).
     list_failures: why the lists of a target could not be read, by target.
     """
-    copies = [decision for decision in plan.decisions if decision.action in {Action.COPY, Action.REPLACE}]
+    copies = [decision for decision in plan.decisions if decision.action in MAKING]
     deletions = [decision for decision in plan.decisions if decision.action is Action.DELETE]
     composed = [decision for decision in copies if facts.is_composed(decision.kind, decision.model_id)]
     work = [_copy_row(facts, copy) for copy in copies if not facts.is_composed(copy.kind, copy.model_id)]
@@ -74,6 +77,7 @@ def _copy_row(facts: PlanFacts, decision: Decision) -> RunRow:
     return _row(facts, decision, RowAction.COPY).replace(
         recreate=recreates(facts, decision),
         own_id_only=needs_own_id(facts, decision) or None,
+        candidates=decision.candidates,
         trained=_trained(facts, decision),
     )
 

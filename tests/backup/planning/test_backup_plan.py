@@ -110,6 +110,7 @@ WHOLE = replica("whole", components=[ComponentRef(kind=Kind.MODEL, model_id="m1"
 
 CASES: list[tuple[Reason, Action, str, dict[str, Any]]] = [
     (Reason.NEW, Action.COPY, "m1", {"source": [model()]}),
+    (Reason.FOUND, Action.ADOPT, "m1", {"source": [model()], "targets": {"east": [model()]}}),
     (Reason.MISSING, Action.COPY, "m1", {"source": [model()], "replicas": [replica()], "targets": {"east": []}}),
     (
         Reason.EXPIRED,
@@ -185,6 +186,50 @@ def test_every_reason_is_reached() -> None:
     """Every reason is reached and every block has a code to report."""
     assert {case[0] for case in CASES} | {Reason.RESTORE} == set(Reason)
     assert {case[0] for case in CASES if case[1] is Action.BLOCKED} == set(CODE_OF_BLOCK)
+
+
+def v2(model_id: str, created: str = "2026-01-01T00:00:00Z") -> ModelSummary:
+    return replace(model(model_id, api_version=None, created=created), modified=created)
+
+
+CANDIDATES: list[tuple[ModelSummary, list[ModelSummary], list[str]]] = [
+    # v2 keeps the dates, however they are written
+    (v2("m1"), [v2("x"), v2("y", "2026-01-01T01:00:00.5+01:00"), v2("z", "2026-01-02T00:00:00Z")], ["x", "y"]),
+    # ids first, then dates; v4 keeps that of the change
+    (model(), [model("a"), model("m1.2", trained=9), model(trained=9)], ["m1", "m1.2", "a"]),
+    (model(api_version=V3), [model("a", created="2026-01-01T00:00:00Z", api_version=V3)], ["a"]),
+    (model(), [model(kind=Kind.CLASSIFIER)], []),
+    (model(), [model(api_version=V3)], []),
+    (model(), [model(expires=days_ago(1))], []),
+    (model(), [model(state=ModelState.CREATING)], []),
+    # the copy of another model of the source, which was trained in the same second
+    (model(), [model("m2")], []),
+]
+
+
+@pytest.mark.parametrize(("one", "held", "found"), CANDIDATES)
+def test_candidates_have_the_id_or_the_dates(one: ModelSummary, held: list[ModelSummary], found: list[str]) -> None:
+    plan = plan_of([one, model("m2", trained=20)], targets={"east": held})
+    assert (next(each for each in plan.decisions if each.model_id == "m1").candidates or []) == found
+
+
+def test_a_copy_that_is_known_is_no_candidate() -> None:
+    """Neither the copy of another model, nor one that retires, nor what another source or a claim uses."""
+    held = [v2("x"), v2("y"), v2("z")]
+    known = [
+        replica("m2", target_model_id="x", api_version="v2.1"),
+        replica("m1", target_model_id="y", api_version="v2.1", state=ReplicaState.RETIRING),
+    ]
+    facts = replace(facts_of([v2("m1")], known, {"east": held}), taken={("east", Kind.MODEL, "z")})
+    (decision,) = [one for one in plan_backup(facts).decisions if one.model_id == "m1"]
+    assert (decision.action, decision.candidates) == (Action.COPY, None)
+
+
+def test_an_old_copy_takes_the_place_of_a_missing_one() -> None:
+    """A recorded copy is gone, and another one is there: it is adopted."""
+    lost = replica(target_model_id="x", fingerprint=v2("m1").fingerprint(), api_version="v2.1")
+    (decision,) = plan_of([v2("m1")], [lost], {"east": [v2("y")]}).decisions
+    assert (decision.action, decision.target_model_id, decision.replica_fingerprint) == (Action.ADOPT, "y", None)
 
 
 def test_model_first_missed_tonight_waits() -> None:
