@@ -22,7 +22,7 @@ from activities import (
     verify_copy,
     waiting,
 )
-from http_start import backups, copies, doctor, health, lookup, plans, restores
+from http_start import backups, copies, doctor, health, lookup, plans, rebuilding, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -34,6 +34,7 @@ for module in (
     backups,
     plans,
     restores,
+    rebuilding,
     lookup,
     run_status,
     health,

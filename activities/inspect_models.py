@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.messages import Message
-from backup.messages.copy import Inspected, StepInput
+from backup.messages.copy import Inspected, RowAction, StepInput
 from backup.names import INSPECT_MODELS
 from claims.adoption import find_adoptable
 from claims.components import missing_components
@@ -41,6 +41,8 @@ def inspect_models(services: Services, step: StepInput) -> Message:
     require_usable(order, source, services.now())
     copy_id = existing_copy(services, order, source)
     adopted = find_adoptable(services, step, source) if copy_id is None else None
+    if copy_id is None and adopted is None and order.action is RowAction.ADOPT:
+        raise Refused(Code.NOT_ADOPTED, f'"{order.target}" holds no copy of {order.kind} {order.model_id} to adopt')
     if copy_id is None and adopted is None:
         require_route(services, order)
     # a restored model needs its components as well: a copy that exists is not enough

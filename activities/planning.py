@@ -13,7 +13,7 @@ from activities.envelope import activity
 from backup.codes import Code
 from backup.configuration.sections import Plan
 from backup.messages import Message
-from backup.messages.copy import Failure
+from backup.messages.copy import Failure, RowAction
 from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
 from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
@@ -35,7 +35,8 @@ blueprint = df.Blueprint()
 def claim_plan(services: Services, request: BackupRequest) -> Message:
     """Take the plan for one run and name the lists to read. ``BackupRequest`` in, ``PlanClaimed`` out."""
     now, configuration = services.now(), services.configuration
-    services.catalog.runs.announce(request.run_id, "backup", now, request.plan, dry_run=request.dry_run)
+    kind = "rebuild" if request.rebuild else "backup"
+    services.catalog.runs.announce(request.run_id, kind, now, request.plan, dry_run=request.dry_run)
     plan = configuration.plan(request.plan)
     # before the claim: a run that can copy nothing does not hold the plan
     services.require_key(plan.source)
@@ -71,6 +72,8 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
             plan = plan_backup(facts := dataclasses.replace(facts, taken=_taken(services, facts)))
     except SourceListEmpty as error:
         return Failure.of(Code.SOURCE_LIST_EMPTY, str(error))
+    if request.rebuild:
+        plan = plan.only_adopting()
     if request.plan_hash is not None and request.plan_hash != plan.hash():
         return Failure.of(
             Code.PLAN_CHANGED,
@@ -79,8 +82,11 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in plan.decisions])
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in plan.findings])
     _report(request, plan)
-    suspects = [] if request.dry_run else _due_suspects(services, facts, record.started_at if record else facts.now)
+    is_read_only = request.dry_run or request.rebuild
+    suspects = [] if is_read_only else _due_suspects(services, facts, record.started_at if record else facts.now)
     rows, workable = ([], 0) if request.dry_run else rows_of_plan(facts, plan, suspects, inputs.list_failures)
+    if request.rebuild:
+        rows = [row.replace(action=RowAction.ADOPT) for row in rows]
     runs.open_rows(
         request.run_id,
         rows,
@@ -92,12 +98,18 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
         finding_count=len(plan.findings),
         deadline_seconds=services.configuration.deadline_seconds(facts.plan),
         patience_seconds=copies.patience_seconds,
-        message=None if suspects else plan.summary_if_idle(),
+        message=_message(request, plan, suspects),
     )
     if not request.dry_run:
         # last: a plan that is made twice must be made from the same replicas
         _mark(services, replicas, plan.marks)
     return RunOpened(total=workable, concurrency=copies.concurrency)
+
+
+def _message(request: BackupRequest, plan: BackupPlan, suspects: list[Suspect]) -> str | None:
+    if request.rebuild and not plan.decisions:
+        return "nothing to adopt: no target holds a copy that the catalog does not know"
+    return None if suspects else plan.summary_if_idle()
 
 
 def _facts(services: Services, inputs: MakePlanInput, replicas: list[Replica]) -> PlanFacts:

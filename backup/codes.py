@@ -75,6 +75,7 @@ class Code(StrEnum):
     # the app
     ALREADY_THERE = "AlreadyThere"
     ADOPTED = "Adopted"
+    NOT_ADOPTED = "NotAdopted"
     COPY_IN_PROGRESS = "CopyInProgress"
     CANCELLED = "Cancelled"
     CLAIM_LOST = "ClaimLost"
@@ -270,6 +271,11 @@ MEANINGS: dict[Code, Meaning] = {
         _END,
         "the target held a copy that the catalog did not know; it equals its source and was recorded",
         "none: the app keeps that copy",
+    ),
+    Code.NOT_ADOPTED: Meaning(
+        _END,
+        "the target holds models that might be the copy by their ids or dates, but none that may be adopted",
+        "none: nothing was changed; the next run of the plan makes the copy",
     ),
     Code.COPY_IN_PROGRESS: Meaning(
         _END, "another run is copying this model to this target", "wait for the run that the message names"

@@ -22,6 +22,7 @@ TITLES = {
     "ImpossibleModelId": "The model id is impossible",
     "TooManyModels": "Too many models in one request",
     "UnknownPlan": "The request names a plan that is not configured",
+    "NoPlans": "The configuration has no plans",
     "UnknownModel": "The catalog does not know this model",
     "PlanAlreadyRunning": "Another run of this plan is under way",
     "UnknownRun": "This run does not exist",

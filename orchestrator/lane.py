@@ -80,7 +80,7 @@ def _work(
                 ended_at=context.current_utc_datetime,
             )
         yield context.create_timer(not_before)
-    if order.action is RowAction.COPY:
+    if order.action in {RowAction.COPY, RowAction.ADOPT}:
         return (yield from _copy(context, order))
     return (yield from _maintain(context, order, until, waits))
 

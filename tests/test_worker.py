@@ -137,6 +137,7 @@ INPUTS: dict[str, Any] = {
     "get_plan": http("GET", "plans/nightly", name="nightly"),
     "patch_plan": http("PATCH", "plans/nightly", {"paused": True, "reason": "a test"}, name="nightly"),
     "post_restores": http("POST", "restores", {"source": "west", "target": "north"}),
+    "post_catalog_rebuild": http("POST", "catalog/rebuild", {"plan": "nightly"}),
     "get_runs": http("GET", "runs"),
     "get_run_decisions": http("GET", "runs/copies-1/decisions", id="copies-1"),
     "get_model": http("GET", f"models/west/{MODEL}", source="west", modelId=MODEL),

@@ -22,7 +22,7 @@ def close(services: Services, closing: RunClosing) -> RunRecord:
     """Close the run in the catalog and return its record. Note what it shows about its plan, and queue what is to be told."""
     record = services.catalog.runs.close(closing, services.now())
     _emit_end(services, record)
-    if record.plan is not None and not record.dry_run and record.code not in _NOTHING_DONE:
+    if record.plan is not None and record.kind != "rebuild" and not record.dry_run and record.code not in _NOTHING_DONE:
         services.catalog.plans.note_run(record)
         if record.status is not RunStatus.CANCELLED:
             _observe(services, record, record.plan)

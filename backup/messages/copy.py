@@ -18,6 +18,8 @@ class RowAction(StrEnum):
 
     COPY = "copy"
     """Make a copy, or record one that the target holds already (``candidates``)."""
+    ADOPT = "adopt"
+    """Record a copy that the target holds already, and make none."""
     DELETE = "delete"
     CHECK = "check"
     CLEAR = "clear"

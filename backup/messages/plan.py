@@ -17,6 +17,8 @@ class BackupRequest(Message):
     run_id: str
     plan: str
     dry_run: bool = False
+    rebuild: bool | None = None
+    """Whether it only adopts what is in the targets already, and makes, deletes and checks nothing."""
     plan_hash: str | None = None
     """The plan that was approved; no other plan is carried out."""
     steal_from: str | None = None

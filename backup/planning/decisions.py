@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from backup.codes import Code
@@ -127,6 +127,15 @@ class BackupPlan:
         for decision in self.decisions:
             counted[decision.action] += 1
         return counted
+
+    def only_adopting(self) -> BackupPlan:
+        """Return what is left of this plan for a run that only adopts. It says of which targets it knows nothing."""
+        left = tuple(
+            decision
+            for decision in self.decisions
+            if decision.action is Action.ADOPT or decision.reason is Reason.TARGET_UNKNOWN
+        )
+        return replace(self, decisions=left, removals=(), deep_checks=(), findings=(), marks=())
 
     def hash(self) -> str:
         """Return what identifies this plan: two plans with one hash do the same."""
