@@ -14,6 +14,7 @@ from azure.core.credentials import AzureKeyCredential
 
 from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
+from local.host.records import ActivityJob
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel
 from local.simulator.models import v2_model, v3_model, v4_model
@@ -264,3 +265,23 @@ def test_a_cancelled_run_adopts_no_more(make_stage: MakeNights) -> None:
     stage.host.run_until_idle()
     assert codes(stage.run(run_id)) == {"Cancelled": 3}
     assert codes(stage.backup()) == {"Adopted": 3}
+
+
+def test_steps_that_run_again_change_nothing(make_stage: MakeNights) -> None:
+    """Every step of an adoption runs once more after each later one: each copy is recorded once."""
+    stage = make_stage(mixed_models(), targets=[SECOND_TARGET])
+    stage.backup()
+    before, held = mapping(stage), stage.held(SECOND_TARGET)
+    lose_catalog(stage)
+    seen: list[ActivityJob] = []
+
+    def recorded(job: ActivityJob) -> None:
+        seen.append(job)
+        for earlier in seen:
+            stage.host.rerun_activity(earlier.instance_id, earlier.task_id, earlier.execution_id)
+
+    stage.host._engine.on_recorded.append(recorded)
+    assert codes(stage.backup()) == {"Adopted": 5}
+    assert not stage.operations() & WRITES
+    assert (mapping(stage), stage.held(SECOND_TARGET)) == (before, held)
+    assert len(list(stage.services.catalog.replicas.all())) == 5

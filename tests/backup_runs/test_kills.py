@@ -55,6 +55,15 @@ OF_THE_DELETION = [
     "delete_replica:after-call:1",
     "delete_replica:after-record:1",
 ]
+OF_ADOPTING = [
+    "make_plan:after-call:1",
+    "inspect_models:before-call:1",
+    "inspect_models:after-call:1",
+    "verify_copy:before-call:1",
+    "verify_copy:after-call:1",
+    "record_replica:before-call:1",
+    "record_replica:after-call:1",
+]
 
 
 class Bench:
@@ -144,8 +153,8 @@ class Bench:
             time.sleep(0.05)
         assert found[0].status == "Succeeded"
 
-    def wait_for_death(self) -> None:
-        """Wait until the host was killed, and see that the catalog names what works."""
+    def wait_for_death(self, *, has_copies: bool = True) -> None:
+        """Wait until the host was killed, and see that the catalog names what works, if it knows a copy."""
         host = self._host
         assert host is not None
         deadline = time.monotonic() + 30
@@ -153,6 +162,8 @@ class Bench:
             assert time.monotonic() < deadline, "the host was to be killed, and lives"
             time.sleep(0.02)
         assert host.exit_code == -signal.SIGKILL
+        if not has_copies:
+            return
         replicas = [one.record for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         now = datetime.now(UTC)
         self.check(places(SOURCE, MODEL, replicas, self.configuration.resources, {}, now))
@@ -233,3 +244,23 @@ def test_replacement_survives_twenty_deaths(tmp_path: Path) -> None:
         assert {model.model_id: model.state for model in target.models()} == {f"{MODEL}.2": "ready"}
         assert len(target.requests("deleteModel")) == 1
         assert bench.answered >= 10
+
+
+def test_adopting_survives_seven_deaths(tmp_path: Path) -> None:
+    """What the target holds already is recorded once, and nothing is written to the service."""
+    with Bench(tmp_path) as bench:
+        source, target = bench.simulator.resource(SOURCE), bench.simulator.resource(TARGET)
+        for place in (source, target):
+            place.put_model(v4_model(MODEL))
+        for moment in OF_ADOPTING:
+            bench.start(moment, has_copies=False)
+            if moment == OF_ADOPTING[0]:
+                bench.post_backup()
+            bench.wait_for_death(has_copies=False)
+        bench.start()
+        run = bench.wait_for_end()
+        assert (run["status"], [row["code"] for row in run["copies"]]) == ("Succeeded", ["Adopted"])
+        assert len(list(bench.catalog.replicas.all())) == 1
+        assert {model.model_id: model.state for model in target.models()} == {MODEL: "ready"}
+        writes = ("authorizeCopy", "startCopy", "deleteModel")
+        assert not [entry for place in (source, target) for name in writes for entry in place.requests(name)]
