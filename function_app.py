@@ -8,6 +8,7 @@ from activities import (
     check_copy,
     check_replica,
     clear_suspect,
+    confirm_replica,
     delete_replica,
     discard_target,
     inspect_models,
@@ -22,7 +23,7 @@ from activities import (
     verify_copy,
     waiting,
 )
-from http_start import backups, copies, doctor, health, lookup, plans, rebuilding, restores
+from http_start import backups, copies, doctor, health, lookup, mapping, plans, rebuilding, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -36,6 +37,7 @@ for module in (
     restores,
     rebuilding,
     lookup,
+    mapping,
     run_status,
     health,
     doctor,
@@ -60,6 +62,7 @@ for module in (
     delete_replica,
     check_replica,
     clear_suspect,
+    confirm_replica,
     nightly,
     probing,
     purging,

@@ -76,6 +76,7 @@ class Code(StrEnum):
     ALREADY_THERE = "AlreadyThere"
     ADOPTED = "Adopted"
     NOT_ADOPTED = "NotAdopted"
+    NOT_CONFIRMED = "NotConfirmed"
     COPY_IN_PROGRESS = "CopyInProgress"
     CANCELLED = "Cancelled"
     CLAIM_LOST = "ClaimLost"
@@ -276,6 +277,11 @@ MEANINGS: dict[Code, Meaning] = {
         _END,
         "the target holds models that might be the copy by their ids or dates, but none that may be adopted",
         "none: nothing was changed; the next run of the plan makes the copy",
+    ),
+    Code.NOT_CONFIRMED: Meaning(
+        _END,
+        "an entry of a mapping that was read back is not what the target or the catalog has, so it was not recorded",
+        "none: nothing was changed; the next run of a plan adopts what is there, and copies what is lacking",
     ),
     Code.COPY_IN_PROGRESS: Meaning(
         _END, "another run is copying this model to this target", "wait for the run that the message names"

@@ -66,6 +66,8 @@ def places(
             **_place("replica", each.target, each.target_model_id, each, resources, seen, now),
             "state": str(each.state),
             "verifiedAt": written(each.verified_at),
+            "fingerprint": each.fingerprint,
+            "digest": each.digest,
             "ageSeconds": max(0, round((now - each.verified_at).total_seconds())),
         }
         for each in copies

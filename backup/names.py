@@ -33,6 +33,7 @@ PLAN_RESTORE = "plan_restore"
 DELETE_REPLICA = "delete_replica"
 CHECK_REPLICA = "check_replica"
 CLEAR_SUSPECT = "clear_suspect"
+CONFIRM_REPLICA = "confirm_replica"
 NOTE_WAIT = "note_wait"
 
 MODEL_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~-]{1,63}")

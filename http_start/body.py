@@ -30,18 +30,25 @@ class Body(BaseModel):
 Record = TypeVar("Record", bound=Body)
 
 
-def read_body(request: func.HttpRequest, kind: type[Record], hint: str) -> Record:
-    """Return the body of ``request``. ``hint`` says what a right one has. Raises ``Problem``."""
+def read_body(
+    request: func.HttpRequest,
+    kind: type[Record],
+    hint: str,
+    *,
+    longest: int = LONGEST_BODY,
+    most_models: int = MOST_MODELS,
+) -> Record:
+    """Return the body of ``request``, of ``longest`` bytes at most. ``hint`` says what a right one has. Raises ``Problem``."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem(415, "EncodedBody", "the body is compressed (Content-Encoding); send it as it is")
     body = request.get_body()
-    if len(body) > LONGEST_BODY:
-        detail = f"the body has {len(body)} bytes, and {LONGEST_BODY} are allowed; name fewer models"
+    if len(body) > longest:
+        detail = f"the body has {len(body)} bytes, and {longest} are allowed; name fewer models"
         raise Problem(413, "BodyTooLarge", detail)
     document = _parsed(body, hint)
     models = document.get("models") if isinstance(document, dict) else None
-    if isinstance(models, list) and len(models) > MOST_MODELS:
-        right = f"name {MOST_MODELS} at most, or back up the whole resource with a plan"
+    if isinstance(models, list) and len(models) > most_models:
+        right = f"name {most_models} at most, or back up the whole resource with a plan"
         raise wrong_input("TooManyModels", [("#/models", f"{len(models)} models are named; {right}")])
     try:
         return kind.model_validate(document)

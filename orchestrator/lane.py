@@ -10,7 +10,7 @@ from backup.codes import Code
 from backup.messages.copy import CopyOrder, CopyOutcome, CopyProgress, Failure, RowAction, StepInput
 from backup.messages.run import LaneEnded, LaneInput, TakenRow
 from backup.moments import written
-from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
+from backup.names import CHECK_REPLICA, CLEAR_SUSPECT, CONFIRM_REPLICA, COPY_MODEL, DELETE_REPLICA, LANE, TAKE_ROW
 from backup.states import CopyStatus, Step
 from orchestrator.attempts import HistoryFull, Steps, Waits, call, first_line, record
 from orchestrator.copy_state import STATUS_OF_CODE
@@ -21,6 +21,7 @@ MAINTENANCE = {
     RowAction.DELETE: DELETE_REPLICA,
     RowAction.CHECK: CHECK_REPLICA,
     RowAction.CLEAR: CLEAR_SUSPECT,
+    RowAction.CONFIRM: CONFIRM_REPLICA,
 }
 """The activity for each row that is not a copy."""
 

@@ -127,6 +127,14 @@ RESTORE = {"runId": "restore-1", "source": "west", "target": "north"}
 PAGE = {"runId": "nightly-1", "listing": {"resource": "west", "kind": "model", "apiVersion": "v2.1", "isSource": True}}
 TIMER = {"Schedule": {}, "ScheduleStatus": {"Last": MOMENT, "Next": MOMENT, "LastUpdated": MOMENT}, "IsPastDue": False}
 
+PLACE = {"role": "replica", "resource": "north", "modelId": MODEL, "apiVersion": "v2.1"}
+EXPORTED = {
+    "source": "west",
+    "modelId": MODEL,
+    "kind": "model",
+    "places": [{**PLACE, "state": "ready", "fingerprint": "0" * 24, "digest": "0" * 64}],
+}
+
 INPUTS: dict[str, Any] = {
     "post_copies": http("POST", "copies", {"source": "west", "targets": ["north"], "models": [MODEL]}),
     "get_run": http("GET", "runs/copies-1", id="copies-1"),
@@ -142,6 +150,7 @@ INPUTS: dict[str, Any] = {
     "get_run_decisions": http("GET", "runs/copies-1/decisions", id="copies-1"),
     "get_model": http("GET", f"models/west/{MODEL}", source="west", modelId=MODEL),
     "get_models": http("GET", "models"),
+    "put_models": http("PUT", "models", {"models": [EXPORTED]}),
     "get_replicas": http("GET", "replicas"),
     "get_health": http("GET", "health"),
     "post_doctor": http("POST", "doctor"),
@@ -168,6 +177,7 @@ INPUTS: dict[str, Any] = {
     "plan_restore": RESTORE,
     "delete_replica": STEP,
     "check_replica": STEP,
+    "confirm_replica": STEP,
     "send_notices": {"runId": "copies-1"},
     "note_wait": {"runId": "copies-1", "place": "row-000000", "overAt": MOMENT},
     "clear_suspect": {**STEP, "order": {**ORDER, "subjectId": MODEL}},

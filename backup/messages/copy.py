@@ -22,6 +22,8 @@ class RowAction(StrEnum):
     """Record a copy that the target holds already, and make none."""
     DELETE = "delete"
     CHECK = "check"
+    CONFIRM = "confirm"
+    """Record a replica that an exported mapping names, if the target holds it."""
     CLEAR = "clear"
     """Delete a v2 placeholder that a lost answer may have left in a target."""
 
@@ -33,6 +35,16 @@ class Origin(Message):
     model_id: str
     fingerprint: str | None = None
     """The version that was lost, if it is known."""
+
+
+class Exported(Message):
+    """What an exported mapping says about a replica, besides its place."""
+
+    api_version: str
+    fingerprint: str
+    digest: str
+    retiring: bool = False
+    """Whether a newer replica replaced it."""
 
 
 class RowTask(Message):
@@ -57,6 +69,8 @@ class RowTask(Message):
     candidates: list[str] | None = None
     """Models of the target that may be the copy already, by their ids: one that equals the source is recorded instead."""
     origin: Origin | None = None
+    exported: Exported | None = None
+    """The replica to confirm."""
 
 
 class CopyOrder(RowTask):

@@ -1,0 +1,146 @@
+"""``PUT /api/models``: read an exported mapping back, for a catalog that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import ConfigDict, Field
+
+from backup.codes import Code
+from backup.configuration.fields import NAME_PATTERN
+from backup.document_models import Kind
+from backup.messages.copy import Exported, Failure, RowAction
+from backup.messages.run import RunClosing, RunRequest
+from backup.names import COPY_BATCH, MODEL_ID, new_run_id
+from backup.records import RunRow
+from http_start.answers import endpoint
+from http_start.body import Body, read_body
+from http_start.copy_request import MODEL_ID_RULE
+from http_start.problems import Problem, refuse
+from http_start.starting import start_run
+from wiring.services import Services
+
+blueprint = df.Blueprint()
+
+LONGEST_MAPPING = 4 * 1024 * 1024
+MOST_MODELS = 10_000
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class ExportedBody(Body):
+    """An object of the export. What is not needed is not looked at: the file may be of a later version of the app."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class PlaceBody(ExportedBody):
+    """A place of a model."""
+
+    role: Literal["source", "replica"]
+    resource: Name
+    model_id: str
+    api_version: Annotated[str, Field(max_length=40)]
+    state: Literal["ready", "retiring"] = "ready"
+    fingerprint: Annotated[str | None, Field(pattern=r"^[0-9a-f]{24}$")] = None
+    digest: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+
+
+class ModelBody(ExportedBody):
+    """A model with its places."""
+
+    source: Name
+    model_id: str
+    kind: Annotated[Kind, Field(strict=False)]
+    places: list[PlaceBody]
+
+
+class MappingBody(ExportedBody):
+    """What ``GET /api/models`` answers."""
+
+    models: list[ModelBody]
+
+
+@endpoint(blueprint, "put_models", "PUT", "models")
+async def put_models(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Start a run that looks at each replica of the mapping in its target, and records those that are there: 202."""
+    body = read_body(
+        req, MappingBody, "what GET /api/models answered", longest=LONGEST_MAPPING, most_models=MOST_MODELS
+    )
+    refuse("InvalidRequest", _wrong(body))
+    run_id = new_run_id("mapping", app.now(), secrets.token_hex(4))
+    copies = app.configuration.copies
+    request = RunRequest(
+        run_id=run_id,
+        source="",
+        targets=[],
+        kind=Kind.MODEL,
+        # its rows are in the catalog already
+        models=[],
+        deadline_seconds=copies.deadline_minutes * 60,
+        patience_seconds=copies.patience_seconds,
+        concurrency=copies.concurrency,
+    )
+    await asyncio.to_thread(_write_rows, app, request, list(_rows(body)))
+    try:
+        return await start_run(req, client, COPY_BATCH, run_id, request)
+    except Problem as problem:
+        failure = Failure.of(Code.CHILD_LOST, problem.detail)
+        await asyncio.to_thread(app.catalog.runs.close, RunClosing(run_id=run_id, failure=failure), app.now())
+        raise
+
+
+def _wrong(body: MappingBody) -> Iterator[tuple[str, str]]:
+    for index, model in enumerate(body.models):
+        pointer = f"#/models/{index}"
+        if MODEL_ID.fullmatch(model.model_id) is None:
+            yield f"{pointer}/modelId", MODEL_ID_RULE
+        for number, place in enumerate(model.places):
+            if MODEL_ID.fullmatch(place.model_id) is None:
+                yield f"{pointer}/places/{number}/modelId", MODEL_ID_RULE
+            if place.role == "replica" and (place.digest is None or place.fingerprint is None):
+                lacks = (
+                    "lacks digest or fingerprint, as exports of earlier versions do; POST /api/catalog/rebuild instead"
+                )
+                yield f"{pointer}/places/{number}", lacks
+
+
+def _rows(body: MappingBody) -> Iterator[RunRow]:
+    number = 0
+    for model in body.models:
+        for place in model.places:
+            if place.role != "replica" or place.digest is None or place.fingerprint is None:
+                continue
+            yield RunRow(
+                row=number,
+                source=model.source,
+                target=place.resource,
+                kind=model.kind,
+                model_id=model.model_id,
+                action=RowAction.CONFIRM,
+                subject_id=place.model_id,
+                exported=Exported(
+                    api_version=place.api_version,
+                    fingerprint=place.fingerprint,
+                    digest=place.digest,
+                    retiring=place.state == "retiring",
+                ),
+            )
+            number += 1
+
+
+def _write_rows(app: Services, request: RunRequest, rows: list[RunRow]) -> None:
+    runs, now = app.catalog.runs, app.now()
+    runs.announce(request.run_id, "mapping", now)
+    runs.open_rows(
+        request.run_id,
+        rows,
+        now,
+        deadline_seconds=request.deadline_seconds,
+        patience_seconds=request.patience_seconds,
+    )
