@@ -13,7 +13,7 @@ import azure.durable_functions as df
 from backup.codes import Code
 from backup.messages import Message
 from backup.messages.copy import Failure, StepInput
-from catalog.store import CatalogUnavailable, RowChanged, RowExists
+from catalog.store import CatalogUnavailable, RowChanged, RowExists, RowTooLong
 from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError
 from wiring.events import Event, emit
@@ -36,6 +36,8 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
         result = Failure.of(
             Code.RECONCILING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
         )
+    except RowTooLong as error:
+        result = Failure.of(Code.MODEL_TOO_LARGE, f"the catalog cannot hold what this step must note: {error}")
     except CatalogUnavailable as error:
         result = Failure.of(Code.CATALOG_UNAVAILABLE, str(error))
     except SealingKeyUnknown as error:

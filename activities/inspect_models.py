@@ -16,7 +16,7 @@ from claims.components import missing_components
 from claims.inspection import existing_copy, require_room, require_route, require_usable
 from claims.source_model import find_source
 from claims.step import Refused, find_claim, has_ended, require_not_cancelled, step_fields
-from claims.taking import resume, take
+from claims.taking import require_recordable, resume, take
 from wiring.events import Event, emit
 from wiring.services import Services
 
@@ -45,6 +45,7 @@ def inspect_models(services: Services, step: StepInput) -> Message:
         raise Refused(Code.NOT_ADOPTED, f'"{order.target}" holds no copy of {order.kind} {order.model_id} to adopt')
     if copy_id is None and adopted is None:
         require_route(services, order)
+        require_recordable(services, step, found, source)
     # a restored model needs its components as well: a copy that exists is not enough
     missing = []
     if copy_id is None or order.origin is not None:

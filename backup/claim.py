@@ -196,8 +196,15 @@ class Claim(Announcing):
         )
 
     def released(self, code: str | None = None) -> Self:
-        """Return this claim released, with the code of a failure, and without the sealed authorization."""
-        return self.move(ClaimState.RELEASED, authorization=None, failure=None, outcome_code=code)
+        """Return this claim released, with the code of a failure, and without what only its steps need: it is kept for a week."""
+        needless: dict[str, Any] = {
+            "authorization": None,
+            "failure": None,
+            "description": None,
+            "tags": {},
+            "components": [],
+        }
+        return self.move(ClaimState.RELEASED, outcome_code=code, search_page=None, **needless)
 
     def parked(self, now: datetime) -> Self:
         """Return this claim with its lease ended: the next owner may take it over at once."""

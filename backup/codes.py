@@ -42,6 +42,7 @@ class Code(StrEnum):
     SOURCE_MODEL_NOT_READY = "SourceModelNotReady"
     SOURCE_MODEL_EXPIRED = "SourceModelExpired"
     NO_COMMON_VERSION = "NoCommonVersion"
+    MODEL_TOO_LARGE = "ModelTooLarge"
     # the target
     MODEL_EXISTS = "ModelExists"
     MODEL_LIMIT_REACHED = "ModelLimitReached"
@@ -161,6 +162,11 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.NO_COMMON_VERSION: Meaning(
         _END, "source and target share no API version that can read this model", "add one to apiVersions of both"
+    ),
+    Code.MODEL_TOO_LARGE: Meaning(
+        _END,
+        "the catalog cannot hold what the app must note about this model: one row takes 480,000 characters",
+        "shorten what the message names, such as the model's description or its tags, then ask again",
     ),
     Code.MODEL_EXISTS: Meaning(
         _END,
@@ -332,8 +338,9 @@ NOT_COVERED = {
     Code.VERSION_UNSUPPORTED,
     Code.SOURCE_MODEL_NOT_READY,
     Code.SOURCE_MODEL_EXPIRED,
+    Code.MODEL_TOO_LARGE,
 }
-"""What is wrong with the model itself, or with where it should go: its kind, region, version or state. A plan reports such a model as
+"""What is wrong with the model itself, or with where it should go: its kind, region, version, state or size. A plan reports such a model as
 ``NotCovered`` and does not fail by it; a request that names the model does."""
 
 

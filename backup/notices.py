@@ -18,7 +18,7 @@ from backup.moments import written
 
 MOST_LINES: Final = 20
 LONGEST_NOTICE: Final = 20_000
-"""Bytes of a notice as it is sent: JSON in ASCII. A row of the catalog takes 30,000 characters, and Teams takes a message of 28 KB."""
+"""Bytes of a notice as it is sent: JSON in ASCII. Teams takes a message of 28 KB."""
 
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 """How long a notice is offered to a receiver that does not take it."""

@@ -14,11 +14,12 @@ from backup.messages.copy import CopyOrder, CopyOutcome, Failure
 from backup.messages.run import LaneInput, RunClosing, RunRequest
 from backup.records import LanePosition, RunRecord, RunRow, rows_of
 from backup.states import CopyStatus, RunStatus, run_status
-from catalog.store import LONGEST_DATA, Store, Stored, Table, put, retry_on_conflict, scan_all
+from catalog.store import Store, Stored, Table, put, retry_on_conflict, scan_all
 
 RUN_KEY = "run"
 INDEX_PARTITION = "runs"
-CHUNK_CHARACTERS = LONGEST_DATA - 2_000
+CHUNK_CHARACTERS = 28_000
+"""How much of a list goes into one row. Never change it: a list that is written again by another version of the app must be cut alike."""
 UNFINISHED = {CopyStatus.FAILED, CopyStatus.STILL_COPYING, CopyStatus.COPY_IN_PROGRESS}
 """The statuses that a run counts by code."""
 

@@ -17,8 +17,9 @@ from backup.messages import Message
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
 
-LONGEST_DATA = 30_000
-"""Characters of JSON that a row may hold: a little less than Azure Table Storage takes in one property."""
+LONGEST_DATA = 480_000
+"""How long the JSON of a row may be (:func:`length_of`): a little less than an entity of Azure Table Storage takes, which is 1 MiB. A row
+is one entity, so it is written and read as a whole."""
 
 TRIES = 200
 """Far more than there are workers: each failed try means that another worker's change succeeded."""
@@ -64,6 +65,13 @@ class RowChanged(Conflict):
     """A row was changed or deleted since it was read."""
 
 
+class RowTooLong(ValueError):
+    """What should be written does not fit into a row. Nothing was written."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"a row of {length:,} characters; {LONGEST_DATA:,} are allowed")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row as it was read. A change of it is compared with ``etag``."""
@@ -100,7 +108,8 @@ class Page:
 class Store(Protocol):
     """A database of rows. Every method may raise ``CatalogUnavailable``; every method is safe to call from any thread.
 
-    ``data`` is a JSON object of at most 30,000 characters.
+    ``data`` is a JSON object of at most 480,000 characters: every method that writes raises ``RowTooLong`` for a longer one. A row is
+    written as a whole or not at all, and a reader sees it as it was before a change or after it.
     """
 
     def get(self, table: Table, partition: str, key: str) -> Row | None:
@@ -179,11 +188,22 @@ def retry_on_conflict(attempt: Callable[[], T]) -> T:
 
 
 def text_of(data: Mapping[str, Any]) -> str:
-    """Return ``data`` as JSON. Raises ``ValueError`` where it is too long for a row, on every database alike."""
+    """Return ``data`` as JSON. Raises ``RowTooLong`` where it is too long for a row, on every database alike."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    if len(text) > LONGEST_DATA:
-        raise ValueError(f"a row of {len(text)} characters; {LONGEST_DATA} are allowed")
+    length = length_of(text)
+    if length > LONGEST_DATA:
+        raise RowTooLong(length)
     return text
+
+
+def length_of(text: str) -> int:
+    """Return the length of a row's JSON: a character of ASCII counts one, others two or three.
+
+    It is half of the bytes that it takes: in UTF-16, as Table Storage counts, or in JSON with escapes, as it is sent, whichever is more.
+    """
+    stored = len(text.encode("utf-16-le", "surrogatepass"))
+    sent = len(json.dumps(text))
+    return (max(stored, sent) + 1) // 2
 
 
 def after_prefix(prefix: str) -> str:

@@ -49,7 +49,7 @@ def unescape(key: str) -> str:
 
 
 def entity_of(partition: str, key: str, data: Mapping[str, Any]) -> Entity:
-    """Return a row for one write, with a new name for the write. Raises ``ValueError`` where the row or its key is too long."""
+    """Return a row for one write, with a new name for the write. Raises ``RowTooLong`` or ``KeyTooLong``."""
     text = text_of(data)
     entity = {"PartitionKey": escape(partition), "RowKey": escape(key), "write": uuid.uuid4().hex}
     for number, start in enumerate(range(0, len(text), PIECE)):

@@ -7,11 +7,19 @@ from backup.codes import Code
 from backup.document_models import CopyAuthorization
 from backup.messages.copy import CopyOrder
 from backup.states import ClaimState
-from catalog.store import CatalogUnavailable, RowChanged
+from catalog.store import CatalogUnavailable, RowChanged, RowTooLong
 from claims.deletions import remove_unclaimed_placeholder
 from claims.lost_answers import suspect_lost_id
 from claims.step import Refused, StepContext, find_claim
-from form_recognizer import CopyTarget, ModelExists, Permanent, RetryAfter, ServiceError, UntrustedAddress
+from form_recognizer import (
+    CopyTarget,
+    ModelExists,
+    Permanent,
+    RetryAfter,
+    ServiceError,
+    UnreadableAnswer,
+    UntrustedAddress,
+)
 from wiring.events import Event
 
 
@@ -79,19 +87,24 @@ def _keep(work: StepContext, authorization: CopyAuthorization) -> None:
     target_model_id = authorization.target_model_id
     sealed = work.services.sealer.seal(authorization.document, sealing_purpose(work.order, target_model_id))
     suspect_lost_id(work, unless=target_model_id)
-    work.settle(
-        lambda claim: claim.move(
-            ClaimState.AUTHORIZED,
-            target_model_id=target_model_id,
-            owned_id=target_model_id,
-            authorization=sealed,
-            authorization_expires=authorization.expires,
-            taken_ids=[taken for taken in claim.taken_ids if taken != target_model_id],
-            announced_at=None,
-            announced_id=None,
-            lost_id=None,
+    try:
+        work.settle(
+            lambda claim: claim.move(
+                ClaimState.AUTHORIZED,
+                target_model_id=target_model_id,
+                owned_id=target_model_id,
+                authorization=sealed,
+                authorization_expires=authorization.expires,
+                taken_ids=[taken for taken in claim.taken_ids if taken != target_model_id],
+                announced_at=None,
+                announced_id=None,
+                lost_id=None,
+            )
         )
-    )
+    except RowTooLong as error:
+        # no claim is taken that has no room for an authorization as the service makes them
+        message = f'the authorization of "{work.order.target}" is too long for the catalog: {error}'
+        raise _unusable(work, UnreadableAnswer(message), target_model_id) from None
     # another copy may have recorded this placeholder as a suspect before the claim named it
     work.services.catalog.suspects.forget(work.order.target, target_model_id, work.order.kind)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from backup.api_versions import generation_of
@@ -11,11 +12,14 @@ from backup.document_models import Generation
 from backup.messages.copy import Inspected, StepInput
 from backup.pacing import SLOT_SHARE
 from backup.states import ClaimState
-from catalog.store import Stored
+from catalog.store import LONGEST_DATA, Stored, length_of
 from claims.source_model import SourceModel, source_facts
 from claims.step import Refused, StepContext, is_cancelled, step_fields
 from wiring.events import Event, emit
 from wiring.services import Services
+
+GROWTH = 120_000
+"""How much a claim may grow while its copy is made, in characters of JSON: authorization, operation, ids that were given up."""
 
 COMPONENT_RETRY_SECONDS = 5.0
 """When to check again whether another copy of the same run, such as a shared component, has ended."""
@@ -40,6 +44,25 @@ def resume(services: Services, step: StepInput, found: Stored[Claim]) -> Inspect
     return _with_slot(StepContext(services, step, found))
 
 
+def require_recordable(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> None:
+    """Refuse a model whose claim would not fit into the catalog (``ModelTooLarge``), before anything is made for it."""
+    claim = _claim(services, step, found, model)
+    length, room = _length(claim.to_json()), LONGEST_DATA - GROWTH
+    if length <= room:
+        return
+    parts: dict[str, object] = {
+        "its description": claim.description,
+        "its tags": claim.tags,
+        "the list of its components": [component.to_json() for component in claim.components],
+    }
+    longest = max(parts, key=lambda name: _length(parts[name]))
+    raise Refused(
+        Code.MODEL_TOO_LARGE,
+        f'what the app must note about {claim.kind} {claim.model_id} of "{claim.source}" takes {length:,} characters, and the catalog '
+        f"holds {room:,}; the longest part is {longest} ({_length(parts[longest]):,}): shorten it, then ask again",
+    )
+
+
 def take(
     services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel, adopted: str | None = None
 ) -> Inspected:
@@ -47,8 +70,17 @@ def take(
 
     Raises ``RowExists`` or ``RowChanged`` if another owner was first.
     """
+    claim, claims = _claim(services, step, found, model), services.catalog.claims
+    if adopted is not None:
+        claim = claim.move(ClaimState.VERIFYING, target_model_id=adopted, adopted=True)
+    held = claims.save(found, claim) if found else claims.insert(claim)
+    emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, targetModel=adopted, **step_fields(step))
+    return _with_slot(StepContext(services, step, held))
+
+
+def _claim(services: Services, step: StepInput, found: Stored[Claim] | None, model: SourceModel) -> Claim:
     summary = model.details.summary
-    claim = new_claim(
+    return new_claim(
         step.order,
         summary.model_id,
         step.owner,
@@ -59,12 +91,10 @@ def take(
         tags={name: str(value) for name, value in summary.tags.items()},
         **source_facts(step.order, model.details),
     )
-    if adopted is not None:
-        claim = claim.move(ClaimState.VERIFYING, target_model_id=adopted, adopted=True)
-    claims = services.catalog.claims
-    held = claims.save(found, claim) if found else claims.insert(claim)
-    emit(Event.CLAIM_TAKEN, apiVersion=model.api_version, targetModel=adopted, **step_fields(step))
-    return _with_slot(StepContext(services, step, held))
+
+
+def _length(value: object) -> int:
+    return length_of(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
 def _with_slot(work: StepContext) -> Inspected:

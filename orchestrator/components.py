@@ -15,11 +15,16 @@ from orchestrator.copy_state import LONGEST_WAIT_SECONDS, Copy
 COMPONENT_ROUNDS = 2
 COMPONENT_WAIT_SECONDS = 10.0
 
+NAMED = 10
+"""How many components a message names."""
+
 
 def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
     """Copy the components that the target lacks; return a ``Failure``, or ``None``."""
     if copy.progress.component_rounds >= COMPONENT_ROUNDS:
-        names = ", ".join(f"{component.kind} {component.model_id}" for component in components)
+        names = ", ".join(f"{component.kind} {component.model_id}" for component in components[:NAMED])
+        if len(components) > NAMED:
+            names += f" and {len(components) - NAMED} more"
         return Failure.of(
             Code.COMPONENT_FAILED, f"its components were copied but are still missing in the target: {names}"
         )

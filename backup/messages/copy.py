@@ -12,6 +12,9 @@ from backup.document_models import Kind
 from backup.messages import Message
 from backup.states import ClaimState, CopyStatus, Step
 
+LONGEST_MESSAGE = 2000
+"""Characters of a message: it crosses the durable history many times, and stands in a row, a finding and a notice."""
+
 
 class RowAction(StrEnum):
     """What to do in a row of a run."""
@@ -144,10 +147,10 @@ class Failure(Message):
     def of(
         cls, code: Code, message: str, *, retry_after: float | None = None, request_id: str | None = None
     ) -> Failure:
-        """Return the envelope for ``code``, retryable if its remedy is to wait."""
+        """Return the envelope for ``code``, retryable if its remedy is to wait. A message of any length is shortened."""
         return cls(
             code=code,
-            message=message,
+            message=_shortened(message),
             retryable=remedy(code) is Remedy.WAIT,
             retry_after=retry_after,
             request_id=request_id,
@@ -239,3 +242,11 @@ class CopyProgress(Message):
     """Why the placeholder is being removed, while it is."""
     noted: str | None = None
     """The step whose wait is noted in the catalog."""
+
+
+def _shortened(message: str) -> str:
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    # between two words: half a secret is not recognized as one any more
+    kept = message[: LONGEST_MESSAGE - 2]
+    return f"{kept.rpartition(' ')[0] or kept} …"
