@@ -13,7 +13,7 @@ from backup.messages import Message
 from backup.messages.plan import ListingRef, PageInput, PageRead
 from backup.names import LIST_PAGE
 from backup.pacing import SLOT_SHARE
-from backup.planning.lists import belongs_to, line_of, list_name
+from backup.planning.lists import belongs_to, line_of, list_name, unreadable_name, unreadable_of
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -27,6 +27,10 @@ def list_page(services: Services, page: PageInput) -> Message:
     listed = service.list_models(page.page)
     wanted = [line_of(model) for model in listed.models if belongs_to(listing, model)]
     services.catalog.runs.write_chunks(page.run_id, f"{list_name(listing)}{page.number:06d}", wanted)
+    if listed.unreadable:
+        entries = [(entry.position, entry.flaw, entry.model_id) for entry in listed.unreadable]
+        kept = [one.to_json() for one in unreadable_of(listing, page.number, entries)]
+        services.catalog.runs.write_chunks(page.run_id, f"{unreadable_name(listing)}{page.number:06d}", kept)
     return PageRead(
         count=page.count + len(wanted),
         next_page=listed.next_page,

@@ -18,9 +18,9 @@ from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
 from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
-from backup.planning.decisions import Action, BackupPlan, Reason
+from backup.planning.decisions import WITHHELD, Action, BackupPlan
 from backup.planning.facts import Listing, PlanFacts, ReplicaKey
-from backup.planning.lists import list_name, lists_of, model_of
+from backup.planning.lists import Unreadable, list_name, lists_of, model_of, unreadable_name
 from backup.planning.rows import rows_of_plan, sort_suspects
 from backup.records import Replica, Suspect
 from backup.states import ClaimState
@@ -145,9 +145,11 @@ def _taken(services: Services, facts: PlanFacts) -> set[ReplicaKey]:
 
 
 def _listing(services: Services, run_id: str, plan: Plan, name: str) -> Listing:
-    lists = lists_of(name, services.configuration.resource(name), plan, is_source=name == plan.source)
+    lists = list(lists_of(name, services.configuration.resource(name), plan, is_source=name == plan.source))
+    runs = services.catalog.runs
     return Listing.of(
-        model_of(line) for listing in lists for line in services.catalog.runs.read_chunks(run_id, list_name(listing))
+        (model_of(line) for listing in lists for line in runs.read_chunks(run_id, list_name(listing))),
+        [Unreadable.parse(entry) for listing in lists for entry in runs.read_chunks(run_id, unreadable_name(listing))],
     )
 
 
@@ -179,9 +181,14 @@ def _report(request: BackupRequest, plan: BackupPlan) -> None:
     emit(Event.PLAN_MADE, run=request.run_id, plan=request.plan, planHash=plan.hash(), **plan.counts())
     for finding in plan.findings:
         emit(Event.FINDING, run=request.run_id, plan=request.plan, **finding.to_json())
-    guarded = Counter(decision.target for decision in plan.decisions if decision.reason is Reason.GUARDED)
-    for target, count in guarded.items():
-        reason = "more than maxDeletePercent of the target's replicas"
-        emit(
-            Event.DELETION_GUARDED, run=request.run_id, plan=request.plan, target=target, withheld=count, reason=reason
-        )
+    for why, reason in WITHHELD.items():
+        withheld = Counter(decision.target for decision in plan.decisions if decision.reason is why)
+        for target, count in withheld.items():
+            emit(
+                Event.DELETION_GUARDED,
+                run=request.run_id,
+                plan=request.plan,
+                target=target,
+                withheld=count,
+                reason=reason,
+            )

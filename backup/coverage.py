@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from backup.codes import MEANINGS, Code
 from backup.configuration.sections import Plan
-from backup.health import FindingCode, HealthFinding, model_finding
+from backup.health import EXAMPLES, FindingCode, HealthFinding, model_finding
 from backup.messages import Message
 from backup.messages.copy import RowAction
 from backup.moments import written
-from backup.planning.decisions import Action, Decision, Finding, Reason
+from backup.planning.decisions import WITHHELD, Action, Decision, Finding, Reason
 from backup.records import RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus
 
@@ -138,9 +139,11 @@ def findings_of_rows(
     def add(finding: HealthFinding) -> None:
         findings.setdefault(finding.key, finding.replace(run_id=run_id))
 
-    def about_target(code: FindingCode, target: str, message: str, cause: str | None = None) -> None:
-        subject = f"{plan} {target}"
-        add(HealthFinding(code=code, subject=subject, plan=plan, target=target, message=message, cause=cause))
+    def about_target(
+        code: FindingCode, target: str, message: str, cause: str | None = None, remedy: str | None = None
+    ) -> None:
+        finding = HealthFinding(code=code, subject=f"{plan} {target}", plan=plan, target=target, message=message)
+        add(finding.replace(cause=cause, remedy=remedy))
 
     for row in rows:
         outcome = row.outcome
@@ -153,12 +156,19 @@ def findings_of_rows(
         code = FindingCode.NOT_COVERED if row.status is CopyStatus.NOT_COVERED else FindingCode.COPY_FAILING
         model = row.target, row.kind, row.model_id
         add(model_finding(code, plan, *model, message, cause=cause, remedy=_advice(cause)))
-    withheld = {decision.target for decision in decisions if decision.reason is Reason.GUARDED}
-    for target in sorted(withheld):
-        about_target(FindingCode.DELETION_WITHHELD, target, f"deletions in {target} are withheld")
+    withheld = {(decision.target, decision.reason) for decision in decisions if decision.reason in WITHHELD}
+    for target, reason in sorted(withheld):
+        message = f"deletions in {target} are withheld: {WITHHELD[reason]}"
+        remedy = "correct what EntryUnreadable names" if reason is Reason.LIST_INCOMPLETE else None
+        about_target(FindingCode.DELETION_WITHHELD, target, message, remedy=remedy)
+    found = list(found)
+    for name, entries in groupby((each for each in found if each.finding == "unreadable"), lambda each: each.target):
+        details = [each.detail for each in entries]
+        more = f"; and {len(details) - EXAMPLES} more" if len(details) > EXAMPLES else ""
+        about_target(FindingCode.ENTRY_UNREADABLE, name, "; ".join(details[:EXAMPLES]) + more)
     codes = {"missing": FindingCode.REPLICA_LOST, "expiresSoon": FindingCode.MODEL_EXPIRES}
     for each in found:
-        if each.finding in codes:
+        if each.finding in codes and each.model_id is not None:
             add(model_finding(codes[each.finding], plan, each.target, each.kind, each.model_id, each.detail))
     return list(findings.values())
 

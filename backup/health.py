@@ -57,6 +57,7 @@ class FindingCode(StrEnum):
     NOTHING_COVERED = "NothingCovered"
     TARGET_FAILING = "TargetFailing"
     DELETION_WITHHELD = "DeletionWithheld"
+    ENTRY_UNREADABLE = "EntryUnreadable"
     # models
     COPY_FAILING = "CopyFailing"
     NOT_COVERED = "NotCovered"
@@ -174,8 +175,13 @@ FINDINGS: Mapping[FindingCode, FindingMeaning] = {
     ),
     FindingCode.DELETION_WITHHELD: FindingMeaning(
         _DEGRADED,
-        "more replicas would have been deleted than maxDeletePercent allows, so none was",
+        "deletions are due and none was made: they are more than maxDeletePercent allows, or a list could not be read whole",
         "check why so many models are gone from the source; raise maxDeletePercent if that is right",
+    ),
+    FindingCode.ENTRY_UNREADABLE: FindingMeaning(
+        _DEGRADED,
+        "a resource lists an entry that is no model, or not as documented; it is passed over, and nothing is deleted meanwhile",
+        "delete the model that the message names, or train it again; if it has no id, report it to the service's support",
     ),
     FindingCode.COPY_FAILING: FindingMeaning(
         _DEGRADED, "a model could not be copied", "see docs/failures.md for the code"

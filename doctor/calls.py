@@ -6,8 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from backup.api_versions import has_kind
@@ -189,7 +188,7 @@ def _versions(versions: _Versions) -> Result:
 
 def region_of(answer: Answer, configured: str) -> Result | None:
     """Compare the region that an answer names (header ``x-ms-region``) with the configured one; ``None`` if it names none."""
-    text = answer.headers.get("x-ms-region", "").strip()
+    text = answer.header("x-ms-region")
     if not _REGION.fullmatch(answer.clean(text)) or answer.clean(text) != text:
         return None
     if re.sub("[ -]", "", text.lower()) == configured:
@@ -221,11 +220,9 @@ def room_of(room: AccountLimits) -> Result:
 
 def clock_of(heard: Heard) -> Result | None:
     """Compare this machine's clock with the moment in an answer (header ``Date``); ``None`` if it has none."""
-    try:
-        told = parsedate_to_datetime(heard.answer.headers.get("Date", ""))
-    except ValueError:
+    told = heard.answer.sent_at
+    if told is None:
         return None
-    told = told.replace(tzinfo=UTC) if told.tzinfo is None else told
     # Date has whole seconds, cut off; what lies between sending and receiving is no difference
     late, early = told - heard.received, heard.sent - told - timedelta(seconds=1)
     difference = max(late, early, timedelta())

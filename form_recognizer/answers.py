@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from backup.json_types import Json, JsonObject
 from form_recognizer.errors import OutcomeUnknown, ServiceError, UnreadableAnswer
+from form_recognizer.redaction import redact, redact_json
 
 LONGEST_WAIT = 366 * 86_400.0
 """Seconds. A longer Retry-After is cut to a year: who decides whether to wait must know how long the service refuses."""
@@ -23,6 +25,15 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 _RETRY_TEXT = re.compile(r"retry after ([0-9]{1,9}) seconds?", re.ASCII | re.IGNORECASE)
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)
 _DEEPEST_ERROR = 8
+_LONGEST_DATE = 64
+
+MOST_VALUES = 400_000
+"""How many JSON values one body may hold. The largest models have a third of that; each value may cost 300 bytes of memory."""
+
+DEEPEST = 64
+"""How deeply values may be nested. The service nests ten deep."""
+
+_DEEPEST_OF_ERRORS = 500
 
 Leaf = TypeVar("Leaf", bound=ServiceError)
 
@@ -57,12 +68,18 @@ class Answer:
     body: bytes = field(repr=False)
     body_flaw: tuple[type[OutcomeUnknown], str] | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    holds_token: bool = False
+    """Whether the body is an authorization: its access token stays in it, and is noted by who reads it."""
+
+    def header(self, name: str) -> str:
+        """Return a header without white space around it and without any secret; empty if it is missing."""
+        return redact(self.headers.get(name, "")).strip()
 
     @property
     def request_id(self) -> str | None:
         """The id by which the service's support finds this call."""
         for name in ("apim-request-id", "x-ms-request-id", "request-id"):
-            value = self.headers.get(name, "")
+            value = self.header(name)
             if _REQUEST_ID.fullmatch(value):
                 return value
         return None
@@ -70,25 +87,38 @@ class Answer:
     @property
     def sent_at(self) -> datetime | None:
         """When the service sent this answer, by its own clock (UTC, whole seconds); ``None`` if it does not say."""
-        return _http_date(self.headers.get("Date", ""))
+        return _http_date(self.header("Date"))
 
-    def json_object(self) -> JsonObject:
-        """Return the body as a JSON object. The Content-Type is ignored: the service sometimes leaves out half of it."""
+    def json_object(self, *, storable: bool = True) -> JsonObject:
+        """Return the body as a JSON object. The Content-Type is ignored: the service sometimes leaves out half of it.
+
+        ``storable``: refuse a body with half a surrogate pair in it, which can neither be stored nor sent. Who reads a list asks
+        :func:`is_storable` for each entry instead.
+        """
         if self.body_flaw is not None:
             leaf, reason = self.body_flaw
             raise self.unusable(reason, leaf)
-        value = _parse(self.body)
+        value = self._value(DEEPEST)
         if not isinstance(value, Mapping):
             raise self.unusable("its body is not a JSON object")
+        if storable and b"\\u" in self.body and not is_storable(value):
+            raise self.unusable("its body holds half of a character (a lone surrogate)")
         return value
+
+    def _value(self, deepest: int) -> Json:
+        """Return the JSON value of the body without secrets; ``None`` if there is none that can be read within the bounds."""
+        text = _text(self.body)
+        return None if text is None else redact_json(_parse(text, deepest), text, tokens=not self.holds_token)
 
     def unusable(self, reason: str, leaf: type[OutcomeUnknown] = UnreadableAnswer) -> OutcomeUnknown:
         """Return the error that says what is wrong with this answer."""
-        return self.error(
+        error = self.error(
             leaf,
             f"{self.resource} answered {self.status}, but {reason}. The call may have taken effect; the app finds out before "
             "it repeats it.",
         )
+        error.flaw = reason
+        return error
 
     def error(
         self, leaf: type[Leaf], message: str, *, service_code: str | None = None, retry_after: float | None = None
@@ -105,7 +135,8 @@ class Answer:
 
     def reported_error(self) -> ReportedError:
         """Return the error that the body reports; empty if it reports none that can be read."""
-        value = _parse(self.body)
+        # nothing of an error is kept but a few words from its first levels
+        value = self._value(_DEEPEST_OF_ERRORS)
         envelope = value.get("error") if isinstance(value, Mapping) else None
         if envelope is None and isinstance(value, Mapping):
             # Gateways in front of the service send the error without its envelope.
@@ -123,7 +154,7 @@ class Answer:
                 break
             code, message = current.get("code"), current.get("message")
             if isinstance(code, str | int) and not isinstance(code, bool) and str(code).strip():
-                codes.append(self.clean(str(code))[:60])
+                codes.append(self.clean(str(code).strip())[:60])
             if isinstance(message, str) and message.strip() and message not in messages:
                 messages.append(message)
             details = current.get("details")
@@ -136,13 +167,15 @@ class Answer:
         for secret in sorted(self.secrets, key=len, reverse=True):
             if secret:
                 text = text.replace(secret, "[redacted]")
+        # cut before the search for addresses, whose time grows with the square of what it searches
+        text = redact(text)[: 10 * _LONGEST_QUOTE]
         text = _QUERY.sub(r"\1?…", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
     def retry_after(self, message: str | None = None) -> float | None:
         """Return the seconds that the service asks to wait: by its header, else by the text of its ``message``."""
-        header = self.headers.get("Retry-After", "").strip()
+        header = self.header("Retry-After")
         if _SECONDS.fullmatch(header):
             return min(float(header), LONGEST_WAIT)
         moment = _http_date(header)
@@ -155,24 +188,67 @@ class Answer:
 
 
 def _http_date(text: str) -> datetime | None:
+    if len(text) > _LONGEST_DATE:
+        return None
     try:
         moment = parsedate_to_datetime(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # a moment of the year 9999 in a zone of the west is none in UTC
+    # a year of twenty digits, or the first and last hours of the calendar in another zone, raise OverflowError
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 
-def _parse(body: bytes) -> Json:
-    """Return the JSON value in ``body``; ``None`` if there is none, or one that could not be written again."""
+def _text(body: bytes) -> str | None:
+    """Return the body as text. JSON is UTF-8, with or without a mark of byte order; anything else is no answer of the service."""
     try:
-        value: Json = json.loads(body, parse_constant=_refuse_constant)
-        if b"\\ud" in body or b"\\uD" in body:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
-    # UnicodeDecodeError and JSONDecodeError are ValueErrors; ten thousand brackets raise RecursionError
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _parse(text: str, deepest: int) -> Json:
+    """Return the JSON value in ``text``; ``None`` if there is none, or one that is too large, too deep or no JSON."""
+    openings = text.count("{") + text.count("[")
+    # in texts these characters count as well: the largest models are far from the bound
+    if openings + text.count(",") > MOST_VALUES:
+        return None
+    try:
+        value: Json = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    # JSONDecodeError is a ValueError; ten thousand brackets raise RecursionError
     except (ValueError, RecursionError):
         return None
-    return value
+    return value if openings <= deepest or _is_within(value, deepest) else None
 
 
-def _refuse_constant(name: str) -> Json:
+def is_storable(value: Json) -> bool:
+    """Tell whether a value can be written as UTF-8: half a surrogate pair cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_within(value: Json, deepest: int) -> bool:
+    level = [value]
+    for _ in range(deepest):
+        level = [
+            member
+            for one in level
+            if isinstance(one, dict | list)
+            for member in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _refuse(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number out of range")
+    return number

@@ -43,15 +43,16 @@ class ServiceClient:
         body: JsonObject | None = None,
         headers: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (),
+        brings_token: bool = False,
     ) -> Answer:
         """Make one call and return its answer if the status is one of ``expect``; raise the error of any other status."""
-        answer = self._transport.send(Call(method, address, body, headers or {}, secrets), self.resource)
+        answer = self._transport.send(Call(method, address, body, headers or {}, secrets, brings_token), self.resource)
         if answer.status in expect:
             return answer
         if answer.status >= 400:
             raise failure_of(answer, purpose)
         if 300 <= answer.status < 400:
-            location = answer.headers.get("Location", "")
+            location = answer.header("Location")
             raise answer.error(
                 BadRequest if self._endpoint.resolve(location, "") else UntrustedAddress,
                 f"{self.resource} could not {purpose.action} ({answer.status}): it redirects to another address. "
@@ -99,7 +100,7 @@ class ServiceClient:
 
         Only the last segment of the operation's address is used: the address may name another version.
         """
-        location = answer.headers.get("Operation-Location", "").strip()
+        location = answer.header("Operation-Location")
         address = self._endpoint.resolve(location, self.base) if location else None
         operation = last_segment(address) if address else ""
         if OPERATION_ID.fullmatch(operation):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from backup.document_models import (
     AccountLimits,
@@ -20,15 +21,18 @@ from backup.document_models import (
 )
 from backup.json_types import Json, JsonObject
 from backup.names import MODEL_ID
-from form_recognizer.addresses import last_segment, same_origin, with_query
+from form_recognizer.addresses import OPERATION_ID, last_segment, same_origin, with_query
 from form_recognizer.answers import ReportedError
-from form_recognizer.errors import BadRequest, ModelExists, OutcomeUnknown, UntrustedAddress
+from form_recognizer.errors import BadRequest, ModelExists, OutcomeUnknown, UnreadableAnswer, UntrustedAddress
 from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
+from form_recognizer.redaction import note_token
 from form_recognizer.service import PREBUILT, CopyTarget, ModelService
 
 # A page holds some hundred of the operations of a day. A list with more pages than this is a circle.
 _MOST_OPERATION_PAGES = 100
+
+Found = TypeVar("Found")
 
 _ENDED = {"succeeded", "failed", "canceled", "skipped"}
 
@@ -90,9 +94,10 @@ class DatedService(ModelService):
         purpose = Purpose(f"authorize a copy as {self.kind} {model_id}", conflict=ModelExists)
         address = self._address(f"/{self._collection.path}:authorizeCopy")
         # 200 here and 201 on v2 (recorded 2022-08)
-        answer = self._send("POST", address, purpose, expect=(200, 201), body=request)
+        answer = self._send("POST", address, purpose, expect=(200, 201), body=request, brings_token=True)
         try:
             body = Fields.of(answer)
+            note_token(body.raw("accessToken"))
             if body.text(self._collection.target_id_field) != model_id:
                 raise body.wrong(self._collection.target_id_field, "is not the id that was requested")
             for name in ("targetResourceId", "targetResourceRegion", "accessToken"):
@@ -107,12 +112,15 @@ class DatedService(ModelService):
         """Tell whether this resource has an operation under way that will make ``model_id``."""
         # documentModelBuild, documentModelCompose; documentClassifierBuild
         kind = self._collection.path.removesuffix("s").lower()
-        return any(
-            (operation.optional_text("kind") or "").lower().startswith(kind)
-            and (operation.optional_text("status") or "").lower() not in _ENDED
-            and self._target_of(operation.value) == model_id
-            for operation in self._operations()
-        )
+
+        def is_it(operation: Fields) -> bool:
+            return (
+                (operation.optional_text("kind") or "").lower().startswith(kind)
+                and (operation.optional_text("status") or "").lower() not in _ENDED
+                and self._target_of(operation.value) == model_id
+            )
+
+        return any(self._in_operations(lambda operation: is_it(operation) or None))
 
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Return the operation of the newest copy to ``target_model_id`` that started at ``since`` or later.
@@ -122,22 +130,48 @@ class DatedService(ModelService):
         its result will be, that must be ``target_endpoint``.
         """
         earliest = since.replace(microsecond=0)
-        copies = [
-            (started, operation.optional_text("operationId") or "")
-            for operation in self._operations()
-            if (started := operation.optional_time("createdDateTime")) is not None
-            and started >= earliest
-            and self._is_copy_to(operation, target_model_id, target_endpoint)
-        ]
+
+        def copy_of(operation: Fields) -> tuple[datetime, str] | None:
+            started = operation.optional_time("createdDateTime")
+            if started is None or started < earliest:
+                return None
+            if not self._is_copy_to(operation, target_model_id, target_endpoint):
+                return None
+            operation_id = operation.text("operationId")
+            if not OPERATION_ID.fullmatch(operation_id):
+                raise operation.wrong("operationId", "cannot be the id of an operation")
+            return started, operation_id
+
+        copies = list(self._in_operations(copy_of))
         return max(copies)[1] if copies else None
 
-    def _operations(self) -> Iterator[Fields]:
+    def _in_operations(self, read: Callable[[Fields], Found | None]) -> Iterator[Found]:
+        """Give what ``read`` finds in the list of operations.
+
+        An operation that cannot be read is passed over; if nothing was found without it, it may have been the one: that is an
+        ``UnreadableAnswer``.
+        """
+        unread: UnreadableAnswer | None = None
+        has_found = False
+        for body, entry in self._operations():
+            try:
+                found = read(body.entry(entry))
+            except UnreadableAnswer as error:
+                unread = unread or error
+                continue
+            if found is not None:
+                has_found = True
+                yield found
+        if unread is not None and not has_found:
+            raise unread
+
+    def _operations(self) -> Iterator[tuple[Fields, Json]]:
         page: str | None = self._address("/operations")
         for _ in range(_MOST_OPERATION_PAGES):
             assert page is not None
             answer = self._send("GET", page, Purpose("list its operations"))
-            body = Fields.of(answer)
-            yield from body.objects("value")
+            body = Fields.of(answer, storable=False)
+            yield from ((body, entry) for entry in body.entries("value"))
             page = self._next_page(answer, body.optional_text("nextLink"), page)
             if page is None:
                 return
@@ -191,9 +225,9 @@ class DatedService(ModelService):
             model_id=item.text(self._collection.id_field),
             kind=self.kind,
             state=ModelState.READY,
-            api_version=item.optional_text("apiVersion"),
-            created=item.text("createdDateTime"),
-            modified=item.optional_text("modifiedDateTime"),
+            api_version=item.short_text("apiVersion"),
+            created=item.moment("createdDateTime"),
+            modified=item.short_text("modifiedDateTime"),
             expires=item.optional_time("expirationDateTime"),
             description=item.optional_text("description"),
             tags=tags.value if tags else {},
@@ -211,6 +245,10 @@ class DatedService(ModelService):
     @abstractmethod
     def _model_details(self, body: Fields, summary: ModelSummary) -> ModelDetails:
         """Return a model with the content that a copy keeps."""
+
+    @property
+    def _id_field(self) -> str:
+        return self._collection.id_field
 
     @property
     def _collection(self) -> Collection:

@@ -65,6 +65,8 @@ class ServiceError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.target_model_id = target_model_id
+        self.flaw: str | None = None
+        """What is wrong with an answer that cannot be used, in a few words."""
 
     @property
     def code(self) -> str:

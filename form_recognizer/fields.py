@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from backup.json_types import Json, JsonObject
-from form_recognizer.answers import Answer
+from form_recognizer.answers import Answer, is_storable
 from form_recognizer.errors import OutcomeUnknown
 from form_recognizer.times import parse_ticks, parse_time
+
+_LONGEST_SHORT_TEXT = 64
+_LARGEST_COUNT = 10**12
+_TYPES: dict[type, str] = {type(None): "null", str: "a text", list: "a list", int: "a number", float: "a number"}
 
 
 class Fields:
@@ -20,9 +24,9 @@ class Fields:
         self.where = where
 
     @classmethod
-    def of(cls, answer: Answer) -> Fields:
-        """Return the body of ``answer``."""
-        return cls(answer, answer.json_object())
+    def of(cls, answer: Answer, *, storable: bool = True) -> Fields:
+        """Return the body of ``answer``. ``storable``: :meth:`Answer.json_object`."""
+        return cls(answer, answer.json_object(storable=storable))
 
     def text(self, name: str) -> str:
         """Return a required string, which must not be empty."""
@@ -38,10 +42,24 @@ class Fields:
             return value
         raise self.wrong(name, "is not a string")
 
+    def short_text(self, name: str) -> str | None:
+        """Return a string of one line that the catalog may keep, or ``None`` if it is absent or null."""
+        value = self.optional_text(name)
+        if value is None or (len(value) <= _LONGEST_SHORT_TEXT and value.isprintable()):
+            return value
+        raise self.wrong(name, f"is longer than {_LONGEST_SHORT_TEXT} characters, or more than one line")
+
+    def moment(self, name: str) -> str:
+        """Return a required time in the service's own words: it is compared and never counted with."""
+        value = self.short_text(name)
+        if not value:
+            raise self.wrong(name, "is missing")
+        return value
+
     def count(self, name: str) -> int:
         """Return a required whole number, which must not be negative."""
         value = self.value.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
             return value
         raise self.wrong(name, "is not a whole number")
 
@@ -61,17 +79,20 @@ class Fields:
             return Fields(self.answer, value, self._path(name))
         raise self.wrong(name, "is not an object")
 
-    def objects(self, name: str) -> list[Fields]:
-        """Return the objects of a required list, which may be empty."""
+    def entries(self, name: str) -> Sequence[Json]:
+        """Return the entries of a required list, of any type; it may be empty."""
         value = self.value.get(name)
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise self.wrong(name, "is not a list")
-        objects = []
-        for index, item in enumerate(value):
-            if not isinstance(item, Mapping):
-                raise self.wrong(f"{name}[{index}]", "is not an object")
-            objects.append(Fields(self.answer, item, self._path(f"{name}[{index}]")))
-        return objects
+        return value
+
+    def entry(self, value: Json) -> Fields:
+        """Return an entry of a list, which must be an object that can be stored. The errors name only the fields in it."""
+        if not isinstance(value, Mapping):
+            raise self.answer.unusable(f"is {_TYPES.get(type(value), 'not an object')} and not an object")
+        if not is_storable(value):
+            raise self.answer.unusable("holds half of a character (a lone surrogate)")
+        return Fields(self.answer, value)
 
     def optional_time(self, name: str) -> datetime | None:
         """Return an RFC 3339 time as UTC, or ``None`` if it is absent or null."""

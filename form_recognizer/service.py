@@ -17,11 +17,13 @@ from backup.document_models import (
     ModelSummary,
     TargetAddress,
 )
-from backup.json_types import JsonObject
+from backup.json_types import Json, JsonObject
+from backup.names import MODEL_ID
 from form_recognizer.client import ServiceClient
-from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound
+from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound, UnreadableAnswer
 from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
+from form_recognizer.redaction import note_token
 
 PREBUILT = "prebuilt-"
 """How the ids of the service's own models begin."""
@@ -36,12 +38,31 @@ _COPY_STATES = {
 }
 
 
+MOST_ENTRIES = 5_000
+"""How many entries a page may have; the service sends some hundred."""
+
+MOST_UNREADABLE = 500
+"""A page with more unreadable entries is no list of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEntry:
+    """An entry of a page that cannot be read: its position on the page, from 0, and what is wrong with it."""
+
+    position: int
+    flaw: str
+    model_id: str | None = None
+    """Its id, if that much can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelPage:
     """One page of a list. ``next_page`` is the absolute address of the next one, or ``None`` at the end."""
 
     models: tuple[ModelSummary, ...]
     next_page: str | None
+    unreadable: tuple[UnreadableEntry, ...] = ()
+    """The entries that are no models, or not as documented. Each costs itself and no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +94,35 @@ class ModelService(ServiceClient, ABC):
         """
         address = self._page_address(page) if page else self._list_address()
         answer = self._send("GET", address, Purpose(f"list its {self.kind}s"))
-        body = Fields.of(answer)
-        summaries = (self._summary(item) for item in body.objects(self._list_field))
-        models = tuple(summary for summary in summaries if not summary.model_id.startswith(PREBUILT))
-        return ModelPage(models, self._next_page(answer, body.optional_text("nextLink"), address))
+        body = Fields.of(answer, storable=False)
+        entries = body.entries(self._list_field)
+        if len(entries) > MOST_ENTRIES:
+            raise body.wrong(self._list_field, f"has more than {MOST_ENTRIES} entries")
+        models: list[ModelSummary] = []
+        unreadable: list[UnreadableEntry] = []
+        for position, entry in enumerate(entries):
+            model_id = self._id_of(entry)
+            if model_id is not None and model_id.startswith(PREBUILT):
+                continue
+            try:
+                models.append(self._listed(body.entry(entry)))
+            except UnreadableAnswer as error:
+                unreadable.append(UnreadableEntry(position, error.flaw or "cannot be read", model_id))
+                if len(unreadable) > MOST_UNREADABLE:
+                    raise body.wrong(self._list_field, f"has more than {MOST_UNREADABLE} unreadable entries") from None
+        next_page = self._next_page(answer, body.optional_text("nextLink"), address)
+        return ModelPage(tuple(models), next_page, tuple(unreadable))
+
+    def _listed(self, item: Fields) -> ModelSummary:
+        """Return one line of the list. What the catalog keeps of it must be what a list can hold: an id, dates, a version."""
+        summary = self._summary(item)
+        if not MODEL_ID.fullmatch(summary.model_id):
+            raise item.wrong(self._id_field, f"cannot be the id of a {self.kind}")
+        return summary
+
+    def _id_of(self, entry: Json) -> str | None:
+        value = entry.get(self._id_field) if isinstance(entry, Mapping) else None
+        return value if isinstance(value, str) and MODEL_ID.fullmatch(value) else None
 
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model, whole. Raises ``ModelNotFound``."""
@@ -121,6 +167,7 @@ class ModelService(ServiceClient, ABC):
         purpose = Purpose(f"copy {self.kind} {model_id}", missing=ModelNotFound, conflict=CopyRefused, starts_copy=True)
         copy_address, body = self._copy_request(model_id, authorization, address)
         token = authorization.document.get("accessToken")
+        note_token(token)
         answer = self._send(
             "POST",
             copy_address,
@@ -161,6 +208,11 @@ class ModelService(ServiceClient, ABC):
         return None
 
     # what each generation provides
+
+    @property
+    def _id_field(self) -> str:
+        """The field of an entry with its id."""
+        return "modelId"
 
     @abstractmethod
     def _list_address(self) -> str: ...

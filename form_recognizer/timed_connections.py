@@ -24,12 +24,40 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+MOST_HEADER_BYTES = 256 * 1024
+"""How long everything before an answer's body may be: interim answers and headers. The service sends a few KB."""
+
+MOST_PROCESSOR_SECONDS = 1.0
+"""How much processor time reading one answer may take: an answer of very many tiny pieces is not read to its end."""
+
+
+class EndlessAnswer(OSError):
+    """The answer takes more bytes, or more processor time, than an answer of the service ever does."""
+
+
 class CallProgress:
-    """One call as the socket sees it. ``deadline`` is in seconds of ``time.monotonic``."""
+    """One call as the socket sees it. ``deadline`` is in seconds of ``time.monotonic``.
+
+    Until :meth:`allow_body`, at most ``MOST_HEADER_BYTES`` are read.
+    """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.is_sent = False
+        self._bytes_left = MOST_HEADER_BYTES
+        self._reading_since: float | None = None
+
+    def allow_body(self, most: int) -> None:
+        """Allow ``most`` bytes of body, and as much around it as a body in pieces may need."""
+        self._bytes_left += most + MOST_HEADER_BYTES
+
+    def count(self, size: int) -> None:
+        """Count ``size`` bytes that were read. Raises ``EndlessAnswer`` if they are too many, or took too much work."""
+        self._bytes_left -= size
+        now = time.thread_time()
+        self._reading_since = now if self._reading_since is None else self._reading_since
+        if self._bytes_left < 0 or now - self._reading_since > MOST_PROCESSOR_SECONDS:
+            raise EndlessAnswer("the answer does not end")
 
     def remaining(self) -> float:
         """Return the seconds that are left. Raises ``TimeoutError`` if none are."""
@@ -71,7 +99,9 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         left = self._progress.remaining()
         self._sock.settimeout(left if self._read_timeout is None else min(left, self._read_timeout))
-        return self._inner.readinto(buffer)
+        size = self._inner.readinto(buffer)
+        self._progress.count(size or 0)
+        return size
 
     def close(self) -> None:
         self._inner.close()

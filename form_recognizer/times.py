@@ -40,10 +40,10 @@ def parse_ticks(value: Json) -> datetime | None:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return None
-    seconds: float = value
-    if value > _LARGEST_UNIX_SECONDS:
-        seconds = (value - _UNIX_EPOCH_IN_TICKS) / _TICKS_PER_SECOND
     try:
+        seconds: float = value
+        if value > _LARGEST_UNIX_SECONDS:
+            seconds = (value - _UNIX_EPOCH_IN_TICKS) / _TICKS_PER_SECOND
         return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
     except (ValueError, OverflowError, OSError):
         return None

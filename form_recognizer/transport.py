@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import socket
 import ssl
+import threading
 import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
@@ -22,7 +25,8 @@ from form_recognizer.addresses import Endpoint
 from form_recognizer.answers import Answer
 from form_recognizer.credentials import AuthHeader, Credential, CredentialUnavailableError
 from form_recognizer.errors import AccessDenied, NoAnswer, OutcomeUnknown, ServiceError, Unreachable, UnreadableAnswer
-from form_recognizer.timed_connections import CallProgress, TimedAdapter, following
+from form_recognizer.redaction import note_key
+from form_recognizer.timed_connections import CallProgress, EndlessAnswer, TimedAdapter, following
 
 USER_AGENT = "form-recognizer-model-backup/0.1.0"
 
@@ -57,6 +61,8 @@ class Call:
     body: JsonObject | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    brings_token: bool = False
+    """Whether the answer is an authorization, with an access token in its body."""
 
 
 class Transport:
@@ -112,10 +118,11 @@ class Transport:
         something was sent and no status came back.
         """
         auth, limits = self._auth_header(resource), self._timeouts
+        note_key(auth.secret)
         request = self._prepare(call, auth)
         progress = CallProgress(time.monotonic() + limits.total)
         failure: Exception
-        with following(progress):
+        with following(progress), _unlogged():
             try:
                 response = self._session.send(
                     request,
@@ -128,7 +135,8 @@ class Transport:
             except _NETWORK_ERRORS as error:
                 failure = error
             else:
-                return self._receive(response, resource, (auth.secret, *call.secrets))
+                progress.allow_body(self._max_body)
+                return self._receive(response, resource, call, (auth.secret, *call.secrets))
         # Outside the except block: the exceptions of requests hold the request with its headers, so they must not become
         # the context of this one.
         raise self._no_answer(failure, progress, resource)
@@ -152,7 +160,7 @@ class Transport:
             requests.Request(call.method, call.address, headers=headers, data=data, auth=_HeaderAuth(auth))
         )
 
-    def _receive(self, response: requests.Response, resource: str, secrets: tuple[str, ...]) -> Answer:
+    def _receive(self, response: requests.Response, resource: str, call: Call, secrets: tuple[str, ...]) -> Answer:
         body = bytearray()
         flaw: tuple[type[OutcomeUnknown], str] | None = None
         try:
@@ -165,11 +173,13 @@ class Transport:
                 response.raw.release_conn()
         except (TimeoutError, urllib3.exceptions.ReadTimeoutError):
             flaw = NoAnswer, "its body did not come in time"
+        except MemoryError:
+            flaw = UnreadableAnswer, "its body is too large for this machine"
         except (*_NETWORK_ERRORS, zlib.error, ValueError):
             flaw = UnreadableAnswer, "its body was cut short, or has an encoding that was not requested"
         finally:
             response.raw.close()
-        return Answer(resource, response.status_code, response.headers, bytes(body), flaw, secrets)
+        return Answer(resource, response.status_code, response.headers, bytes(body), flaw, secrets, call.brings_token)
 
     def _no_answer(self, error: Exception, progress: CallProgress, resource: str) -> ServiceError:
         reason = _reason(error)
@@ -212,6 +222,30 @@ class _HeaderAuth(AuthBase):
         return request
 
 
+class _Silence(threading.local, logging.Filter):
+    """Drops the log lines of one thread while it sends."""
+
+    is_on = False
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the line does not matter
+        return not self.is_on
+
+
+_silence = _Silence()
+# they write addresses with their query: at level DEBUG each one, and at WARNING the bytes of strange headers
+for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.response"):
+    logging.getLogger(_name).addFilter(_silence)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    _silence.is_on = True
+    try:
+        yield
+    finally:
+        _silence.is_on = False
+
+
 def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
     """Yield the unpacked body in pieces of bounded size: a small packed body can unpack to a very large one."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -221,10 +255,14 @@ def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
     if encoding in ("", "identity"):
         yield from pieces
         return
+    packed = 0
     if encoding not in ("gzip", "x-gzip"):
         raise ValueError("an encoding that was not requested")
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     for piece in pieces:
+        packed += len(piece)
+        if packed > limit or unpacker.eof:
+            raise ValueError("the packed body does not end where it says")
         yield unpacker.decompress(piece, limit)
         while unpacker.unconsumed_tail:
             yield unpacker.decompress(unpacker.unconsumed_tail, limit)
@@ -237,6 +275,8 @@ def _reason(error: Exception) -> str:
     chain = list(_chain(error))
     for cause in chain:
         match cause:
+            case EndlessAnswer():
+                return "its answer does not end"
             case socket.gaierror():
                 return "its host name cannot be resolved"
             case ConnectionRefusedError():

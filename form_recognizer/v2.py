@@ -23,6 +23,7 @@ from form_recognizer.answers import Answer, ReportedError
 from form_recognizer.errors import OutcomeUnknown, UntrustedAddress
 from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
+from form_recognizer.redaction import note_token
 from form_recognizer.service import CopyTarget, ModelService
 
 # What a copy keeps unchanged (recorded 2020 to 2022). It also keeps the dates, which belong to the summary.
@@ -51,15 +52,17 @@ class V2Service(ModelService):
         """
         del target
         purpose = Purpose("authorize a copy into itself")
-        answer = self._send("POST", self._address("/copyAuthorization"), purpose, expect=(201, 200))
+        answer = self._send("POST", self._address("/copyAuthorization"), purpose, expect=(201, 200), brings_token=True)
         try:
-            if location := answer.headers.get("Location", "").strip():
-                self._check_copy_location(answer, location)
             body = Fields.of(answer)
+            note_token(body.raw("accessToken"))
+            if location := answer.header("Location"):
+                self._check_copy_location(answer, location)
             model_id = body.text("modelId")
             if not V2_MODEL_ID.fullmatch(model_id):
                 raise body.wrong("modelId", "is not a UUID")
-            body.text("accessToken")
+            if body.text("accessToken") == model_id:
+                raise body.wrong("modelId", "is the access token")
             return CopyAuthorization(model_id, body.ticks("expirationDateTimeTicks"), body.value)
         except (OutcomeUnknown, UntrustedAddress) as error:
             error.target_model_id = _placeholder_of(answer)
@@ -82,8 +85,8 @@ class V2Service(ModelService):
             # a model in an unknown state cannot be copied
             state=_MODEL_STATES.get(item.text("status").lower(), ModelState.INVALID),
             api_version=None,
-            created=item.text("createdDateTime"),
-            modified=item.optional_text("lastUpdatedDateTime"),
+            created=item.moment("createdDateTime"),
+            modified=item.short_text("lastUpdatedDateTime"),
         )
 
     def _details(self, body: Fields) -> ModelDetails:
@@ -127,7 +130,7 @@ class V2Service(ModelService):
 
 def _placeholder_of(answer: Answer) -> str | None:
     """Return the placeholder's id from the Location or the body of an authorization, if one of them names it."""
-    ids: list[Json] = [last_segment(answer.headers.get("Location", "").strip())]
+    ids: list[Json] = [last_segment(answer.header("Location"))]
     with suppress(OutcomeUnknown):
         ids.append(answer.json_object().get("modelId"))
     return next((text for text in ids if isinstance(text, str) and V2_MODEL_ID.fullmatch(text)), None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from backup.document_models import Component, Generation, Kind, ModelDetails, ModelSummary
 from backup.json_types import Json
+from backup.names import MODEL_ID
 from form_recognizer.dated import DatedService
 from form_recognizer.fields import Fields
 
@@ -35,21 +36,29 @@ class V4Service(DatedService):
 
     def _summary(self, item: Fields) -> ModelSummary:
         """Return one line of the list; a composed model names its classifier there."""
-        classifier_id = item.optional_text("classifierId") if self.kind is Kind.MODEL else None
-        return replace(super()._summary(item), classifier_id=classifier_id or None)
+        classifier_id = _reference(item, "classifierId") if self.kind is Kind.MODEL else None
+        return replace(super()._summary(item), classifier_id=classifier_id)
 
 
 def _components(body: Fields, doc_types: Fields, own_id: str) -> tuple[Component, ...]:
     """Return the components of a composed model: its classifier first, then its models in their order, each once."""
     components: dict[Component, None] = {}
-    if classifier_id := body.optional_text("classifierId"):
+    if classifier_id := _reference(body, "classifierId"):
         components[Component(Kind.CLASSIFIER, classifier_id)] = None
     for name in doc_types.value:
         doc_type = doc_types.optional_object(name)
-        model_id = doc_type.optional_text("modelId") if doc_type else None
+        model_id = _reference(doc_type, "modelId") if doc_type else None
         if model_id and model_id != own_id:
             components[Component(Kind.MODEL, model_id)] = None
     return tuple(components)
+
+
+def _reference(item: Fields, name: str) -> str | None:
+    """Return the id of another model, or ``None`` if there is none."""
+    model_id = item.optional_text(name) or None
+    if model_id is not None and not MODEL_ID.fullmatch(model_id):
+        raise item.wrong(name, "cannot be the id of a model")
+    return model_id
 
 
 def _without_own_id(doc_type: Json, own_id: str) -> Json:

@@ -5,11 +5,8 @@ The address of a receiver is a secret. Nothing here repeats more of it than the 
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -172,8 +169,7 @@ def send(environment: Mapping[str, str], receiver: Receiver, notice: Notice) -> 
         max_body=_LARGEST_ANSWER,
     )
     try:
-        with _unlogged():
-            answer = transport.send(call, host)
+        answer = transport.send(call, host)
     except (Unreachable, NoAnswer) as error:
         # its first sentence: the others are about copies
         return Attempt(host, str(error).partition(". ")[0], is_down=True)
@@ -197,27 +193,3 @@ class _AddressAlone:
 
     def header(self) -> AuthHeader:
         return AuthHeader("Accept", "*/*", "")
-
-
-class _Silence(threading.local, logging.Filter):
-    """Drops the log lines of one thread while it sends."""
-
-    is_on = False
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the line does not matter
-        return not self.is_on
-
-
-_silence = _Silence()
-# they write addresses with their query: at level DEBUG each one, at WARNING that of an answer with a strange header
-for _name in ("urllib3.connectionpool", "urllib3.connection"):
-    logging.getLogger(_name).addFilter(_silence)
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    _silence.is_on = True
-    try:
-        yield
-    finally:
-        _silence.is_on = False

@@ -16,16 +16,23 @@ from backup.states import ReplicaState
 
 
 class SourceListEmpty(ValueError):
-    """The source lists no models although the catalog knows replicas of it: a mistake or an outage, never a reason to delete."""
+    """The source lists no models although there are copies, or none that can be read: a mistake or an outage, never a reason to delete."""
 
 
 def plan_backup(facts: PlanFacts) -> BackupPlan:
     """Decide what to do about every model of the source in every target. Raises ``SourceListEmpty``."""
-    if not facts.source.models and any(replica.state is ReplicaState.READY for replica in facts.all_replicas):
+    if (
+        not facts.source.models
+        and not facts.source.unreadable
+        and any(replica.state is ReplicaState.READY for replica in facts.all_replicas)
+    ):
         raise SourceListEmpty(
             f'"{facts.plan.source}" lists no models, but the catalog knows copies of its models, so the run stopped. '
             "Check that the resource and its key are the right ones"
         )
+    if not facts.source.models and facts.source.unreadable:
+        first = facts.source.unreadable[0].text(facts.plan.source)
+        raise SourceListEmpty(f'"{facts.plan.source}" lists no model that can be read, so the run stopped: {first}')
     decisions = [decision for target in facts.plan.targets for decision in _decisions_for(facts, target)]
     return BackupPlan(
         decisions=tuple(decisions),
@@ -71,6 +78,8 @@ def _about_orphan(facts: PlanFacts, replica: Replica, *, is_guarded: bool) -> De
             reason = Reason.IN_GRACE if facts.plan.retention.delete_removed else Reason.KEPT
         elif is_guarded:
             reason = Reason.GUARDED
+        elif not facts.is_complete(replica.target):
+            reason = Reason.LIST_INCOMPLETE
         else:
             action, reason = Action.DELETE, Reason.REMOVED
     return Decision(
@@ -103,6 +112,11 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
             unchanged = decision(Action.SKIP, Reason.UNCHANGED)
             return unchanged if block else _moved_back(facts, unchanged)
         return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
+    if replica is not None and listed is None and listing.may_hold(replica.kind, replica.target_model_id):
+        # its entry is the one that cannot be read, or may be: the record stands
+        if replica.fingerprint == model.fingerprint():
+            return decision(Action.SKIP, Reason.UNCHANGED)
+        return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
     if block:
         return decision(Action.BLOCKED, block)
     found = candidates(facts, target, model)
@@ -128,7 +142,7 @@ def _moved_back(facts: PlanFacts, unchanged: Decision) -> Decision:
     if listing is None or (unchanged.kind, unchanged.model_id) not in listing.models:
         return moved
     older = facts.under_own_id.get(key)
-    if older is None or not facts.is_past_retirement(older):
+    if older is None or not facts.is_past_retirement(older) or not facts.is_complete(unchanged.target):
         return unchanged
     return moved.replace(target_model_id=older.target_model_id, replica_fingerprint=older.fingerprint)
 
@@ -172,7 +186,7 @@ def _removals(facts: PlanFacts, decisions: Iterable[Decision]) -> Iterable[Repli
     }
     for replica in facts.replicas:
         listing = facts.targets.get(replica.target)
-        if listing is None or not listing.holds(replica):
+        if listing is None or not listing.holds(replica) or not facts.is_complete(replica.target):
             continue
         key = key_of(replica)
         if replica.state is ReplicaState.DELETING:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     KEPT = "kept"
     IN_GRACE = "inGrace"
     GUARDED = "deletionGuarded"
+    LIST_INCOMPLETE = "listIncomplete"
     REMOVED = "removed"
     RESTORE = "restore"
 
@@ -58,6 +59,13 @@ CODE_OF_BLOCK: Mapping[Reason, Code] = {
     Reason.OTHER_CLOUD: Code.OTHER_CLOUD,
     Reason.TARGET_UNKNOWN: Code.TARGET_LIST_FAILED,
 }
+
+
+WITHHELD: Mapping[Reason, str] = {
+    Reason.GUARDED: "more than maxDeletePercent of the target's replicas",
+    Reason.LIST_INCOMPLETE: "a list has entries that cannot be read",
+}
+"""Why a deletion that is due is not made."""
 
 
 class ModelInTarget(Message):
@@ -102,11 +110,16 @@ class ReplicaRef(ModelInTarget):
         )
 
 
-class Finding(ModelInTarget):
-    """What a person should know about a replica, or about its absence."""
+class Finding(Message):
+    """What a person should know about a replica, about its absence, or about an entry of a list."""
 
+    target: str
+    """The target; of an entry, the resource whose list has it."""
+    kind: Kind
+    model_id: str | None = None
+    """``None`` for an entry that has no id that can be read."""
     finding: str
-    """``missing``, ``expiresSoon``, ``rpoBreached`` or ``drifted``."""
+    """``missing``, ``expiresSoon``, ``rpoBreached``, ``drifted`` or ``unreadable``."""
     detail: str
 
 

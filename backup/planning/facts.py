@@ -11,6 +11,7 @@ from functools import cached_property
 from backup.api_versions import generation_of, newest
 from backup.configuration.sections import Plan, Resource
 from backup.document_models import Kind, ModelState, ModelSummary
+from backup.planning.lists import Unreadable
 from backup.records import Replica
 from backup.states import ReplicaState
 
@@ -26,11 +27,19 @@ class Listing:
     """The models of a resource by kind and id, as its lists show them."""
 
     models: Mapping[tuple[Kind, str], ModelSummary]
+    unreadable: tuple[Unreadable, ...] = ()
+    """Entries that cannot be read. Each may be any model that is not in ``models``."""
 
     @classmethod
-    def of(cls, models: Iterable[ModelSummary]) -> Listing:
+    def of(cls, models: Iterable[ModelSummary], unreadable: Iterable[Unreadable] = ()) -> Listing:
         """Return the listing of ``models``."""
-        return cls({(model.kind, model.model_id): model for model in models})
+        return cls({(model.kind, model.model_id): model for model in models}, tuple(unreadable))
+
+    def may_hold(self, kind: Kind, model_id: str) -> bool:
+        """Tell whether an unreadable entry may be this model: it has its id, or no id that can be read."""
+        return any(
+            entry.kind == kind and (entry.model_id in {None, model_id} or entry.more > 0) for entry in self.unreadable
+        )
 
     def holds(self, replica: Replica) -> bool:
         """Tell whether the list shows a model under the replica's id."""
@@ -145,7 +154,7 @@ class PlanFacts:
     def is_missing(self, replica: Replica) -> bool:
         """Tell whether the target's lists should show the replica and do not. They cannot show it if no configured API version reads it."""
         listing = self.source if replica.target == self.plan.source else self.targets.get(replica.target)
-        if listing is None or listing.holds(replica):
+        if listing is None or listing.holds(replica) or listing.may_hold(replica.kind, replica.target_model_id):
             return False
         versions = self.resources[replica.target].api_versions
         generation = generation_of(replica.api_version)
@@ -154,6 +163,11 @@ class PlanFacts:
     def is_usable(self, model: ModelSummary) -> bool:
         """Tell whether a listed model is ready and has not expired."""
         return model.state is ModelState.READY and (model.expires is None or model.expires > self.now)
+
+    def is_complete(self, target: str) -> bool:
+        """Tell whether every entry of the source's and the target's lists could be read. Otherwise nothing is deleted there."""
+        listing = self.targets.get(target)
+        return listing is not None and not listing.unreadable and not self.source.unreadable
 
     def is_past_grace(self, replica: Replica) -> bool:
         """Tell whether the replica of a removed model may be deleted by now. Never in a target whose lists could not be read."""

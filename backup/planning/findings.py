@@ -20,6 +20,7 @@ ROTATION = 30
 
 def findings(facts: PlanFacts, decisions: Sequence[Decision]) -> Iterable[Finding]:
     """Give what a person should know."""
+    yield from _unreadable_entries(facts)
     models = {(model.kind, model.model_id): model for model in facts.models}
     for decision in decisions:
         replica = facts.ready.get((decision.target, decision.kind, decision.model_id))
@@ -34,6 +35,14 @@ def findings(facts: PlanFacts, decisions: Sequence[Decision]) -> Iterable[Findin
         is_lacking = decision.action in {Action.COPY, Action.REPLACE, Action.BLOCKED}
         if is_lacking and model is not None and model.state is ModelState.READY and _is_late(facts, model):
             yield _finding("rpoBreached", decision, f"trained at {model.trained}, not in the target yet")
+
+
+def _unreadable_entries(facts: PlanFacts) -> Iterable[Finding]:
+    for name, listing in [(facts.plan.source, facts.source), *facts.targets.items()]:
+        for entry in listing.unreadable if listing is not None else ():
+            yield Finding(
+                finding="unreadable", target=name, kind=entry.kind, model_id=entry.model_id, detail=entry.text(name)
+            )
 
 
 def _finding(name: str, about: Decision, detail: str) -> Finding:
@@ -88,7 +97,8 @@ def marks(facts: PlanFacts) -> Iterable[Replica]:
         is_present = (replica.kind, replica.model_id) in facts.present
         if is_present and replica.orphaned_at is not None:
             changes["orphaned_at"] = None
-        if not is_present and replica.orphaned_at is None:
+        may_be_there = facts.source.may_hold(replica.kind, replica.model_id)
+        if not is_present and replica.orphaned_at is None and not may_be_there:
             changes["orphaned_at"] = facts.now
         if changes:
             yield replica.replace(**changes)

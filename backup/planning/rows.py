@@ -62,7 +62,7 @@ def sort_suspects(
         is_listed_kind = suspect.kind in facts.plan.kinds and (
             not suspect.is_visible or newest(versions, Generation.V2) is not None
         )
-        if listing is None or not is_listed_kind or suspect.seen_at >= listed_since:
+        if listing is None or listing.unreadable or not is_listed_kind or suspect.seen_at >= listed_since:
             continue
         model = listing.models.get((suspect.kind, suspect.model_id))
         is_creating = model is not None and model.state is ModelState.CREATING

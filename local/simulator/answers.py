@@ -30,7 +30,10 @@ def json_answer(body: Json, status: int = 200, **headers: str) -> Answer:
 
 def dump(body: Json) -> bytes:
     """Return JSON without spaces, as the service writes it."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair can be sent escaped only
+        return json.dumps(body, separators=(",", ":")).encode()
 
 
 class ServiceError(Exception):

@@ -6,9 +6,10 @@ import random
 import threading
 import uuid
 from bisect import bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from local.simulator.faults import Faults
 from local.simulator.journal import Journal
@@ -48,6 +49,8 @@ class Behaviour:
     under the same ids.
     ``article_bodies``: v2 answers are those of the samples in the article of 2020, not those of the service: an expiry
     in .NET ticks, and an empty copyResult.
+    ``odd_entries``: JSON values that stand after the first model on the first page of every list of models or classifiers.
+    A ``null`` there was seen in v2.1.
     ``show_running``: v2 copies are ``running`` in their second half; recordings show only ``notStarted``.
     """
 
@@ -56,6 +59,7 @@ class Behaviour:
     show_running: bool = False
     composed_needs_parts: bool = True
     article_bodies: bool = False
+    odd_entries: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         if self.placeholder_delete not in ("frees", "notFound"):
@@ -63,6 +67,12 @@ class Behaviour:
         flags = (self.list_needs_op, self.show_running, self.composed_needs_parts, self.article_bodies)
         if not all(isinstance(flag, bool) for flag in flags):
             raise ValueError("listNeedsOp, showRunning, composedNeedsParts and articleBodies must be true or false")
+        if type(self.odd_entries) not in (list, tuple):
+            raise ValueError("oddEntries must be a list of JSON values")
+
+    def with_odd_entries(self, shown: list[Any], *, is_first: bool) -> list[Any]:
+        """Return the entries of a page of a list."""
+        return [*shown[:1], *self.odd_entries, *shown[1:]] if is_first else shown
 
 
 class ModelTable:

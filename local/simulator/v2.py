@@ -44,6 +44,7 @@ def list_models(call: Call) -> Answer:
     count = size - zlib.crc32(after.encode()) % max(1, size // 4)
     models = call.resource.table("model").after(after, count)
     shown = [_model_info(model, call.route.version) for model in models if model.generation == "v2"]
+    shown = call.resource.behaviour.with_odd_entries(shown, is_first=not after)
     link = ""
     if len(models) == count:  # the service does not look ahead: the last page can be empty
         # op=full is not in the link, as recorded: clients must add it again.

@@ -39,7 +39,7 @@ def list_models(call: Call) -> Answer:
         prebuilt = [model for model in prebuilt_models(version) if model.model_id > after]
         models = sorted([*models, *prebuilt], key=lambda model: model.model_id)[:count]
     shown = [model_summary(model, version) for model in models if model.state == "ready" and is_visible(model, version)]
-    body: Json = {"value": shown}
+    body: Json = {"value": call.resource.behaviour.with_odd_entries(shown, is_first=not after)}
     if len(models) == count:
         collection = "documentClassifiers" if call.route.kind == "classifier" else "documentModels"
         # It is absent on the last page (in v2 it is empty), and it keeps api-version (v2 drops op=full).

@@ -317,6 +317,10 @@ def _no_room(stage: SilenceStage) -> None:
     stage.source.put_model(v4_model("newcomer"))
 
 
+def _odd_entry(stage: SilenceStage) -> None:
+    stage.source.set_behaviour(odd_entries=[None])
+
+
 def _models() -> Iterator[Way]:
     partly: dict[str, Any] = {"run": "PartiallyFailed"}
     uncovered: dict[str, Any] = {"code": F.NOT_COVERED, "cause": Code.KIND_UNSUPPORTED}
@@ -333,6 +337,7 @@ def _models() -> Iterator[Way]:
     guard = {"plan": {"retention": {"deleteRemoved": True, "graceDays": 0}}}
     gone: dict[str, Any] = {"events": frozenset({"deletionGuarded"}), "options": guard}
     yield Way("more replicas would be deleted than `maxDeletePercent` allows", _remove_two, F.DELETION_WITHHELD, **gone)
+    yield Way("the source lists an entry that cannot be read", _odd_entry, F.ENTRY_UNREADABLE)
     yield Way("a model and its copies expire soon", _put(_expiring()), F.MODEL_EXPIRES, RPO)
     late: dict[str, Any] = {"within": SLOW_NIGHT + timedelta(hours=2), "cause": Code.STILL_COPYING}
     yield Way("the service does not finish a copy", _slow_copy, F.COPY_FAILING, **late, **partly)

@@ -19,6 +19,7 @@ from backup.names import fallback_ids
 from backup.planning.backup_plan import SourceListEmpty, plan_backup, recreates
 from backup.planning.decisions import CODE_OF_BLOCK, Action, BackupPlan, Decision, Reason
 from backup.planning.facts import Listing, PlanFacts
+from backup.planning.lists import Unreadable
 from backup.records import Replica
 from backup.states import ReplicaState
 
@@ -77,6 +78,7 @@ def facts_of(
     replicas: Sequence[Replica] = (),
     targets: dict[str, Sequence[ModelSummary] | None] | None = None,
     now: datetime = NOW,
+    unreadable: Sequence[Unreadable] = (),
     **rules: Any,
 ) -> PlanFacts:
     """Return facts: the target is "east", and targets hold their replicas, unless ``targets`` says otherwise."""
@@ -84,7 +86,7 @@ def facts_of(
     return PlanFacts(
         plan=policy(list(held), **rules),
         resources=RESOURCES,
-        source=Listing.of(source),
+        source=Listing.of(source, unreadable),
         targets={name: None if models is None else Listing.of(models) for name, models in held.items()},
         all_replicas=replicas,
         now=now,
@@ -104,6 +106,7 @@ REMOVING: dict[str, Any] = {"retention": {"deleteRemoved": True, "graceDays": 30
 LONG_GONE = [replica("gone", orphaned_at=days_ago(31)), replica("m1"), replica("m2")]
 STILL_THERE = [model("m1"), model("m2")]
 
+UNREADABLE = Unreadable(page=1, position=2, kind=Kind.MODEL, api_version=V4, flaw="is null and not an object")
 MOVED = replica(target_model_id="m1.2")
 WHOLE = replica("whole", components=[ComponentRef(kind=Kind.MODEL, model_id="m1")])
 """A composed model that refers to m1."""
@@ -171,6 +174,12 @@ CASES: list[tuple[Reason, Action, str, dict[str, Any]]] = [
             "replicas": LONG_GONE,
             "retention": {"deleteRemoved": True, "graceDays": 30, "maxDeletePercent": 33},
         },
+    ),
+    (
+        Reason.LIST_INCOMPLETE,
+        Action.ORPHAN,
+        "gone",
+        {"source": STILL_THERE, "replicas": LONG_GONE, "unreadable": [UNREADABLE], **REMOVING},
     ),
     (Reason.REMOVED, Action.DELETE, "gone", {"source": STILL_THERE, "replicas": LONG_GONE, **REMOVING}),
 ]
