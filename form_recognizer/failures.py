@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from form_recognizer.answers import Answer, ReportedError
@@ -49,6 +50,28 @@ _BY_SERVICE_CODE: dict[str, tuple[type[Permanent], str]] = {
     ),
 }
 
+# v2 numbers its errors, and only some numbers are recorded; its words are plain. Each pattern stands for one of the codes above, or
+# for a model that is missing (``None``).
+_BY_WORDS: tuple[tuple[re.Pattern[str], str | None], ...] = (
+    (re.compile(r"\bmodel\b.*\b(not found|does not exist|doesn't exist)", re.IGNORECASE), None),
+    (
+        re.compile(r"\bmodel\b.*\b(not ready|not in (a )?ready|being trained|still training)", re.IGNORECASE),
+        "ModelNotReady",
+    ),
+    (
+        re.compile(r"more than \d+ models|\bmodels? (count )?(limit|quota)|(limit|quota) of models", re.IGNORECASE),
+        "DocumentModelLimit",
+    ),
+    (
+        re.compile(r"(incompatible|unsupported|different|not supported).*\bAPI version", re.IGNORECASE),
+        "NotSupportedApiVersion",
+    ),
+    (
+        re.compile(r"\bAPI version.*(incompatible|not compatible|unsupported|not supported)", re.IGNORECASE),
+        "NotSupportedApiVersion",
+    ),
+)
+
 _CAUSES: dict[type[ServiceError], str] = {
     ModelNotFound: "the resource does not have this model",
     OperationNotFound: "the service does not know this operation: it keeps operations for a day",
@@ -91,11 +114,26 @@ def _classify(answer: Answer, reported: ReportedError, purpose: Purpose) -> tupl
     for code in reversed(reported.codes):
         if status == 400 and code in _BY_SERVICE_CODE:
             return _BY_SERVICE_CODE[code]
+    if status == 400 and (told := _by_words(reported, purpose)):
+        return told
     if status == 404:
         return _not_found(reported, purpose)
     if status == 409:
         return purpose.conflict, _CAUSES.get(purpose.conflict, "it conflicts with the state of the resource")
     return BadRequest, "the service refuses the request as wrong: check the configuration of the resource"
+
+
+def _by_words(reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str] | None:
+    """Return what a numbered error says in words, or ``None`` if it says nothing that is known, or several things at once."""
+    if not any(code.isdigit() for code in reported.codes):
+        return None
+    told = {word for pattern, word in _BY_WORDS if pattern.search(reported.message or "")}
+    if len(told) != 1:
+        return None
+    word = told.pop()
+    if word is not None:
+        return _BY_SERVICE_CODE[word]
+    return None if purpose.missing is BadRequest else (purpose.missing, _CAUSES[purpose.missing])
 
 
 def _server_side(answer: Answer, reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str]:

@@ -14,6 +14,7 @@ from form_recognizer import (
     CopyRefused,
     CopyTarget,
     ModelExists,
+    ModelLimitReached,
     ModelNotFound,
     ModelNotReady,
     ModelService,
@@ -106,6 +107,30 @@ def test_a_404_means_that_the_subject_is_missing(scripted: Scripted, call: str, 
     """The model, or the operation; for other calls the path is wrong."""
     leaf = ModelNotFound if call in ABOUT_A_MODEL else OperationNotFound if call == "poll" else BadRequest
     assert type(failure(scripted, call, version, 404, body)) is leaf
+
+
+@pytest.mark.parametrize(
+    ("call", "words", "leaf"),
+    [
+        ("get", "Model with 'id=33f4' not found.", ModelNotFound),
+        ("start", "The specified model does not exist", ModelNotFound),
+        ("start", "Model with 'id=33f4' is not ready.", ModelNotReady),
+        ("authorize", "Account cannot create more than 5000 models.", ModelLimitReached),
+        ("authorize", "The model limit of this account is reached", ModelLimitReached),
+        ("start", "The model was trained with an unsupported API version", VersionUnsupported),
+        ("get", "API version of the model is not compatible", VersionUnsupported),
+        # one that names three causes tells none (recorded for a composition, code 1001)
+        ("start", "Specified model not found or not ready or has incompatible API version", BadRequest),
+        ("authorize", "Model with 'id=33f4' not found.", BadRequest),
+        ("start", "Copy request is invalid.", BadRequest),
+    ],
+)
+@pytest.mark.parametrize("code", ["1001", "1014", "1027"])
+def test_a_numbered_400_is_judged_by_its_words(
+    scripted: Scripted, call: str, words: str, leaf: type[ServiceError], code: str
+) -> None:
+    """v2 numbers its errors, and few of the numbers are recorded."""
+    assert type(failure(scripted, call, "v2.1", 400, {"error": {"code": code, "message": words}})) is leaf
 
 
 @pytest.mark.parametrize("call", CALLS)
