@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -12,11 +13,14 @@ from backup.lookup import REACHABLE
 from backup.moments import written
 from backup.notices import notices_of
 from backup.records import RunRecord
-from backup.schedule import readable
+from backup.schedule import longest_gap, readable
 from backup.watch import PlanWatch, findings_of_plan
+from catalog.store import CatalogUnavailable
 from wiring.events import Event, emit
 from wiring.plan_schedules import plan_timing
 from wiring.services import CATALOG_SETTING, HISTORY_SETTING, ConfigurationInvalid, Services
+
+_logger = logging.getLogger(__name__)
 
 APP_SCOPE = "app"
 RESOURCES_SCOPE = "resources"
@@ -121,8 +125,10 @@ def note_watch(services: Services) -> None:
 
 def watch_findings(services: Services) -> Iterator[HealthFinding]:
     """Tell whether the watch itself has stopped: health says so, and the end of each run."""
-    seen = services.catalog.findings.as_of(WATCH_SCOPE)
-    if seen is not None and services.now() - seen > WATCH_LIMIT:
+    seen, now = services.catalog.findings.as_of(WATCH_SCOPE), services.now()
+    schedule = readable(services.environment.get("PROBE_SCHEDULE"))
+    limit = max(WATCH_LIMIT, 2 * longest_gap(schedule, now.date())) if schedule else WATCH_LIMIT
+    if seen is not None and now - seen > limit:
         yield HealthFinding(
             code=FindingCode.WATCH_STOPPED,
             subject="watch_backups",
@@ -220,12 +226,26 @@ def standing_findings(services: Services) -> list[HealthFinding]:
     live = {
         APP_SCOPE: [*app_findings(services)],
         RESOURCES_SCOPE: [*resource_findings(services)],
-        **{plan_scope(name): [*plan_findings(services, name)] for name in services.configuration.plans},
+        **{plan_scope(name): _plan_or_failure(services, name) for name in services.configuration.plans},
     }
     findings = [finding for scope, found in stored.items() if scope not in live for finding in found]
     for scope, found in live.items():
         findings += _since_when(found, stored.get(scope, []), services.now())
     return findings
+
+
+def _plan_or_failure(services: Services, name: str) -> list[HealthFinding]:
+    """Return what is wrong with a plan, also if what the catalog holds of it cannot be read: that is a finding, and hides no other."""
+    try:
+        return [*plan_findings(services, name)]
+    except CatalogUnavailable:
+        raise
+    except Exception as error:
+        _logger.exception("plan %s cannot be looked at", name)
+        message = f"plan {name} cannot be looked at ({type(error).__name__})"
+        return [
+            HealthFinding(code=FindingCode.WATCH_FAILING, subject=f"look at plan {name}", plan=name, message=message)
+        ]
 
 
 def standing_plan_findings(services: Services, name: str) -> list[HealthFinding]:

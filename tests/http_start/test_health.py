@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.sqlite import SqliteStore
-from catalog.store import CatalogUnavailable
+from catalog.store import CatalogUnavailable, Table
 from local.inprocess import REGIONS, SOURCE, TARGET, Answer, Stage, setting
 from local.simulator import seeds
 from wiring.services import use
@@ -104,3 +104,24 @@ def test_a_catalog_that_is_away_is_503(stage: HttpStage, monkeypatch: pytest.Mon
     answer = stage.http("GET", "/api/health")
     assert (answer.status, answer.body["code"]) == (503, "CatalogUnavailable")
     assert "does not answer" in answer.body["detail"]
+
+
+def test_a_plan_that_cannot_be_read_hides_no_other(make_stage: MakeStage) -> None:
+    """A row that nobody understands is told, and the answer stays 200."""
+    plans = {name: {"source": SOURCE, "targets": [TARGET]} for name in ("nightly", "weekly")}
+    stage = make_stage(plans=plans, settings={"BACKUP_SCHEDULE": ""})
+    stage.database.insert(Table.PLANS, "plans", "state|nightly", {"x": 1})
+    findings = health(stage, "failing")
+    assert {(one["code"], one["subject"]) for one in findings} == {
+        ("WatchFailing", "look at plan nightly"),
+        ("ScheduleMissing", "weekly"),
+    }
+
+
+def test_a_watch_that_fires_each_hour_has_not_stopped(make_stage: MakeStage) -> None:
+    stage = make_stage(settings={"PROBE_SCHEDULE": "0 0 * * * *"})
+    stage.services.catalog.findings.observe("watch", (), stage.clock.now(), stage.clock.now())
+    stage.let_pass(3700)
+    assert health(stage, "ok") == []
+    stage.let_pass(3700)
+    assert [one["code"] for one in health(stage, "failing")] == ["WatchStopped"]
