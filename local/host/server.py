@@ -22,6 +22,10 @@ _log = logging.getLogger("local.host.server")
 
 # Larger than the limit of the app, so that the app itself answers a body that is too large for it.
 BODY_LIMIT_BYTES = 1024 * 1024
+# How much is read and parsed of one connection before the others have their turn.
+_READ_BYTES = 16 * 1024
+# How long the rest of a body that is too large is read and thrown away, so that its sender sees the answer.
+_LINGER_S = 3.0
 DEEPEST_JSON = 64
 """The extension's limit (MaxDepth of Newtonsoft.Json)."""
 _HOST = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
@@ -184,7 +188,14 @@ class Server:
 
 
 class _Connection(web.RequestHandler):
-    """A connection that also answers a malformed request with a problem."""
+    """A connection that reads in small pieces, and answers a malformed request with a problem."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See :class:`aiohttp.web.RequestHandler`."""
+        # a piece is parsed in one go, and the worst ones (chunks of one byte) cost a tenth of a millisecond a kilobyte
+        selector: Any = transport
+        selector.max_size = _READ_BYTES
+        super().connection_made(transport)
 
     def handle_error(
         self,
@@ -194,12 +205,13 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """See :class:`aiohttp.web.RequestHandler`."""
-        super().handle_error(request, status, exc, message)  # which logs it
-        answer = (
-            Answer.problem(500, "HostFailed", "the host failed; its log has the details")
-            if status >= 500
-            else _malformed("the method is unknown, or a line is malformed or too long", status)
-        )
+        if status >= 500:
+            super().handle_error(request, status, exc, message)  # which logs it
+            answer = Answer.problem(500, "HostFailed", "the host failed; its log has the details")
+        else:
+            # the message of the exception repeats the line, which may hold a key
+            _log.warning("a malformed request from %s was refused: %s", request.remote, type(exc).__name__)
+            answer = _malformed("the method is unknown, or a line is malformed or too long", status)
         response = _response(answer)
         response.force_close()
         return response
@@ -210,7 +222,7 @@ class _Connections(web.Server):
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         # as on Azure, a compressed body reaches the function as it is: to unpack it here would cost what the sender likes
-        self._options = {**options, "auto_decompress": False}
+        self._options = {**options, "auto_decompress": False, "lingering_time": _LINGER_S}
         super().__init__(handler, request_factory=self._request, **self._options)
 
     def __call__(self) -> web.RequestHandler:

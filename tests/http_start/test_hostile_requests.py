@@ -142,7 +142,7 @@ def test_an_impossible_host_is_refused(stage: HttpStage, host: bytes) -> None:
         (b"Content-Length: -1", b"{}"),
         (b"Content-Length: 2\r\nContent-Length: 3", b"{}"),
         (b"Transfer-Encoding: gzip, chunked", b"2\r\n{}\r\n0\r\n\r\n"),
-        (b"X: " + b"x" * 20_000, b""),
+        (b"X: " + b"x" * 9_000, b""),
         (b"\r\n".join(b"X%d: x" % number for number in range(500)), b""),
     ],
 )
@@ -155,6 +155,24 @@ def test_a_malformed_request_is_refused(stage: HttpStage, headers: bytes, body: 
     )
     status, _ = raw(stage, start)
     assert 400 <= status < 500
+
+
+def test_a_malformed_line_is_not_logged(stage: HttpStage, caplog: pytest.LogCaptureFixture) -> None:
+    """It may hold a key: in the address, or in a header that is too long."""
+    for line in (
+        b"GET /api/runs?code=KEY HTTP/9",
+        b"GET /a HTTP/1.1\r\nx-functions-key KEY",
+        b"GET /a HTTP/1.1\r\nA: KEY" + b"x" * 9000,
+    ):
+        assert raw(stage, line + b"\r\nHost: a\r\nConnection: close\r\n\r\n") == (400, "MalformedRequest")
+    assert "a malformed request from 127.0.0.1 was refused" in caplog.text
+    assert stage.host.function_key not in caplog.text
+
+
+def test_a_body_in_chunks_of_one_byte_is_refused(stage: HttpStage) -> None:
+    """It costs more to read than any other body of its size."""
+    start = b"POST /api/copies HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-functions-key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw(stage, start + b"1\r\n[\r\n" * 70_000 + b"0\r\n\r\n") == (413, "BodyTooLarge")
 
 
 @pytest.mark.parametrize("header", [b"x-functions-key", b"If-None-Match", b"Content-Type", b"X-Forwarded-For"])
