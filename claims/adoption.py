@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backup.document_models import ModelDetails, ModelState, first_difference
+from backup.document_models import ModelDetails, ModelState
 from backup.messages.copy import StepInput
 from claims.source_model import SourceModel
 from claims.step import step_fields
@@ -43,6 +43,4 @@ def _difference(source: ModelDetails, found: ModelDetails | None) -> str | None:
         return "it is missing"
     if found.summary.state is not ModelState.READY:
         return f"it is {found.summary.state}"
-    if found.digest() == source.digest():
-        return None
-    return f"it differs: {first_difference(source.content, found.content) or 'its content'}"
+    return None if found.digest() == source.digest() else "its content is not that of the source"

@@ -36,7 +36,7 @@ def read_body(
     hint: str,
     *,
     longest: int = LONGEST_BODY,
-    most_models: int = MOST_MODELS,
+    most_models: int | None = MOST_MODELS,
 ) -> Record:
     """Return the body of ``request``, of ``longest`` bytes at most. ``hint`` says what a right one has. Raises ``Problem``."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
@@ -47,7 +47,7 @@ def read_body(
         raise Problem(413, "BodyTooLarge", detail)
     document = _parsed(body, hint)
     models = document.get("models") if isinstance(document, dict) else None
-    if isinstance(models, list) and len(models) > most_models:
+    if most_models is not None and isinstance(models, list) and len(models) > most_models:
         right = f"name {most_models} at most, or back up the whole resource with a plan"
         raise wrong_input("TooManyModels", [("#/models", f"{len(models)} models are named; {right}")])
     try:

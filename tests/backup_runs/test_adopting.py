@@ -21,7 +21,7 @@ from local.simulator.models import v2_model, v3_model, v4_model
 from local.simulator.seeds import night
 from tests.nights import V2_ID, MakeNights, Nights, mixed_models, reasons, rows
 
-Mapped = set[tuple[str, str, tuple[tuple[str, str], ...]]]
+Mapped = set[tuple[str, str, tuple[tuple[str, str, str, str], ...]]]
 WRITES = {
     "authorizeCopy",
     "authorizeClassifierCopy",
@@ -44,7 +44,12 @@ def mapping(stage: Nights) -> Mapped:
         (
             model["kind"],
             model["modelId"],
-            tuple(sorted((place["resource"], place["modelId"]) for place in model["places"])),
+            tuple(
+                sorted(
+                    (place["resource"], place["modelId"], place["apiVersion"], str(place["expiresAt"]))
+                    for place in model["places"]
+                )
+            ),
         )
         for model in models
     }

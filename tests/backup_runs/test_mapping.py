@@ -132,5 +132,5 @@ def test_a_wrong_mapping_is_refused_as_a_whole(stage: Nights, document: Any, pla
 
 
 def test_a_mapping_that_is_too_large_is_refused(stage: Nights) -> None:
-    answer = stage.http("PUT", "/api/models", {"models": [], "padding": "x" * 4 * 1024 * 1024})
+    answer = stage.http("PUT", "/api/models", {"models": [], "padding": "x" * 2 * 1024 * 1024})
     assert (answer.status, answer.body["code"]) == (413, "BodyTooLarge")
