@@ -9,10 +9,10 @@ import azure.durable_functions as df
 from activities.envelope import activity
 from backup.codes import Code
 from backup.messages import Message
-from backup.messages.copy import Inspected, RowAction, StepInput
+from backup.messages.copy import Inspected, InspectInput, RowAction
 from backup.names import INSPECT_MODELS
 from claims.adoption import find_adoptable
-from claims.components import missing_components
+from claims.components import COMPONENTS_PER_CALL, missing_components, next_turn
 from claims.inspection import existing_copy, require_room, require_route, require_usable
 from claims.source_model import find_source
 from claims.step import Refused, find_claim, has_ended, require_not_cancelled, step_fields
@@ -26,9 +26,9 @@ EXPIRY_WARNING = timedelta(days=30)
 """A copy expires with its source: the app warns this long before."""
 
 
-@activity(blueprint, INSPECT_MODELS, StepInput)
-def inspect_models(services: Services, step: StepInput) -> Message:
-    """Check whether and how the copy can be made, and claim it. ``StepInput`` in, ``Inspected`` out."""
+@activity(blueprint, INSPECT_MODELS, InspectInput)
+def inspect_models(services: Services, step: InspectInput) -> Message:
+    """Check whether and how the copy can be made, and claim it. ``InspectInput`` in, ``Inspected`` out."""
     order = step.order
     if has_ended(services, order):
         raise Refused(Code.CLAIM_LOST, "this copy has ended already")
@@ -45,13 +45,17 @@ def inspect_models(services: Services, step: StepInput) -> Message:
         raise Refused(Code.NOT_ADOPTED, f'"{order.target}" holds no copy of {order.kind} {order.model_id} to adopt')
     if copy_id is None and adopted is None:
         require_route(services, order)
+    if copy_id is None:
         require_recordable(services, step, found, source)
     # a restored model needs its components as well: a copy that exists is not enough
-    missing = []
     if copy_id is None or order.origin is not None:
-        missing = missing_components(services, order, source, adopted=adopted is not None)
-    if missing:
-        return Inspected(missing_components=missing, api_version=source.api_version)
+        first = step.first_component or 0
+        missing = missing_components(services, order, source, first, adopted=adopted is not None)
+        if missing:
+            return Inspected(missing_components=missing, api_version=source.api_version)
+        following = first + COMPONENTS_PER_CALL
+        if following < len(source.details.components):
+            return Inspected(next_component=following, not_before=next_turn(services, order, first))
     if copy_id is not None:
         return Inspected(already_there=True, target_model_id=copy_id, api_version=source.api_version)
     if adopted is None:

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from backup.codes import Code
 from backup.document_models import Component, ModelState
 from backup.messages.copy import ComponentRef, CopyOrder
+from backup.pacing import SLOT_SHARE
 from backup.states import ReplicaState
 from claims.source_model import SourceModel
 from claims.step import Refused
 from wiring.services import Services
 
+COMPONENTS_PER_CALL = 20
+"""How many components one call checks, of 500 that the service composes. Each is read in source and target, where S0 allows fifty reads a
+second: two calls fit into one of them."""
+
+READS_PER_CALL = COMPONENTS_PER_CALL + 4
+"""How often one call reads a resource: for the components, and for the composed model itself."""
+
 
 def missing_components(
-    services: Services, order: CopyOrder, source: SourceModel, *, adopted: bool = False
+    services: Services, order: CopyOrder, source: SourceModel, first: int, *, adopted: bool = False
 ) -> list[ComponentRef]:
-    """Return the components that the target lacks, in the order in which to copy them. Where the composed model is ``adopted``, those that
-    the catalog does not know are to be adopted as well.
+    """Return those components that the target lacks, in the order in which to copy them: of the next 20, from number ``first``. Where the
+    composed model is ``adopted``, those that the catalog does not know are to be adopted as well.
 
     Older generations copy a composed model as one unit: it has no components here. Raises ``Refused`` if the target holds another model
     under a component's id: the copy would refer to it.
     """
     missing = []
-    for component in source.details.components:
+    for component in source.details.components[first : first + COMPONENTS_PER_CALL]:
         source_id = _source_id(services, order, component)
         is_there = _is_there(services, order, source, component, source_id)
         if not is_there or (adopted and not _is_recorded(services, order, component)):
             moved = source_id if source_id != component.model_id else None
             missing.append(ComponentRef(kind=component.kind, model_id=component.model_id, source_id=moved))
     return missing
+
+
+def next_turn(services: Services, order: CopyOrder, first: int) -> datetime:
+    """Reserve the moment at which the components behind those from number ``first`` may be checked, within ``getPerSecond``."""
+    turn = services.now()
+    for name in dict.fromkeys((order.source, order.target)):
+        per_second = services.configuration.resource(name).rate_limits.get_per_second
+        if per_second is not None:
+            interval = READS_PER_CALL / (per_second * SLOT_SHARE)
+            if first == 0:
+                # nothing was reserved for the first ones: it was not known that there are so many
+                services.catalog.slots.reserve(name, "get", interval, services.now())
+            turn = services.catalog.slots.reserve(name, "get", interval, turn)
+    return turn
 
 
 def _source_id(services: Services, order: CopyOrder, component: Component) -> str:

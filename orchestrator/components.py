@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backup.codes import Code
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, CopyProgress, Failure, Origin
+from backup.moments import written
 from backup.names import COPY_MODEL
 from backup.pacing import POLL_GROWTH
 from backup.states import CopyStatus
-from orchestrator.attempts import Steps
+from orchestrator.attempts import HistoryFull, Steps
 from orchestrator.copy_state import LONGEST_WAIT_SECONDS, Copy
 
 COMPONENT_ROUNDS = 2
 COMPONENT_WAIT_SECONDS = 10.0
+
+CHILDREN_PER_HISTORY = 40
+"""A composed model begins a new history after copying so many components: it may have 500."""
 
 NAMED = 10
 """How many components a message names."""
@@ -34,6 +38,7 @@ def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
         if left <= 0:
             return Failure.of(Code.DEADLINE_EXCEEDED, f"no time was left for {component.kind} {component.model_id}")
         order = _order(copy.progress.order, component, left)
+        copy.children += 1
         result = yield copy.context.call_sub_orchestrator(COPY_MODEL, CopyProgress(order=order).to_json())
         outcome = CopyOutcome.parse(result)
         if outcome.status is CopyStatus.COPY_IN_PROGRESS and (yield from _wait_for_other_run(copy)):
@@ -44,6 +49,19 @@ def copy_components(copy: Copy, components: list[ComponentRef]) -> Steps:
         if outcome.target_model_id != component.model_id:
             message = f"{component.kind} {component.model_id} could only be copied as {outcome.target_model_id}"
             return Failure.of(Code.COMPONENT_FAILED, message)
+    return None
+
+
+def go_on_with_components(copy: Copy, first: int, not_before: datetime | None) -> Steps:
+    """Check the components from number ``first`` next, at ``not_before`` or at once: those before it are in the target."""
+    copy.update(next_component=first, component_rounds=0, component_waits=None)
+    if not_before is not None and not_before >= copy.deadline:
+        message = f"the rate limits allow to check its next components at {written(not_before)}, after its deadline"
+        return copy.end(Code.DEADLINE_EXCEEDED, message)
+    if copy.children >= CHILDREN_PER_HISTORY:
+        raise HistoryFull
+    if not_before is not None and not_before > copy.now:
+        yield from copy.sleep_until(not_before)
     return None
 
 

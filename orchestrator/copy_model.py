@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 
 from backup.codes import Code, Remedy, remedy
-from backup.messages.copy import CopyProgress, DiscardInput, Failure, Inspected, ParkInput, StepDone
+from backup.messages.copy import CopyProgress, DiscardInput, Failure, Inspected, InspectInput, ParkInput, StepDone
 from backup.names import (
     AUTHORIZE_COPY,
     CHECK_COPY,
@@ -24,7 +24,7 @@ from backup.pacing import poll_delay
 from backup.recovery import Recovery, recovery
 from backup.states import RESUME_AT, ClaimState, CopyStatus, Step
 from orchestrator.attempts import HistoryFull, Steps
-from orchestrator.components import copy_components
+from orchestrator.components import copy_components, go_on_with_components
 from orchestrator.copy_state import LONGEST_WAIT_SECONDS, Copy, StepFailed
 
 blueprint = df.Blueprint()
@@ -91,10 +91,13 @@ def inspect(copy: Copy) -> Steps:
     """Step 1: check source and target, take the claim, and wait for the slot that was reserved."""
     copy.show()
     try:
-        found = Inspected.parse((yield from copy.run(INSPECT_MODELS)))
+        first = copy.progress.next_component
+        found = Inspected.parse((yield from copy.run(INSPECT_MODELS, InspectInput, first_component=first)))
     except StepFailed as failed:
         # no claim is held, so there is nothing to recover
         return copy.end(failed.failure.code, failed.failure.message)
+    if found.next_component is not None:
+        return (yield from go_on_with_components(copy, found.next_component, found.not_before))
     copy.update(
         attempt=found.attempt,
         target_model_id=found.target_model_id,
@@ -111,6 +114,7 @@ def inspect(copy: Copy) -> Steps:
         if not has_come:
             return None
     assert found.state is not None, "a claim that was taken has a state"
+    copy.update(next_component=None)
     if copy.progress.order.recreate and found.state is ClaimState.CLAIMED:
         yield from copy.run(DELETE_REPLICA)
     copy.update(step=RESUME_AT[found.state])

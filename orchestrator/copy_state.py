@@ -44,6 +44,8 @@ class Copy:
         self.progress = progress.replace(started_at=self.started_at)
         self.deadline = self.started_at + timedelta(seconds=progress.order.deadline_seconds)
         self.outcome: CopyOutcome | None = None
+        self.children = 0
+        """How many components were copied in this history."""
         order = progress.order
         self.waits = Waits(context, order.run_id, f"row-{order.row:06d}", progress.noted)
 

@@ -114,6 +114,13 @@ class StepInput(Message):
     """When the orchestrator calls again, at the latest: the lease lasts beyond it."""
 
 
+class InspectInput(StepInput):
+    """The input of ``inspect_models``."""
+
+    first_component: int | None = None
+    """The number of the component to check first: those before it are in the target. ``None`` is 0."""
+
+
 class DiscardInput(StepInput):
     """The input of ``discard_target``."""
 
@@ -175,7 +182,9 @@ class Inspected(Message):
     failure: Failure | None = None
     """Why the claim's present attempt failed, while its placeholder is being removed."""
     not_before: datetime | None = None
-    """The moment reserved for this copy within the service's rate limits (UTC)."""
+    """The moment reserved for this copy, or for the next inspection, within the service's rate limits (UTC)."""
+    next_component: int | None = None
+    """The component to check next, of a model that has too many for one call. No claim is taken then."""
     target_model_id: str | None = None
     api_version: str | None = None
     already_there: bool = False
@@ -233,7 +242,9 @@ class CopyProgress(Message):
     resyncs: int | None = None
     """How often the claim was read again because a later attempt of this copy had changed it: a step ran twice."""
     component_rounds: int = 0
-    """How often the components of a composed model were copied before it."""
+    """How often the present components of a composed model were copied before it."""
+    next_component: int | None = None
+    """The component to check next: those before it are in the target."""
     component_waits: int | None = None
     """How often this copy waited for another run that copies a component."""
     target_model_id: str | None = None
