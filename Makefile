@@ -61,7 +61,7 @@ test: environment emulator ## Run the tests
 
 fuzz: environment ## Send random requests and answers until one ends badly (FUZZ=20000 for each kind, FUZZ_SEED)
 	@echo "FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED)"
-	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4 $(FUZZED)
+	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4 --hypothesis-seed=$(FUZZ_SEED) $(FUZZED)
 
 next: ## Test with the newest azure-functions-durable, pre-releases too, in .venv/next (PYTHON=python3.13; docs/decisions/0006)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null || { \

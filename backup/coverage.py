@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from backup.codes import MEANINGS, Code
@@ -11,7 +11,7 @@ from backup.configuration.sections import Plan
 from backup.health import EXAMPLES, FindingCode, HealthFinding, model_finding
 from backup.messages import Message
 from backup.messages.copy import RowAction
-from backup.moments import written
+from backup.moments import moment_of, written
 from backup.planning.decisions import WITHHELD, Action, Decision, Finding, Reason
 from backup.records import RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus
@@ -85,17 +85,8 @@ def _lacks(row: RunRow) -> bool:
 
 def _lacking_since(row: RunRow, seen_at: datetime, before: datetime | None) -> datetime:
     """Return since when a model is lacking: since its training, unless its date is none or, by a wrong clock, later than the run."""
-    trained = _moment(row.trained)
+    trained = moment_of(row.trained)
     return trained if trained is not None and trained <= seen_at else min(before or seen_at, seen_at)
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Return a date of the service, which is UTC if it does not say, or ``None`` if it cannot be read."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def findings_of_end(record: RunRecord) -> list[HealthFinding]:

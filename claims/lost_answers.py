@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from backup.claim import Claim
 from backup.codes import Code
 from backup.document_models import ModelState, ModelSummary
 from backup.messages import Message
 from backup.messages.copy import Failure
+from backup.moments import moment_of
 from backup.records import Suspect
 from backup.states import ClaimState
 from claims.step import Refused, StepContext
@@ -93,11 +94,8 @@ def _search_list(work: StepContext) -> None:
 def _is_candidate(model: ModelSummary, announced: datetime) -> bool:
     if model.state is not ModelState.CREATING:
         return False
-    try:
-        created = datetime.fromisoformat(model.created)
-    except ValueError:
-        return True
-    return (created if created.tzinfo else created.replace(tzinfo=UTC)) >= announced - CLOCK_SKEW
+    created = moment_of(model.created)
+    return created is None or created >= announced - CLOCK_SKEW
 
 
 # a lost start

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from backup.configuration.sections import DeepCheck
 from backup.document_models import ModelState, ModelSummary
+from backup.moments import moment_of
 from backup.planning.decisions import Action, Decision, Finding, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of
 from backup.records import Replica
@@ -52,13 +53,8 @@ def _finding(name: str, about: Decision, detail: str) -> Finding:
 def _is_late(facts: PlanFacts, model: ModelSummary) -> bool:
     if facts.plan.rpo_hours is None:
         return False
-    try:
-        trained = datetime.fromisoformat(model.trained)
-    except ValueError:
-        return False
-    if trained.tzinfo is None:
-        trained = trained.replace(tzinfo=facts.now.tzinfo)
-    return facts.now - trained > timedelta(hours=facts.plan.rpo_hours)
+    trained = moment_of(model.trained)
+    return trained is not None and facts.now - trained > timedelta(hours=facts.plan.rpo_hours)
 
 
 def deep_checks(facts: PlanFacts, decisions: Iterable[Decision]) -> Iterable[ReplicaRef]:
