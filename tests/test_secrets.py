@@ -41,6 +41,53 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
+def echoes(key: str) -> list[Fault]:
+    """Return answers of a hostile service that repeat the key in each place: body, header, id, date, address, host name, error."""
+    headers = dict.fromkeys(
+        ("apim-request-id", "x-ms-request-id", "Date", "Location", "Operation-Location", "Retry-After", key), key
+    )
+    error = {"code": key, "message": f"no {key}", "innererror": {"code": key, "message": key}}
+    model = {"modelId": key, "status": "ready", "createdDateTime": "2026-01-01T00:00:00Z"}
+    dated = {
+        **model,
+        "modelId": "echo-1",
+        "createdDateTime": key,
+        "modifiedDateTime": key,
+        "lastUpdatedDateTime": key,
+        "apiVersion": key,
+    }
+    bodies: list[tuple[str, int, Any]] = [
+        *(("getModel", status, {"error": error}) for status in (400, 401, 404, 429, 500)),
+        (
+            "getModel",
+            200,
+            {
+                **dated,
+                "modelInfo": dated,
+                "description": key,
+                "tags": {key: key},
+                "docTypes": {key: {"description": key}},
+            },
+        ),
+        ("authorizeCopy", 409, {"error": error}),
+        ("authorizeCopy", 200, {"targetModelId": key, "modelId": key, "accessToken": key, "expirationDateTime": key}),
+        ("startCopy", 202, {}),
+        ("startCopy", 400, {"error": error}),
+        ("startCopy", 301, {}),
+        ("getCopyResult", 200, {"status": "failed", "copyResult": {"errors": [error]}, "modelId": key}),
+        ("getOperation", 200, {"status": "failed", "error": error, "resourceLocation": f"https://{key}.invalid/{key}"}),
+        (
+            "listModels",
+            200,
+            {"modelList": [model, dated], "value": [model, dated], "nextLink": f"https://{key}.invalid/{key}"},
+        ),
+    ]
+    return [
+        (operation, "status", {"status": status, "body": body, "headers": headers})
+        for operation, status, body in bodies
+    ]
+
+
 @dataclass
 class Traces:
     """All that one use of the app has written, and the secrets that must not be in it."""
@@ -120,7 +167,8 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
         host = Child("local.host", ["--port", "0", "--state", state, "--app", app], directory / "host.log")
         try:
             url = host.start(environment)["url"]
-            answers, statuses = use(url, others, simulator, faults)
+            repeated = echoes(keys["key of west"]) + echoes(keys["key of north"]) if faults else []
+            answers, statuses = use(url, others, simulator, faults, repeated)
             deadline = time.monotonic() + 60
             while (
                 faults and b"noticeFailed" not in (directory / "host.log").read_bytes() and time.monotonic() < deadline
@@ -158,8 +206,25 @@ def configure(directory: Path, simulator: Simulator) -> Path:
     return path
 
 
+ECHOED_TOGETHER = (("authorizeCopy", "startCopy", "getCopyResult", "getOperation"), ("getModel",), ("listModels",))
+"""Operations whose answers may echo at the same time: a copy that fails early does not reach the later ones."""
+
+
+def inject(simulator: Simulator, operation: str, kind: str, options: Mapping[str, Any]) -> None:
+    where = "north" if operation == "authorizeCopy" else "west"
+    simulator.resource(where).inject(operation, kind, count=1, **options)
+
+
+def echo(simulator: Simulator, faults: Sequence[Fault]) -> None:
+    """Let the resources answer with these faults, and with no other."""
+    for name in NAMES:
+        simulator.resource(name).clear_faults()
+    for operation, kind, options in faults:
+        inject(simulator, operation, kind, options)
+
+
 def use(
-    url: str, keys: Mapping[str, str], simulator: Simulator, faults: Sequence[Fault]
+    url: str, keys: Mapping[str, str], simulator: Simulator, faults: Sequence[Fault], repeated: Sequence[Fault]
 ) -> tuple[dict[str, bytes], list[str]]:
     """Call every route, and return the answers and the statuses of the copies."""
     session = requests.Session()
@@ -200,10 +265,14 @@ def use(
 
     statuses = copy(ready[:2])
     for operation, kind, options in faults:
-        where = "north" if operation == "authorizeCopy" else "west"
-        simulator.resource(where).inject(operation, kind, count=1, **options)
+        inject(simulator, operation, kind, options)
     statuses += copy(ready[2:8]) if faults else []
     if faults:
+        for wanted in ECHOED_TOGETHER:
+            echo(simulator, [fault for fault in repeated if fault[0] in wanted])
+            statuses += copy(ready[2:8])
+            wait(call("POST", "/api/backups", body={"plan": "nightly"}))
+            echo(simulator, [])
         simulator.resource("west").down()
         assert wait(call("POST", "/api/backups", body={"plan": "nightly"}))["code"] == "SourceListFailed"
     call("GET", "/api/health")
