@@ -71,7 +71,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
+        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key-1") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
         self._host: ForkedChild | None = None
         self._url = ""
@@ -110,7 +110,7 @@ class Bench:
             "PROBE_SCHEDULE": "0 0 2 1 1 *",
             "TaskHubName": "Kills",
             "LOCAL_HOST_FUNCTION_KEY": KEY,
-            **{setting(name): f"{name}-key" for name in REGIONS},
+            **{setting(name): f"{name}-key-1" for name in REGIONS},
         }
         self.configuration = parse_configuration(json.dumps(document), "backup.json")
         self.catalog = Catalog(SqliteStore(self._folder / "catalog.sqlite"))
