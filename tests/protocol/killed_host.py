@@ -74,7 +74,7 @@ class KilledHost:
     def __init__(self, folder: Path, versions: list[str], place: Place) -> None:
         self._folder = folder
         self.catalog = Catalog(place.open_store())
-        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
+        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key-1") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
         self._versions = versions
         self._settings = {
@@ -86,7 +86,7 @@ class KilledHost:
             "PROBE_SCHEDULE": "0 0 2 1 1 *",
             "TaskHubName": "Kills",
             "LOCAL_HOST_FUNCTION_KEY": FUNCTION_KEY,
-            **{setting(name): f"{name}-key" for name in REGIONS},
+            **{setting(name): f"{name}-key-1" for name in REGIONS},
         }
         self._child: Child | None = None
         self._url = ""

@@ -168,7 +168,7 @@ class Service:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key") for name, region in REGIONS.items()]
+        specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key-1") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=self.clock, seed=1)
         self.index: AppIndex = load_app("function_app")
         self._numbers = itertools.count(1)
@@ -197,7 +197,7 @@ class World:
             Catalog(self.store),
             Sealer([Fernet.generate_key().decode()]),
             now=self.clock.now,
-            environment={setting(name): f"{name}-key" for name in REGIONS},
+            environment={setting(name): f"{name}-key-1" for name in REGIONS},
         )
         self.services.interruption = lambda where, moment: self.points.reach(f"{where.partition(':')[2]} {moment}")
         use(self.services)
