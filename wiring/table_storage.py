@@ -22,6 +22,8 @@ PREFIX_SETTING = "CATALOG_TABLE_PREFIX"
 CLIENT_ID_SETTING = "CATALOG_CLIENT_ID"
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_EMULATOR = "UseDevelopmentStorage=true"
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -53,6 +55,10 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
     if problem is not None:
         raise ConfigurationInvalid(f"app setting {place}, which CATALOG names: {problem}")
     if connection:
+        if connection.replace(" ", "").rstrip(";").lower() == _EMULATOR.lower():
+            connection = _EMULATOR  # with a semicolon, the library does not know it
+        if flaw := _flaw_of(connection, place):
+            raise ConfigurationInvalid(f"app setting {place}, which CATALOG names, {flaw}")
         return _with_connection_string(connection, place)
     client_id = environment.get(f"{place}__clientId") or environment.get(CLIENT_ID_SETTING)
     if address := environment.get(f"{place}__tableServiceUri", "").strip():
@@ -65,6 +71,20 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
         f"app setting {place}, which CATALOG names, is empty; put the connection string of a storage account there, or its name "
         f"into {place}__accountName for a managed identity"
     )
+
+
+def _flaw_of(connection: str, setting: str) -> str | None:
+    """Return what is often pasted in the place of a connection string, and what to do; ``None`` if it is none of that."""
+    if connection[0] in "\"'" or connection[-1] in "\"'":
+        return "holds a connection string in quotes; remove the quotes"
+    if "\n" in connection or "\r" in connection:
+        return "holds a line end; write the connection string in one line"
+    if _ACCOUNT.fullmatch(connection):
+        return (
+            f"holds the name of a storage account and no connection string; put the name into {setting}__accountName for a "
+            "managed identity, or copy the connection string from the account's page Access keys"
+        )
+    return None
 
 
 def _with_connection_string(connection: str, setting: str) -> TableService:

@@ -57,7 +57,7 @@ def _shared_addresses(resources: Mapping[str, Any]) -> Iterator[Problem]:
             if not isinstance(value, str):
                 continue
             try:
-                owner = owners.setdefault((field, normalize(value)), name)
+                owner = owners.setdefault((field, normalize(value.strip())), name)
             except PydanticCustomError:  # the field itself is reported
                 continue
             if owner != name:

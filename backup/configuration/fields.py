@@ -20,7 +20,7 @@ NAME_PATTERN: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
 # The swagger's pattern for the v2 copy call's targetResourceId, and its maximum length.
 RESOURCE_ID_PATTERN: Final = (
-    "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.CognitiveServices/accounts/[^/]+$"
+    r"^/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft.CognitiveServices/accounts/[^/\s]+$"
 )
 _RESOURCE_ID: Final = re.compile(RESOURCE_ID_PATTERN, re.IGNORECASE)
 _REGION: Final = re.compile(r"[a-z0-9]{1,24}")
@@ -74,6 +74,8 @@ def _region(value: str) -> str:
 
 
 def _resource_id(value: str) -> str:
+    if any(character.isspace() for character in value):
+        raise refused("there is a blank or a line end in the resource id", "write it in one line, without blanks")
     if len(value) > 1024 or not _RESOURCE_ID.fullmatch(value):
         raise refused(
             "not the resource id of a Cognitive Services account",

@@ -38,6 +38,7 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        str_strip_whitespace=True,  # what is pasted often ends in a blank or a line end
         alias_generator=to_camel,
         hide_input_in_errors=True,  # a value may be a key, pasted by mistake
         use_attribute_docstrings=True,

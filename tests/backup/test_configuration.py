@@ -388,3 +388,21 @@ def test_schema_refuses_common_mistakes(change: Change) -> None:
     change(document)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, json.loads(configuration_schema()))
+
+
+def test_blanks_and_line_ends_around_values_are_removed() -> None:
+    """What is copied from a page often ends in one."""
+    document = json.loads(SAMPLE)
+    for resource in document["resources"].values():
+        resource["resourceId"] = f" {resource['resourceId']}\r\n"
+        resource["region"] = f"{resource['region']}\n"
+    parsed = parse_configuration(json.dumps(document), "backup.json")
+    assert parsed == parse_configuration(SAMPLE, "backup.json")
+
+
+def test_a_line_end_inside_a_resource_id_is_refused() -> None:
+    document = json.loads(SAMPLE)
+    first = next(iter(document["resources"].values()))
+    first["resourceId"] = first["resourceId"].replace("/providers", "\n/providers")
+    with pytest.raises(ConfigurationError, match="a blank or a line end"):
+        parse_configuration(json.dumps(document), "backup.json")

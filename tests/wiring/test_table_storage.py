@@ -150,3 +150,29 @@ def loaded_by(settings: dict[str, str]) -> list[str]:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "text", ["UseDevelopmentStorage=true", "UseDevelopmentStorage=true;", " usedevelopmentstorage=true ; "]
+)
+def test_the_emulator_in_every_spelling(text: str) -> None:
+    assert opened(CATALOG="table:S", S=text)._service.url.startswith("http://127.0.0.1:10002")
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        (f'"{REMOTE}"', "in quotes; remove the quotes"),
+        (f"'{REMOTE}'", "in quotes; remove the quotes"),
+        (REMOTE.replace(";", ";\n", 1), "holds a line end"),
+        ("backupsaccount1", "put the name into S__accountName"),
+    ],
+)
+def test_what_is_pasted_in_place_of_a_connection_string(text: str, flaw: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=flaw) as caught:
+        opened(CATALOG="table:S", S=text)
+    assert "AccountKey" not in str(caught.value)
+
+
+def test_blanks_and_a_line_end_around_a_connection_string() -> None:
+    assert opened(CATALOG="table:S", S=f" {REMOTE}\r\n")._service.url == "https://backups.table.core.windows.net"
