@@ -85,7 +85,7 @@ def bodies(names: st.SearchStrategy[str], values: st.SearchStrategy[str]) -> st.
         st.tuples(valid, st.binary(max_size=5), st.integers(0, 40)).map(lambda t: t[0][: t[2]] + t[1] + t[0][t[2] :]),
         valid.map(lambda body: body.decode().encode("utf-16")),
         valid.map(lambda body: b"\xef\xbb\xbf" + body),
-        valid.map(gzip.compress),
+        valid.map(lambda body: gzip.compress(body, mtime=0)),
         depth.map(lambda levels: b"[" * levels + b"]" * levels),
         depth.map(lambda levels: b'{"models":' * levels),
         st.integers(0, 40_000).map(lambda count: b"[" + b"{}," * count + b"{}]"),

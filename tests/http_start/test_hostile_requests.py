@@ -72,7 +72,9 @@ def test_a_number_beyond_reason_is_refused(stage: HttpStage, number: str) -> Non
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
-    "body", [b"no gzip", gzip.compress(b'{"source": "a"}', mtime=0), gzip.compress(b" " * 50_000_000, mtime=0)]
+    "body",
+    [b"no gzip", gzip.compress(b'{"source": "a"}'), gzip.compress(b" " * 50_000_000)],
+    ids=["no gzip", "gzip", "bomb"],
 )
 def test_a_compressed_body_is_not_unpacked(stage: HttpStage, route: str, body: bytes) -> None:
     """To unpack it would cost what the sender likes. A body that is no gzip is refused in the same words."""
