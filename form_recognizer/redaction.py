@@ -32,6 +32,10 @@ class _Noted:
         self._lock = threading.Lock()
         self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self.spellings: tuple[str, ...] = ()
+        self.folded: tuple[str, ...] = ()
+        """The secrets in lower case."""
+        self.exact: tuple[str, ...] = ()
+        """The beginnings of their other spellings."""
 
     def add(self, secret: str) -> None:
         if len(secret) < SHORTEST or not secret.isascii():
@@ -44,6 +48,14 @@ class _Noted:
                 self._secrets.popitem(last=False)
             if is_new:
                 self.spellings = tuple(spelling for known in self._secrets.values() for spelling in known)
+                self.folded = tuple(known.lower() for known in self._secrets)
+                others = (
+                    one.rstrip("=")
+                    for known in self._secrets.items()
+                    for one in known[1]
+                    if one.lower() != known[0].lower()
+                )
+                self.exact = tuple(dict.fromkeys(one for one in others if len(one) >= SHORTEST))
 
 
 _keys = _Noted(MOST_KEYS)
@@ -74,10 +86,18 @@ def redact_json(value: Json, text: str, *, tokens: bool = True) -> Json:
 
     A text without an escape spells each secret as it is, so only one that has both is walked through.
     """
-    wanted = _wanted(tokens=tokens)
-    if "\\" not in text and not any(spelling in text for spelling in wanted):
+    if "\\" not in text and not _may_hold_any(text, tokens=tokens):
         return value
-    return _without(value, wanted)
+    return _without(value, _wanted(tokens=tokens))
+
+
+def _may_hold_any(text: str, *, tokens: bool) -> bool:
+    """Tell whether a text holds a secret in any spelling: with as few searches as can be, because it may have megabytes."""
+    noted = (_keys, _tokens) if tokens else (_keys,)
+    folded = text.lower()
+    return any(
+        any(needle in folded for needle in one.folded) or any(needle in text for needle in one.exact) for one in noted
+    )
 
 
 def _wanted(*, tokens: bool) -> tuple[str, ...]:

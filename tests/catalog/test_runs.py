@@ -9,7 +9,7 @@ import pytest
 
 from backup.codes import Code
 from backup.document_models import Kind
-from backup.messages.copy import CopyOrder, CopyOutcome, Origin, RowAction, RowTask
+from backup.messages.copy import CopyOrder, CopyOutcome, Exported, Origin, RowAction, RowTask
 from backup.messages.run import RunClosing, RunRequest
 from backup.records import RunRow
 from backup.states import CopyStatus, RunStatus
@@ -134,6 +134,8 @@ def test_an_order_carries_the_whole_task_of_its_row(runs: RunTable) -> None:
         recreate=True,
         own_id_only=True,
         origin=Origin(source="east", model_id="d"),
+        candidates=["e"],
+        exported=Exported(api_version="2024-11-30", fingerprint="f", digest="g"),
     )
     assert all(getattr(row, name) for name in RowTask.model_fields if name != "row"), "every field is set"
     runs.open_rows("run-1", [row], NOW, deadline_seconds=7200, patience_seconds=300)

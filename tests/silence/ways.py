@@ -423,7 +423,9 @@ def _dead_for(days: float) -> Act:
 
 
 def _stop_watch(stage: SilenceStage) -> None:
-    stage.restart_host(PROBE_SCHEDULE="0 0 4 29 2 *")
+    """Its setting is right, and the platform does not call it."""
+    stage.monkeypatch.setenv("PROBE_SCHEDULE", "0 0 4 29 2 *")
+    stage.restart_host()
 
 
 def _lose_hub(stage: SilenceStage) -> None:

@@ -125,6 +125,7 @@ def test_a_plan_that_is_gone_has_no_findings(make_stage: MakeNights) -> None:
 
 
 def test_a_watch_that_stops_is_told_by_health(stage: Nights) -> None:
+    stage.services.environment = {**stage.services.environment, "PROBE_SCHEDULE": "0 */5 * * * *"}
     watch(stage)
     assert stage.http("GET", "/api/health").body["status"] == "ok"
     stage.days_pass(0.1)
