@@ -151,7 +151,7 @@ MakeNights = Callable[..., Nights]
 
 
 @pytest.fixture
-def make_stage(tmp_path: Path) -> Iterator[MakeNights]:
+def make_stage(tmp_path: Path, protocol_1: None) -> Iterator[MakeNights]:
     """Opens stages; they close with the test."""
     with ExitStack() as stages:
 
