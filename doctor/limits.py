@@ -54,4 +54,4 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         raise TimeoutError(f"no answer within {seconds:g} s") from None
     if error is not None:
         raise error
-    return value  # type: ignore[return-value]
+    return value  # type: ignore[return-value]  # None only with an error, or if the call returns None
