@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from urllib.parse import urlsplit
 
 from backup.document_models import FIRST_V4_PREVIEW, Generation, Kind
 
@@ -118,15 +117,3 @@ def _day_of(api_version: str) -> str | None:
         return date.fromisoformat(dated["day"]).isoformat()
     except ValueError:
         return None
-
-
-_CLOUD_SUFFIXES = {".azure.us": "Azure Government", ".azure.cn": "Azure in China", ".azure.com": "public Azure"}
-
-
-def cloud_of(endpoint: str) -> str:
-    """Return the cloud of an endpoint, by its suffix: the service does not copy from one cloud to another.
-
-    All endpoints with other suffixes (loopback addresses) count as one more cloud.
-    """
-    host = urlsplit(endpoint).hostname or ""
-    return next((cloud for suffix, cloud in _CLOUD_SUFFIXES.items() if host.endswith(suffix)), "another cloud")

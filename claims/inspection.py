@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from backup.api_versions import CLASSIFIER_COPY_REGIONS, cloud_of, generation_of
+from backup.api_versions import CLASSIFIER_COPY_REGIONS, generation_of
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails, ModelState
 from backup.messages.copy import CopyOrder
@@ -47,10 +47,10 @@ def require_usable(order: CopyOrder, model: SourceModel, now: datetime) -> None:
 def require_route(services: Services, order: CopyOrder) -> None:
     """Refuse what the service cannot copy between these two resources."""
     source, target = services.configuration.resource(order.source), services.configuration.resource(order.target)
-    if cloud_of(source.endpoint) != cloud_of(target.endpoint):
+    if source.cloud is not target.cloud:
         raise Refused(
             Code.OTHER_CLOUD,
-            f'"{order.source}" is in {cloud_of(source.endpoint)} and "{order.target}" in {cloud_of(target.endpoint)}: '
+            f'"{order.source}" is in {source.cloud} and "{order.target}" in {target.cloud}: '
             "the service does not copy between clouds",
         )
     for name, resource in ((order.source, source), (order.target, target)):

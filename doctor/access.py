@@ -9,10 +9,6 @@ from doctor.report import Code, Result, warning, wrong
 from form_recognizer import ServiceError, Throttled
 from form_recognizer.answers import Answer
 
-NEEDS_SUBDOMAIN = (
-    "give the resource a custom subdomain (portal: Networking, Generate Custom Domain Name) and write "
-    "https://NAME.cognitiveservices.azure.com as endpoint, or use keySetting"
-)
 _ROLE = (
     "give the app's identity the role Cognitive Services User on the resource (portal: Access control); "
     "it takes effect after some minutes"
@@ -67,7 +63,8 @@ def _denied(answer: Answer, resource: Resource) -> Result | None:
         return wrong(
             Code.SUBDOMAIN_NEEDED,
             "the resource has no custom subdomain, and takes tokens only with one",
-            NEEDS_SUBDOMAIN,
+            "give the resource a custom subdomain (portal: Networking, Generate Custom Domain Name) and write "
+            f"{resource.cloud.example} as endpoint, or use keySetting",
         )
     if "authenticationtypedisabled" in map(str.lower, reported.codes) or "key based authentication is disabled" in text:
         return wrong(
@@ -90,7 +87,7 @@ def _denied(answer: Answer, resource: Resource) -> Result | None:
     if answer.status == 400:
         return None
     if resource.managed_identity is not None:
-        return _identity_denied(answer, text)
+        return _identity_denied(answer, text, resource)
     if answer.status == 401:
         return wrong(
             Code.KEY_REFUSED,
@@ -104,7 +101,7 @@ def _denied(answer: Answer, resource: Resource) -> Result | None:
     )
 
 
-def _identity_denied(answer: Answer, text: str) -> Result:
+def _identity_denied(answer: Answer, text: str, resource: Resource) -> Result:
     reported = answer.reported_error()
     if action := _DATA_ACTION.search(reported.message or ""):
         return wrong(
@@ -119,7 +116,7 @@ def _identity_denied(answer: Answer, text: str) -> Result:
     return wrong(
         Code.TOKEN_REFUSED,
         f"the resource refuses the token of the app's identity ({answer.status}){_quote(answer)}",
-        "check managedIdentity.scope in backup.json: sovereign clouds have their own audience",
+        f"check managedIdentity.scope in backup.json: resources in {resource.cloud} take {resource.cloud.scope}, which is used without it",
     )
 
 

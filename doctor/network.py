@@ -12,6 +12,7 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.util.ssl_ import create_urllib3_context
 
+from backup.clouds import PUBLIC, host_of
 from doctor.limits import Limits, within
 from doctor.report import Code, Result, ok, wrong
 from form_recognizer.addresses import Endpoint
@@ -70,10 +71,12 @@ def look_up(way: Way, limits: Limits) -> tuple[list[str], Result]:
 def _name_remedy(way: Way) -> str:
     if way.is_proxy:
         return _CHECK_PROXY
-    return (
-        "correct endpoint in backup.json: the portal shows it on the resource's page Keys and Endpoint. If the resource has a private "
-        "endpoint, link the zone privatelink.cognitiveservices.azure.com to the app's network"
-    )
+    correct = "correct endpoint in backup.json: the portal shows it on the resource's page Keys and Endpoint"
+    host = host_of(way.host)
+    if host and host.is_regional:
+        return f"{correct}. A private endpoint needs the custom subdomain ({host.cloud.example})"
+    zone = f"privatelink.{host.domain if host else PUBLIC.subdomains[0]}"
+    return f"{correct}. If the resource has a private endpoint, link the zone {zone} to the app's network"
 
 
 def connect(way: Way, addresses: list[str], limits: Limits) -> tuple[socket.socket | None, Result]:

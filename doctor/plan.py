@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, newest_common
+from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, newest_common
 from backup.configuration.sections import Configuration, Plan, Resource
 from backup.document_models import Generation, Kind
 from doctor.calls import Facts
@@ -47,8 +47,8 @@ class PlanExamination:
 
     def _route(self, target: str) -> Result:
         source = self.plan.source
-        clouds = [cloud_of(self._resource(name).endpoint) for name in (source, target)]
-        if clouds[0] != clouds[1]:
+        clouds = [self._resource(name).cloud for name in (source, target)]
+        if clouds[0] is not clouds[1]:
             return wrong(
                 Code.CLOUDS_DIFFER,
                 f"{source} is in {clouds[0]} and {target} in {clouds[1]}: the service does not copy between clouds",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from backup.clouds import cloud_of_region, host_at, host_of
 from backup.configuration.app_settings import key_problem
 from backup.configuration.sections import Configuration, Resource
-from doctor import access, network
+from doctor import network
 from doctor.calls import Calls, Facts
 from doctor.limits import Limits, within
 from doctor.report import Check, Code, Diagnosis, Result, Status, ok, skipped, warning, wrong
@@ -33,8 +33,6 @@ CHECKS = (
     Check.CLOCK,
 )
 """In the order in which they are made."""
-
-_REGIONAL = re.compile(r"([a-z0-9]+)\.api\.cognitive\.(microsoft\.com|microsoft\.us|azure\.us|azure\.cn)")
 
 
 @dataclass
@@ -105,7 +103,7 @@ class ResourceExamination:
             "use keySetting"
         )
         try:
-            source = EntraToken(managed_identity(identity.client_id), identity.scope)
+            source = EntraToken(managed_identity(identity.client_id), self.resource.scope_of(identity))
             return within(self.limits.token, source.header), ok(f"{whose} got a token")
         except TimeoutError:
             return None, wrong(
@@ -140,42 +138,45 @@ class ResourceExamination:
         return ApiKey(lambda: key).header(), ok(f"app setting {setting} holds a key")
 
     def _endpoint(self) -> Result:
-        host = urlsplit(self.resource.endpoint).hostname or ""
-        regional = _REGIONAL.fullmatch(host)
-        if regional is None:
-            return ok(f"{host} is an address of its own")
-        if self.resource.managed_identity is not None:
-            return wrong(
-                Code.SUBDOMAIN_NEEDED,
-                f"{host} is the endpoint of a whole region, and it takes no tokens of identities",
-                access.NEEDS_SUBDOMAIN,
-            )
-        if regional[1] != self.resource.region:
+        name = urlsplit(self.resource.endpoint).hostname or ""
+        host = host_of(name)
+        region = self.resource.region
+        if host is None:
+            return ok(f"{name} is an address of its own; by region {region} it is in {self.resource.cloud}")
+        if host.is_regional and not host.is_of_region(region):
             return wrong(
                 Code.REGION_DIFFERS,
-                f"the endpoint is that of region {regional[1]}, but backup.json says {self.resource.region}",
+                f"the endpoint is that of region {host.label}, but backup.json says {region}",
                 "write the region of the account, as its page Overview shows it, in both; copies to a wrong region fail",
             )
-        return ok(f"{host} is the endpoint of region {regional[1]}; keys work there, identities do not")
+        if cloud_of_region(region) is not host.cloud:
+            return wrong(
+                Code.REGION_DIFFERS,
+                f"the endpoint is in {host.cloud}, but {region} is a region of {cloud_of_region(region)}",
+                "write the region of the account, as its page Overview shows it",
+            )
+        if host.is_regional:
+            return ok(f"{name} is the endpoint of region {region} of {host.cloud}; keys work there, identities do not")
+        return ok(f"{name} is an address of its own in {host.cloud}")
 
     def _resource_id(self) -> Result:
         account = self.resource.resource_id.rpartition("/")[2].lower()
-        host = urlsplit(self.resource.endpoint).hostname or ""
-        subdomain, _, suffix = host.partition(".")
-        if not suffix.startswith("cognitiveservices.azure."):
+        host = host_at(self.resource.endpoint)
+        if host is None or host.is_regional:
             return ok("the endpoint does not tell the account, so the resource id cannot be compared with it")
-        if subdomain == account:
+        if host.label == account:
             return ok(f"the resource id and the endpoint both name {account}")
         for name, other in self.configuration.resources.items():
-            if name != self.name and (urlsplit(other.endpoint).hostname or "").partition(".")[0] == account:
+            there = host_at(other.endpoint)
+            if name != self.name and there and not there.is_regional and there.label == account:
                 return wrong(
                     Code.RESOURCE_ID_DIFFERS,
-                    f"the resource id names account {account}, which is the endpoint of {name}, and the endpoint here is {subdomain}",
+                    f"the resource id names account {account}, which is the endpoint of {name}, and the endpoint here is {host.label}",
                     "copy resourceId from the page Properties of the resource with this endpoint; copies go to the account of the id",
                 )
         return warning(
             Code.RESOURCE_ID_DIFFERS,
-            f"the resource id names account {account}, and the endpoint says {subdomain}",
+            f"the resource id names account {account}, and the endpoint says {host.label}",
             "nothing to do if the account has this custom subdomain; if not, copy resourceId from the resource's page Properties",
         )
 

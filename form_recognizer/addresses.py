@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
+from backup.clouds import host_of
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 
@@ -48,10 +50,12 @@ class Endpoint:
         return self.origin + self.prefix + path + ("?" + urlencode(query) if query else "")
 
     def resolve(self, address: str, base: str) -> str | None:
-        """Return ``address`` as an absolute one if it leads to this endpoint, below ``base``; otherwise ``None``.
+        """Return ``address`` as an absolute one at this endpoint if it leads here, below ``base``; otherwise ``None``.
 
         ``base`` is the API's first path segment, such as ``/formrecognizer``. The version segment may differ: in October
-        2020 answers to calls of v2.1-preview.2 had addresses of v2.1-preview.1.
+        2020 answers to calls of v2.1-preview.2 had addresses of v2.1-preview.1. In recordings an answer names the host that
+        was called; another host that can be this account's (:meth:`backup.clouds.Host.may_be`) is replaced by this endpoint's,
+        so that the key goes nowhere else.
         """
         if _UNSAFE.search(address):
             return None
@@ -59,12 +63,12 @@ class Endpoint:
             parts = _split(urljoin(self.origin + "/", address))
         except ValueError:
             return None
-        if parts is None or "@" in parts.netloc or _origin(parts) != (self.scheme, self.host, self.port):
+        if parts is None or "@" in parts.netloc or not can_be_one(urlunsplit(parts), self.origin):
             return None
         segments = unquote(parts.path).replace("\\", "/").split("/")
         if ".." in segments or "." in segments or not parts.path.startswith(f"{self.prefix}{base}/"):
             return None
-        return urlunsplit((parts.scheme, parts.netloc, parts.path, parts.query, ""))
+        return self.origin + urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def last_segment(address: str) -> str:
@@ -73,14 +77,17 @@ def last_segment(address: str) -> str:
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) if parts else ""
 
 
-def same_origin(address: str, other: str) -> bool:
-    """Tell whether two addresses have the same scheme, host and port."""
+def can_be_one(address: str, other: str) -> bool:
+    """Tell whether two addresses have the same scheme, host and port, or hosts that can be one account's."""
     left, right = _split(address), _split(other)
-    return left is not None and right is not None and _origin(left) == _origin(right)
+    if left is None or right is None or _way(left) != _way(right):
+        return False
+    here, there = host_of(left.hostname or ""), host_of(right.hostname or "")
+    return left.hostname == right.hostname or bool(here and there and here.may_be(there))
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+def _way(parts: SplitResult) -> tuple[str, int | None]:
+    return parts.scheme, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def with_query(address: str, name: str, value: str) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-COGNITIVE_SERVICES_SCOPE = "https://cognitiveservices.azure.com/.default"
-"""The scope of an Entra ID token in the public cloud. Other clouds have their own."""
-
 
 class CredentialUnavailableError(Exception):
     """There is no key or token to send. The text says why, without any part of a secret."""
@@ -70,7 +67,7 @@ class EntraToken:
     The resource needs its custom subdomain, and the identity of ``source`` the role "Cognitive Services User".
     """
 
-    def __init__(self, source: TokenSource, scope: str = COGNITIVE_SERVICES_SCOPE) -> None:
+    def __init__(self, source: TokenSource, scope: str) -> None:
         self._source = source
         self._scope = scope
 

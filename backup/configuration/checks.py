@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
+from backup.clouds import CLOUDS, host_at
 from backup.configuration.fields import NAME_PATTERN, endpoint_of
 from backup.configuration.problems import Problem, did_you_mean, path_of, shown
 
@@ -44,11 +45,33 @@ def _wrong_resources(resources: Mapping[str, Any]) -> Iterator[Problem]:
             both = "neither is" if credentials.count(None) else "both are"
             wrong = f"of keySetting and managedIdentity {both} given"
             yield Problem(path_of("resources", name), wrong, "give exactly one of the two")
+        yield from _wrong_sign_in(name, resource)
         yield from _repeated(path_of("resources", name, "apiVersions"), resource.get("apiVersions"), "version")
 
 
+def _wrong_sign_in(name: str, resource: Mapping[str, Any]) -> Iterator[Problem]:
+    endpoint, identity = resource.get("endpoint"), resource.get("managedIdentity")
+    if not isinstance(endpoint, str) or not isinstance(identity, Mapping):
+        return
+    try:
+        host = host_at(endpoint_of(endpoint.strip()))
+    except PydanticCustomError:  # the field itself is reported
+        return
+    if host and host.is_regional:
+        wrong = "this is the endpoint of a whole region: it takes keys, and no tokens of identities"
+        right = f"write the custom subdomain of the account, {host.cloud.example}, or use keySetting"
+        yield Problem(path_of("resources", name, "endpoint"), wrong, right)
+    scope = identity.get("scope")
+    other = next((cloud for cloud in CLOUDS if isinstance(scope, str) and scope.strip() == cloud.scope), None)
+    if host and other and other is not host.cloud:
+        wrong = f"this is the scope of {other}, and the endpoint is in {host.cloud}"
+        right = "remove it: the app takes the scope of the endpoint's cloud"
+        yield Problem(path_of("resources", name, "managedIdentity", "scope"), wrong, right)
+
+
 def _shared_addresses(resources: Mapping[str, Any]) -> Iterator[Problem]:
-    # Two names for one account would pace it twice, and allow a model to be copied onto itself.
+    # Two names for one account would pace it twice, and allow a model to be copied onto itself. The resource id tells the account;
+    # another host than that of a region has one account, too.
     spellings: dict[str, Callable[[str], str]] = {"endpoint": endpoint_of, "resourceId": str.lower}
     owners: dict[tuple[str, str], str] = {}
     for name, resource in resources.items():
@@ -57,9 +80,12 @@ def _shared_addresses(resources: Mapping[str, Any]) -> Iterator[Problem]:
             if not isinstance(value, str):
                 continue
             try:
-                owner = owners.setdefault((field, normalize(value.strip())), name)
+                spelling = normalize(value.strip())
             except PydanticCustomError:  # the field itself is reported
                 continue
+            if field == "endpoint" and (host := host_at(spelling)) and host.is_regional:
+                continue
+            owner = owners.setdefault((field, spelling), name)
             if owner != name:
                 wrong = f"the same as that of {shown(owner)}"
                 yield Problem(path_of("resources", name, field), wrong, "list each account once")

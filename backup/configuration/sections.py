@@ -9,6 +9,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from backup.clouds import Cloud, cloud_of
 from backup.configuration.checks import cross_problems
 from backup.configuration.fields import (
     AddressSetting,
@@ -51,8 +52,8 @@ class ManagedIdentity(Section):
     client_id: ClientId | None = None
     """Client id of a user-assigned identity; null for the app's own (system-assigned)."""
 
-    scope: Scope = "https://cognitiveservices.azure.com/.default"
-    """What the token is asked for. Sovereign clouds have their own audience."""
+    scope: Scope | None = None
+    """What the token is asked for; null: what the cloud of the resource takes."""
 
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)]
@@ -90,13 +91,13 @@ class Resource(Section):
     )
 
     endpoint: Endpoint
-    """Address of the account, without a path: https://{name}.cognitiveservices.azure.com. http only on this machine."""
+    """Its address, without a path: https://{name}.cognitiveservices.azure.com, or that of its region. http only on this machine."""
 
     region: Region
     """Short name of its region, such as westeurope."""
 
     resource_id: ResourceId
-    """Its id in Azure, from the portal's Properties page: /subscriptions/…/accounts/{name}. v2 copies need it."""
+    """Its id in Azure, from the portal's Properties page: /subscriptions/…/accounts/{name}. It tells which account this is."""
 
     api_versions: Annotated[tuple[ApiVersion, ...], Field(min_length=1, max_length=16)]
     """API versions that may be used with it. Each model is copied by the generation that it was built with."""
@@ -109,6 +110,15 @@ class Resource(Section):
 
     rate_limits: RateLimits = RateLimits()
     """How often the app calls it, at most."""
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud that it is in."""
+        return cloud_of(self.endpoint, self.region)
+
+    def scope_of(self, identity: ManagedIdentity) -> str:
+        """Return what the token of ``identity`` is asked for."""
+        return identity.scope or self.cloud.scope
 
 
 class CopySettings(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, cloud_of, generation_of_model, newest_common
+from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, generation_of_model, newest_common
 from backup.configuration.sections import OnChange
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
 from backup.planning.adoption import candidates
@@ -154,7 +154,7 @@ def _block(facts: PlanFacts, model: ModelSummary, target: str) -> Reason | None:
         return Reason.NOT_READY
     if model.expires is not None and model.expires <= facts.now:
         return Reason.SOURCE_EXPIRED
-    if cloud_of(source.endpoint) != cloud_of(other.endpoint):
+    if source.cloud is not other.cloud:
         return Reason.OTHER_CLOUD
     built_with = Generation.V2 if model.api_version is None else generation_of_model(model.api_version)
     if built_with is None:

@@ -266,6 +266,90 @@ def test_two_resources_cannot_be_one_account(field: str) -> None:
     assert problems_after(change) == [expected]
 
 
+WESTEUROPE = "https://westeurope.api.cognitive.microsoft.com"
+
+
+def test_two_accounts_may_share_a_regional_endpoint() -> None:
+    """It is the address of every account of the region."""
+    document = sample()
+    for name in (WEST, EAST):
+        document["resources"][name].update(endpoint=WESTEUROPE, region="westeurope")
+    assert parse_configuration(json.dumps(document), "f").resource(EAST).endpoint == WESTEUROPE
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper, lambda text: f" {text}\n"])
+def test_an_account_is_its_resource_id(spelled: Callable[[str], str]) -> None:
+    """Whatever its endpoints are."""
+
+    def change(document: Document) -> None:
+        document["resources"][WEST]["endpoint"] = WESTEUROPE
+        document["resources"][EAST]["resourceId"] = spelled(document["resources"][WEST]["resourceId"])
+
+    assert problems_after(change) == [
+        (f"resources.{EAST}.resourceId", f'the same as that of "{WEST}"', "list each account once")
+    ]
+
+
+@pytest.mark.parametrize("endpoint", [WESTEUROPE, "https://Virginia.api.cognitive.microsoft.us/"])
+def test_an_identity_needs_a_custom_subdomain(endpoint: str) -> None:
+    """Regional endpoints take keys alone."""
+    (problem,) = problems_after(resource(NORTH, endpoint=endpoint))
+    assert problem[0] == f"resources.{NORTH}.endpoint"
+    assert "takes keys, and no tokens" in problem[1]
+    assert "https://NAME.cognitiveservices.azure." in problem[2]
+    assert "or use keySetting" in problem[2]
+
+
+@pytest.mark.parametrize("domain", ["azure.com", "azure.us", "azure.cn"])
+def test_the_scope_is_that_of_the_cloud(domain: str) -> None:
+    document = sample()
+    document["resources"][NORTH].update(
+        endpoint=f"https://forms.cognitiveservices.{domain}", managedIdentity={"scope": None}
+    )
+    target = parse_configuration(json.dumps(document), "f").resource(NORTH)
+    assert target.managed_identity is not None
+    assert target.scope_of(target.managed_identity) == f"https://cognitiveservices.{domain}/.default"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region", "scope"),
+    [
+        ("https://gateway.example", "usgovvirginia", "https://cognitiveservices.azure.us/.default"),
+        ("https://gateway.example", "westeurope", "https://cognitiveservices.azure.com/.default"),
+    ],
+)
+def test_the_scope_behind_a_gateway_is_the_regions(endpoint: str, region: str, scope: str) -> None:
+    document = sample()
+    document["resources"][NORTH].update(endpoint=endpoint, region=region, managedIdentity={})
+    target = parse_configuration(json.dumps(document), "f").resource(NORTH)
+    assert target.managed_identity is not None
+    assert target.scope_of(target.managed_identity) == scope
+
+
+def test_the_scope_of_another_cloud_is_refused() -> None:
+    change = resource(NORTH, managedIdentity={"scope": " https://cognitiveservices.azure.us/.default"})
+    (problem,) = problems_after(change)
+    assert problem[0] == f"resources.{NORTH}.managedIdentity.scope"
+    assert problem[1] == "this is the scope of Azure Government, and the endpoint is in public Azure"
+    assert "remove it" in problem[2]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scope"),
+    [
+        ("https://gateway.example", "https://cognitiveservices.azure.us/.default"),
+        ("https://forms.cognitiveservices.azure.com", "https://gateway.example/.default"),
+    ],
+)
+def test_a_scope_of_ones_own_is_kept(endpoint: str, scope: str) -> None:
+    """For a gateway, which may have an audience of its own."""
+    document = sample()
+    document["resources"][NORTH].update(endpoint=endpoint, managedIdentity={"scope": scope})
+    target = parse_configuration(json.dumps(document), "f").resource(NORTH)
+    assert target.managed_identity is not None
+    assert target.scope_of(target.managed_identity) == scope
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

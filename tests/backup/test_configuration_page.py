@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from backup.clouds import CLOUDS
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "backup.schema.json").read_text(encoding="utf-8"))
@@ -72,6 +74,14 @@ def test_the_defaults_are_those_of_the_code(section: str) -> None:
             assert said in {str(default), str(default).lower(), f"{default:g}" if isinstance(default, float) else ""}, (
                 field
             )
+
+
+def test_the_clouds_are_those_of_the_code() -> None:
+    rows = [[cloud.name, *cloud.subdomains, *cloud.regional, cloud.scope] for cloud in CLOUDS]
+    section = PAGE.split("#### Endpoints and clouds", 1)[1].split("###", 1)[0]
+    told = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
+    assert [[name, *re.findall(r"`(?:{\w+}\.)?([^`]+)`", " ".join(cells))] for name, *cells in told] == rows
+    assert {begin for cloud in CLOUDS for begin in cloud.regions} == set(re.findall(r"`(\w+)…`", section))
 
 
 def test_every_app_setting_is_described() -> None:

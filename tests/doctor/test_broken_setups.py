@@ -254,10 +254,19 @@ def identity_without_a_subdomain(world: World) -> None:
     world.refuses(400, "BadRequest", words)
 
 
-@names(RESOURCE, "endpoint", "SubdomainNeeded", cause="a whole region", remedy="NAME.cognitiveservices.azure.com")
+@names(APP, "configuration", "ConfigurationInvalid", cause="a whole region", remedy="correct what each line names")
 def identity_on_a_regional_endpoint(world: World) -> None:
     world.use_identity(Identity(IDENTITY_HEADER))
     world.configured()["endpoint"] = "https://northeurope.api.cognitive.microsoft.com"
+
+
+@names(
+    APP, "configuration", "ConfigurationInvalid", cause="the scope of Azure Gov", remedy="correct what each line names"
+)
+def scope_of_another_cloud(world: World) -> None:
+    world.use_identity(Identity(IDENTITY_HEADER))
+    world.configured()["endpoint"] = f"https://{TARGET}.cognitiveservices.azure.com"
+    world.configured()["managedIdentity"] = {"scope": "https://cognitiveservices.azure.us/.default"}
 
 
 # -- endpoint, region, resource id -------------------------------------------------------------------------------------
@@ -270,6 +279,11 @@ def endpoint_of_another_region(world: World) -> None:
     world.configured()["endpoint"] = "https://westus.api.cognitive.microsoft.com"
 
 
+@names(RESOURCE, "endpoint", "RegionDiffers", cause="region of Azure Government", remedy="Overview")
+def region_of_another_cloud(world: World) -> None:
+    world.configured().update(endpoint=f"https://{TARGET}.cognitiveservices.azure.com", region="usgovvirginia")
+
+
 @names(RESOURCE, "region", "RegionDiffers", cause="x-ms-region", remedy="Overview", status="warning")
 def region_of_another_resource(world: World) -> None:
     world.configured()["region"] = "uksouth"
@@ -280,7 +294,8 @@ def resource_ids_exchanged(world: World) -> None:
     world.settings["HTTPS_PROXY"] = f"http://127.0.0.1:{world.closed_port()}"
     ids = {name: world.configured(name)["resourceId"] for name in (SOURCE, TARGET)}
     for name, other in ((SOURCE, TARGET), (TARGET, SOURCE)):
-        world.configured(name).update(endpoint=f"https://{name}.cognitiveservices.azure.com", resourceId=ids[other])
+        domain = "cognitiveservices.azure.com" if name == TARGET else "services.ai.azure.com"
+        world.configured(name).update(endpoint=f"https://{name}.{domain}", resourceId=ids[other])
 
 
 # -- the way there -----------------------------------------------------------------------------------------------------

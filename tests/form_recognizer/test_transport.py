@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from backup.clouds import PUBLIC
 from form_recognizer import (
     AccessDenied,
     ApiKey,
@@ -386,7 +387,7 @@ def test_a_bearer_token_is_sent_for_the_clouds_scope(scripted: Scripted) -> None
 
 
 def test_an_identity_without_a_token_is_access_denied(scripted: Scripted) -> None:
-    credential = EntraToken(_Identity(RuntimeError("token endpoint: eyJ0eXAi.secret.token")))
+    credential = EntraToken(_Identity(RuntimeError("token endpoint: eyJ0eXAi.secret.token")), PUBLIC.scope)
     with pytest.raises(AccessDenied, match="RuntimeError") as caught:
         _service_at(scripted.endpoint, credential).account_limits()
     assert "eyJ0" not in "".join(traceback.format_exception(caught.value))
@@ -457,6 +458,44 @@ def test_the_default_port_may_be_left_out() -> None:
     assert endpoint.resolve("http://forms.example/formrecognizer/a", "/formrecognizer") is None
     assert endpoint.resolve("http://forms.example:443/formrecognizer/a", "/formrecognizer") is None
     assert endpoint.resolve("https://forms.example/formrecognizerx/a", "/formrecognizer") is None
+
+
+SUBDOMAIN, REGIONAL = "https://forms.cognitiveservices.azure.com", "https://westeurope.api.cognitive.microsoft.com"
+
+
+@pytest.mark.parametrize(
+    ("configured", "named"),
+    [
+        (SUBDOMAIN, REGIONAL),
+        (REGIONAL, SUBDOMAIN),
+        (SUBDOMAIN, "https://Forms.services.ai.azure.com"),
+        (SUBDOMAIN, "https://Forms.CognitiveServices.azure.com:443"),
+    ],
+)
+def test_another_form_of_the_host_is_not_called(configured: str, named: str) -> None:
+    """The address is rebuilt from the configured endpoint: the key goes nowhere else."""
+    endpoint = Endpoint.parse(configured)
+    found = endpoint.resolve(f"{named}/formrecognizer/operations/1?a=b#c", "/formrecognizer")
+    assert found == f"{configured}/formrecognizer/operations/1?a=b"
+
+
+@pytest.mark.parametrize(
+    ("configured", "named"),
+    [
+        (SUBDOMAIN, "https://other.cognitiveservices.azure.com"),
+        (SUBDOMAIN, "https://forms.cognitiveservices.azure.us"),
+        (SUBDOMAIN, "https://virginia.api.cognitive.microsoft.us"),
+        (SUBDOMAIN, "https://forms.cognitiveservices.azure.com.evil.example"),
+        (SUBDOMAIN, "http://westeurope.api.cognitive.microsoft.com"),
+        (SUBDOMAIN, "https://westeurope.api.cognitive.microsoft.com:8443"),
+        (SUBDOMAIN, "https://me@westeurope.api.cognitive.microsoft.com"),
+        (SUBDOMAIN, "https://api.cognitive.microsoft.com"),
+        (REGIONAL, "https://eastus.api.cognitive.microsoft.com"),
+        ("http://127.0.0.1:7081", REGIONAL),
+    ],
+)
+def test_a_host_that_cannot_be_the_accounts_is_refused(configured: str, named: str) -> None:
+    assert Endpoint.parse(configured).resolve(f"{named}/formrecognizer/operations/1", "/formrecognizer") is None
 
 
 def _service_at(endpoint: str, credential: Credential | None = None) -> ModelService:
