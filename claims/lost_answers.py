@@ -104,8 +104,9 @@ def _is_candidate(model: ModelSummary, announced: datetime) -> bool:
 def find_lost_start(work: StepContext) -> Message:
     """Find out what became of a start that was announced and has no outcome.
 
-    v3 and later list their operations: the one for this target id is the copy's. v2 has no such list, and a model that is ``creating`` may
-    be a copy under way or a placeholder. Where neither list nor target tell, the start is given up after ``ambiguityWindowSeconds``.
+    v3 and later list their operations: the one for this target id is the copy's, unless the target shares its endpoint with another
+    resource. v2 has no such list, and a model that is ``creating`` may be a copy under way or a placeholder. Where neither list nor
+    target tell, the start is given up after ``ambiguityWindowSeconds``.
     """
     claim, now = work.claim, work.now()
     since = claim.announced_at or now
@@ -120,7 +121,7 @@ def find_lost_start(work: StepContext) -> Message:
     if state is ModelState.INVALID or (state is None and shows_placeholders):
         return _not_started(work, f"its placeholder is {state or 'missing'}")
     window: float = work.services.configuration.copies.ambiguity_window_seconds
-    if not shows_placeholders:
+    if not shows_placeholders and not _shares_endpoint(work):
         window = min(window, LISTED_WITHIN_SECONDS)
     passed = (now - since).total_seconds()
     if passed >= window and not claim.is_call_under_way(now):
@@ -136,8 +137,20 @@ def find_lost_start(work: StepContext) -> Message:
 
 
 def _find_operation(work: StepContext, since: datetime) -> str | None:
+    if _shares_endpoint(work):
+        return None
     endpoint = work.services.configuration.resource(work.order.target).endpoint
     return work.source().find_copy(work.target_model_id, since - CLOCK_SKEW, endpoint)
+
+
+def _shares_endpoint(work: StepContext) -> bool:
+    """Tell whether other resources have the target's endpoint, that of a region.
+
+    The source's list of operations names the endpoint that a copy goes to, not the account: it may show a copy to one of these.
+    """
+    resources = work.services.configuration.resources
+    endpoint = resources[work.order.target].endpoint
+    return sum(resource.endpoint == endpoint for resource in resources.values()) > 1
 
 
 def _found_started(work: StepContext, claim: Claim) -> Message:

@@ -63,12 +63,17 @@ class Endpoint:
             parts = _split(urljoin(self.origin + "/", address))
         except ValueError:
             return None
-        if parts is None or "@" in parts.netloc or not can_be_one(urlunsplit(parts), self.origin):
+        if parts is None or "@" in parts.netloc or not self._can_be(*_origin(parts)):
             return None
         segments = unquote(parts.path).replace("\\", "/").split("/")
         if ".." in segments or "." in segments or not parts.path.startswith(f"{self.prefix}{base}/"):
             return None
         return self.origin + urlunsplit(("", "", parts.path, parts.query, ""))
+
+    def _can_be(self, scheme: str, host: str | None, port: int | None) -> bool:
+        here, there = host_of(self.host), host_of(host or "")
+        is_ours = host == self.host or bool(here and there and here.may_be(there))
+        return is_ours and (scheme, port) == (self.scheme, self.port)
 
 
 def last_segment(address: str) -> str:
@@ -77,17 +82,14 @@ def last_segment(address: str) -> str:
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) if parts else ""
 
 
-def can_be_one(address: str, other: str) -> bool:
-    """Tell whether two addresses have the same scheme, host and port, or hosts that can be one account's."""
+def same_origin(address: str, other: str) -> bool:
+    """Tell whether two addresses have the same scheme, host and port."""
     left, right = _split(address), _split(other)
-    if left is None or right is None or _way(left) != _way(right):
-        return False
-    here, there = host_of(left.hostname or ""), host_of(right.hostname or "")
-    return left.hostname == right.hostname or bool(here and there and here.may_be(there))
+    return left is not None and right is not None and _origin(left) == _origin(right)
 
 
-def _way(parts: SplitResult) -> tuple[str, int | None]:
-    return parts.scheme, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def with_query(address: str, name: str, value: str) -> str:

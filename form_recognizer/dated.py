@@ -21,7 +21,7 @@ from backup.document_models import (
 )
 from backup.json_types import Json, JsonObject
 from backup.names import MODEL_ID
-from form_recognizer.addresses import OPERATION_ID, can_be_one, last_segment, with_query
+from form_recognizer.addresses import OPERATION_ID, last_segment, same_origin, with_query
 from form_recognizer.answers import ReportedError
 from form_recognizer.errors import BadRequest, ModelExists, OutcomeUnknown, UnreadableAnswer, UntrustedAddress
 from form_recognizer.failures import Purpose
@@ -185,7 +185,7 @@ class DatedService(ModelService):
         ):
             return False
         location = operation.optional_text("resourceLocation")
-        return not target_endpoint or not location or can_be_one(location, target_endpoint)
+        return not target_endpoint or not location or same_origin(location, target_endpoint)
 
     def _target_of(self, operation: JsonObject) -> str | None:
         """Return the id that an operation makes, by its result or else by the address of its result.

@@ -63,6 +63,15 @@ def access_denied() -> ServiceError:
     )
 
 
+def subdomain_needed() -> ServiceError:
+    """Refuse a token at a regional endpoint (azure-sdk-for-net#12789, 2020-08)."""
+    text = (
+        "Please provide a custom subdomain for token authentication, otherwise API key is required. (Please see "
+        "https://aka.ms/cogsvc-authenticatewithtoken)"
+    )
+    return ServiceError(json_answer({"error": {"code": "BadRequest", "message": text}}, 400))
+
+
 def version_retired() -> ServiceError:
     """Refuse a retired version (seen for v2.0 since summer 2026)."""
     body = {"error": {"code": "Gone", "message": "The requested API version has been retired."}}

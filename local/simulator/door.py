@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
 from local.simulator import v2, v3, v3_copying
-from local.simulator.answers import Answer, ServiceError, access_denied, resource_not_found, version_retired
+from local.simulator.answers import (
+    Answer,
+    ServiceError,
+    access_denied,
+    resource_not_found,
+    subdomain_needed,
+    version_retired,
+)
 from local.simulator.call import Call
 from local.simulator.copying import World
 from local.simulator.resource import ResourceState
@@ -47,6 +54,15 @@ def answer(call: Call) -> Answer:
         return operations[call.route.operation](call)
     except ServiceError as refused:
         return refused.answer
+
+
+def resource_at_region(resources: Sequence[ResourceState], headers: Mapping[str, str]) -> ResourceState | Answer:
+    """Return the resource of a regional endpoint that has the request's key, or how the endpoint refuses the request."""
+    if KEY_HEADER not in headers and "Authorization" in headers:
+        return subdomain_needed().answer
+    key = headers.get(KEY_HEADER, "").encode(errors="surrogatepass")
+    found = [resource for resource in resources if hmac.compare_digest(key, resource.spec.key.encode())]
+    return found[0] if found else access_denied().answer
 
 
 def unrouted(world: World, resource: ResourceState, headers: Mapping[str, str]) -> Answer:

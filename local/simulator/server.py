@@ -79,6 +79,8 @@ class Simulator:
     ``identities`` get bearer tokens at ``identity_endpoint``. ``seed`` fixes ids, tokens and durations. ``clock`` needs
     only ``now()``. With ``tls`` all resources use https, and the admin port uses http. The ``with`` binds the ports; it
     raises ``OSError`` if a port is in use.
+
+    Each region has a port, too, which all of its resources share: the key tells them apart.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Simulator:
         self._admin_port = admin_port
         self._tls = tls
         self._listeners: dict[str, _Listener] = {}
+        self._regions: dict[str, _Listener] = {}
         self._endpoints: dict[str, str] = {}
         self._admin_listener: _Listener | None = None
         self._admin = Admin(self._world, self._endpoints, self._set_down)
@@ -110,11 +113,14 @@ class Simulator:
             for name, state in self._world.resources.items():
                 listener = self._listeners[name] = _Listener(state.spec.port)
                 self._endpoints[name] = f"{scheme}://{HOST}:{listener.port}"
+            for region in sorted({state.spec.region for state in self._world.resources.values()}):
+                self._regions[region] = _Listener(0)
             self._admin_listener = _Listener(self._admin_port)
         except OSError:
-            for bound in self._listeners.values():
+            for bound in [*self._listeners.values(), *self._regions.values()]:
                 bound.close()
             self._listeners.clear()
+            self._regions.clear()
             raise
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
@@ -133,10 +139,13 @@ class Simulator:
         self._loop.close()
         self._loop = self._thread = None
         self._listeners.clear()
+        self._regions.clear()
 
     async def _open_all(self) -> None:
         for name in self._listeners:
             await self._open(name)
+        for region in self._regions:
+            await self._open_region(region)
         assert self._admin_listener is not None
         await self._admin_listener.open(web.Server(self._answer_admin_port, access_log=None), None)
 
@@ -148,8 +157,17 @@ class Simulator:
 
         await self._listeners[name].open(web.Server(answer, access_log=None), self._tls)
 
+    async def _open_region(self, region: str) -> None:
+        there = [state for state in self._world.resources.values() if state.spec.region == region]
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            chosen = door.resource_at_region(there, request.headers)
+            return send(chosen) if isinstance(chosen, Answer) else await self._answer(chosen, request)
+
+        await self._regions[region].open(web.Server(answer, access_log=None), self._tls)
+
     async def _close_all(self) -> None:
-        for listener in [*self._listeners.values(), self._admin_listener]:
+        for listener in [*self._listeners.values(), *self._regions.values(), self._admin_listener]:
             if listener is not None:
                 listener.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -174,6 +192,10 @@ class Simulator:
     def endpoint(self, name: str) -> str:
         """Return the address of a resource, without a slash at the end."""
         return self._endpoints[name]
+
+    def regional_endpoint(self, region: str) -> str:
+        """Return the address that all resources of a region share. It takes keys only."""
+        return f"{'https' if self._tls else 'http'}://{HOST}:{self._regions[region].port}"
 
     @property
     def admin_endpoint(self) -> str:

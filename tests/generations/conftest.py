@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Protocol, TypedDict, Unpack
 
 import pytest
@@ -39,6 +40,7 @@ class SceneOptions(StageOptions, total=False):
     routes: Sequence[Mapping[str, object]]
     identities: Sequence[Identity]
     limits: str
+    tls: SSLContext
 
 
 class Scene(Stage):
@@ -57,6 +59,7 @@ class Scene(Stage):
         routes: Sequence[Mapping[str, object]] = (),
         identities: Sequence[Identity] = (),
         limits: str = "none",
+        tls: SSLContext | None = None,
         **options: Unpack[StageOptions],
     ) -> None:
         super().__init__(folder, models, **options)
@@ -66,6 +69,7 @@ class Scene(Stage):
             clock=self.clock,
             seed=1,
             identities=identities,
+            tls=tls,
         )
         for name in REGIONS:
             self.resource(name).set_limits(limits)
