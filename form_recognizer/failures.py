@@ -50,8 +50,18 @@ _BY_SERVICE_CODE: dict[str, tuple[type[Permanent], str]] = {
     ),
 }
 
-# v2 numbers its errors, and only some numbers are recorded; its words are plain. Each pattern stands for one of the codes above, or
-# for a model that is missing (``None``).
+V2_CODES: dict[str, str | None] = {
+    "1022": None,  # recorded, with 404: azure-sdk-for-java, FormRecognizerClientTestBase
+    "1027": "NotSupportedApiVersion",  # v2.0 reads a model of v2.1: azure-sdk-for-net#14607; analysis: Microsoft Q&A 323545
+}
+"""The numbers of v2 that have one meaning wherever they were seen: one of the codes above, or a model that is missing (``None``).
+
+Others do not tell: 1001 is a model that is missing, not ready or of another version, and 1002 any request that is wrong.
+docs/generations.md lists what was seen of them.
+"""
+
+# What other numbers mean is told by the words, which are plain. Each pattern stands for one of the codes above, or for a model that is
+# missing (``None``).
 _BY_WORDS: tuple[tuple[re.Pattern[str], str | None], ...] = (
     (re.compile(r"\bmodel\b.*\b(not found|does not exist|doesn't exist)", re.IGNORECASE), None),
     (
@@ -114,7 +124,7 @@ def _classify(answer: Answer, reported: ReportedError, purpose: Purpose) -> tupl
     for code in reversed(reported.codes):
         if status == 400 and code in _BY_SERVICE_CODE:
             return _BY_SERVICE_CODE[code]
-    if status == 400 and (told := _by_words(reported, purpose)):
+    if status == 400 and (told := _by_number(reported, purpose)):
         return told
     if status == 404:
         return _not_found(reported, purpose)
@@ -123,11 +133,13 @@ def _classify(answer: Answer, reported: ReportedError, purpose: Purpose) -> tupl
     return BadRequest, "the service refuses the request as wrong: check the configuration of the resource"
 
 
-def _by_words(reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str] | None:
-    """Return what a numbered error says in words, or ``None`` if it says nothing that is known, or several things at once."""
+def _by_number(reported: ReportedError, purpose: Purpose) -> tuple[type[ServiceError], str] | None:
+    """Return what a numbered error says by its number or its words; ``None`` if nothing that is known, or several things at once."""
     if not any(code.isdigit() for code in reported.codes):
         return None
-    told = {word for pattern, word in _BY_WORDS if pattern.search(reported.message or "")}
+    told = {V2_CODES[code] for code in reported.codes if code in V2_CODES}
+    if not told:
+        told = {word for pattern, word in _BY_WORDS if pattern.search(reported.message or "")}
     if len(told) != 1:
         return None
     word = told.pop()

@@ -247,6 +247,7 @@ _BEHAVIOUR = {
     "showRunning": "show_running",
     "composedNeedsParts": "composed_needs_parts",
     "articleBodies": "article_bodies",
+    "showsNewerV2": "shows_newer_v2",
     "oddEntries": "odd_entries",
 }
 

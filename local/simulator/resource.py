@@ -49,6 +49,8 @@ class Behaviour:
     under the same ids.
     ``article_bodies``: v2 answers are those of the samples in the article of 2020, not those of the service: an expiry
     in .NET ticks, and an empty copyResult.
+    ``shows_newer_v2``: v2.0 answers models of v2.1. In 2020-08 it refused a model of v2.1-preview with 400 and code 1027
+    (azure-sdk-for-net#14607), though it listed it.
     ``odd_entries``: JSON values that stand after the first model on the first page of every list of models or classifiers.
     A ``null`` there was seen in v2.1.
     ``show_running``: v2 copies are ``running`` in their second half; recordings show only ``notStarted``.
@@ -59,14 +61,23 @@ class Behaviour:
     show_running: bool = False
     composed_needs_parts: bool = True
     article_bodies: bool = False
+    shows_newer_v2: bool = True
     odd_entries: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         if self.placeholder_delete not in ("frees", "notFound"):
             raise ValueError(f"placeholderDelete must be frees or notFound, not {self.placeholder_delete!r}")
-        flags = (self.list_needs_op, self.show_running, self.composed_needs_parts, self.article_bodies)
+        flags = (
+            self.list_needs_op,
+            self.show_running,
+            self.composed_needs_parts,
+            self.article_bodies,
+            self.shows_newer_v2,
+        )
         if not all(isinstance(flag, bool) for flag in flags):
-            raise ValueError("listNeedsOp, showRunning, composedNeedsParts and articleBodies must be true or false")
+            raise ValueError(
+                "listNeedsOp, showRunning, composedNeedsParts, articleBodies and showsNewerV2 must be true or false"
+            )
         if type(self.odd_entries) not in (list, tuple):
             raise ValueError("oddEntries must be a list of JSON values")
 

@@ -82,6 +82,13 @@ def summary(call: Call) -> Answer:
 def get_model(call: Call) -> Answer:
     """Answer one model; its keys only with ``includeKeys``."""
     model = _find(call)
+    is_newer = model.api_version == "v2.1" and call.route.version != "v2.1"
+    if is_newer and not call.resource.behaviour.shows_newer_v2:
+        raise v2_error(
+            400,
+            "1027",
+            "The Form Recognizer API version used to create the model and the current API version used for GET model are incompatible.",
+        )
     content = model.content
     body: Json = {"modelInfo": _model_info(model, call.route.version)}
     if call.query.get("includeKeys", "").lower() == "true" and "keys" in content:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,7 @@ from form_recognizer import (
     errors,
 )
 from form_recognizer.answers import LONGEST_WAIT
+from form_recognizer.failures import V2_CODES
 
 from .conftest import Scripted
 
@@ -125,12 +128,43 @@ def test_a_404_means_that_the_subject_is_missing(scripted: Scripted, call: str, 
         ("start", "Copy request is invalid.", BadRequest),
     ],
 )
-@pytest.mark.parametrize("code", ["1001", "1014", "1027"])
+@pytest.mark.parametrize("code", ["1001", "1014", "2024"])
 def test_a_numbered_400_is_judged_by_its_words(
     scripted: Scripted, call: str, words: str, leaf: type[ServiceError], code: str
 ) -> None:
     """v2 numbers its errors, and few of the numbers are recorded."""
     assert type(failure(scripted, call, "v2.1", 400, {"error": {"code": code, "message": words}})) is leaf
+
+
+@pytest.mark.parametrize("words", ["…used for GET model are incompatible.", "Model not found.", None])
+@pytest.mark.parametrize("call", CALLS)
+def test_1027_is_a_model_of_another_version(scripted: Scripted, call: str, words: str | None) -> None:
+    """Recorded for GET (azure-sdk-for-net#14607), whatever the words are."""
+    error = failure(scripted, call, "v2.0", 400, {"error": {"code": "1027", "message": words}})
+    assert type(error) is VersionUnsupported
+    assert "add that version to the resource's apiVersions" in error.message
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_1022_is_a_missing_model_with_400_too(scripted: Scripted, call: str) -> None:
+    error = failure(scripted, call, "v2.1", 400, {"error": {"code": "1022"}})
+    missing = OperationNotFound if call == "poll" else BadRequest
+    assert type(error) is (ModelNotFound if call in ABOUT_A_MODEL else missing)
+
+
+def test_the_page_on_numbers_is_true() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "generations.md").read_text(encoding="utf-8")
+    known = page.split("## The error numbers of v2", 1)[1].split("For all other numbers", 1)[0]
+    rows = dict(re.findall(r"^\| (\d+) \| .* \| `(\w+)` \|", known, re.MULTILINE))
+    assert rows == {"1022": "ModelNotFound", "1027": "VersionUnsupported", "1999": "CopyRefused"}
+    assert set(rows) == {*V2_CODES, "1999"}
+
+
+@pytest.mark.parametrize("code", ["1000", "1001", "1002", "1003", "1999", "2020", "3014"])
+def test_a_number_that_tells_nothing_keeps_the_words(scripted: Scripted, code: str) -> None:
+    error = failure(scripted, "start", "v2.1", 400, {"error": {"code": code, "message": "The service's own words."}})
+    assert (type(error), error.service_code) == (BadRequest, code)
+    assert "The service says: The service's own words." in error.message
 
 
 @pytest.mark.parametrize("call", CALLS)

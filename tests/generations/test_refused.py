@@ -55,6 +55,16 @@ def test_an_older_version_cannot_copy_a_newer_model(make_scene: MakeScene) -> No
     assert (code, "built with 2023-07-31" in message) == ("NoCommonVersion", True)
 
 
+def test_v2_0_cannot_copy_a_model_of_v2_1(make_scene: MakeScene) -> None:
+    """The service answers 400 with code 1027."""
+    scene = make_scene(v2_model(V2_ID), versions=["v2.0", "2024-11-30"])
+    scene.source.set_behaviour(shows_newer_v2=False)
+    code, message = refused(scene, V2_ID)
+    assert code == "VersionUnsupported"
+    assert "add that version to the resource's apiVersions" in message
+    assert "API version used to create the model" in message
+
+
 def test_a_model_hidden_from_all_versions_is_reported(make_scene: MakeScene) -> None:
     """With the configured versions."""
     versions = ["v2.1", "2022-08-31"]

@@ -328,6 +328,18 @@ def test_names_and_composition_came_with_v2_1(service: Service) -> None:
     assert set(old) == {"modelId", "status", "createdDateTime", "lastUpdatedDateTime"}
 
 
+def test_v2_0_may_refuse_a_model_of_v2_1(service: Service) -> None:
+    """It lists the model all the same (azure-sdk-for-net#14607)."""
+    service.source.set_behaviour(shows_newer_v2=False)
+    service.source.put_model(v2_model(MODEL, api_version="v2.1"))
+    service.source.put_model(v2_model(UNKNOWN, api_version="v2.0"))
+    old = "/formrecognizer/v2.0/custom/models"
+    assert error(service.call("source", "GET", f"{old}/{MODEL}")) == (400, "1027")
+    assert service.call("source", "GET", f"{old}/{UNKNOWN}").status_code == 200
+    assert service.call("source", "GET", f"{BASE}/{MODEL}").status_code == 200
+    assert len(service.call("source", "GET", f"{old}?op=full").json()["modelList"]) == 2
+
+
 def test_keys_are_answered_with_include_keys_only(service: Service) -> None:
     service.source.put_model(v2_model(MODEL, clusters={"0": ["Total", "Date"]}))
     assert "keys" not in service.call("source", "GET", f"{BASE}/{MODEL}").json()
