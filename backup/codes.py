@@ -196,8 +196,8 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.TARGET_UNRESOLVED: Meaning(
         _END,
-        "the service cannot find the target by its resource id and region",
-        "correct resourceId and region of the target in backup.json (Azure portal: Properties)",
+        "the service cannot find the target by its resource id and region, or answers for another account",
+        "correct resourceId and region of the target in backup.json (Azure portal: Properties), and its key",
     ),
     Code.ENCRYPTION_DOWNGRADE: Meaning(
         _END,

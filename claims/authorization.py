@@ -37,6 +37,7 @@ def authorize(work: StepContext, wanted: CopyTarget) -> None:
     work.announce(ClaimState.AUTHORIZING, announced_id=wanted.model_id)
     authorization = _request(work, wanted)
     target_model_id = authorization.target_model_id
+    _require_account(work, authorization)
     try:
         _keep(work, authorization)
     except RowChanged:
@@ -69,6 +70,21 @@ def _request(work: StepContext, wanted: CopyTarget) -> CopyAuthorization:
         raise
 
 
+def _require_account(work: StepContext, authorization: CopyAuthorization) -> None:
+    """Refuse an authorization of another account than the configured one (v3 and later): at a regional endpoint the key alone chooses it.
+
+    The answer's text is not repeated: it may hold a secret.
+    """
+    account = authorization.document.get("targetResourceId")
+    configured = work.services.configuration.resource(work.order.target).resource_id
+    if isinstance(account, str) and account.casefold() != configured.casefold():
+        message = (
+            f'"{work.order.target}" authorized the copy for another account than resourceId in backup.json says: its key or its '
+            "resourceId is that of another account"
+        )
+        raise _discarded(work, Refused(Code.TARGET_UNRESOLVED, message), authorization.target_model_id)
+
+
 def _withdrawn(claim: Claim) -> Claim:
     """Return the claim after an announced authorization that made nothing."""
     return claim.move(ClaimState.CLAIMED, announced_at=None, announced_id=None)
@@ -77,7 +93,11 @@ def _withdrawn(claim: Claim) -> Claim:
 def _unusable(work: StepContext, error: ServiceError, target_model_id: str) -> Refused:
     """Return the refusal for an answer that names a placeholder and cannot be used; the placeholder is to be discarded."""
     code = Code(error.code) if isinstance(error, Permanent) else Code.AUTHORIZATION_UNUSABLE
-    refused = Refused(code, error.message, request_id=error.request_id)
+    return _discarded(work, Refused(code, error.message, request_id=error.request_id), target_model_id)
+
+
+def _discarded(work: StepContext, refused: Refused, target_model_id: str) -> Refused:
+    """Return ``refused``, with the placeholder to be discarded."""
     ids = {"target_model_id": target_model_id, "owned_id": target_model_id, "announced_id": None}
     work.settle(lambda claim: claim.discarding(refused.failure, **ids))
     return refused

@@ -161,6 +161,15 @@ class Services:
         problem = key_problem(key)
         if problem is not None:
             raise ConfigurationInvalid(f'app setting {setting} (the key of resource "{name}"): {problem}')
+        # at a regional endpoint the key alone chooses the account: with another's key the app would read, fill and clear that one
+        endpoint = self.configuration.resources[name].endpoint
+        for other, resource in self.configuration.resources.items():
+            shares = other != name and resource.endpoint == endpoint and resource.key_setting is not None
+            if shares and self.environment.get(resource.key_setting or "", "").strip() == key:
+                raise ConfigurationInvalid(
+                    f'app setting {setting} (the key of resource "{name}") holds the key of "{other}" too, and both have the endpoint '
+                    f"{endpoint}: copy Key 1 of each account into its own setting"
+                )
         return key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from backup.configuration.reading import parse_configuration
-from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, resource_id
+from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, resource_id, setting
 from local.simulator.certificates import make_server_identity
 from local.simulator.models import classifier, v2_model, v3_model, v4_model
 from local.simulator.seeds import model_uuid
@@ -79,6 +80,28 @@ def test_a_lost_start_is_not_found_at_a_neighbour(region: Scene, lost: str, made
     assert held(region, SECOND_TARGET) == [(made, "ready")]
     assert "TargetLost" not in [event["code"] for event in log.events("stepFailed")]
     assert len(region.replicas("invoices")) == 2
+
+
+def test_a_neighbours_key_is_not_used(region: Scene) -> None:
+    """It would choose the neighbour: the copy would go to the source itself."""
+    region.services.environment = {**region.services.environment, setting(TARGET): f"{region.keys[SOURCE]} "}
+    copy = region.copy_one("invoices")
+    assert (copy["status"], copy["code"]) == ("Failed", "ConfigurationInvalid"), copy
+    assert "holds the key of" in copy["message"]
+    assert {SOURCE, TARGET} <= set(re.findall(r'"([\w-]+)"', copy["message"]))
+    assert region.keys[SOURCE] not in copy["message"]
+    assert not region.calls()
+
+
+@pytest.mark.parametrize(("model", "code"), [("invoices", "TargetUnresolved"), (MODELS[0].model_id, "CopyFailed")])
+def test_exchanged_keys_copy_nothing(region: Scene, model: str, code: str) -> None:
+    """From v3 on the authorization names its account; for v2 the service finds no such authorization in the target."""
+    keys = {setting(TARGET): region.keys[SECOND_TARGET], setting(SECOND_TARGET): region.keys[TARGET]}
+    region.services.environment = {**region.services.environment, **keys}
+    copy = region.copy_one(model)
+    assert (copy["status"], copy["code"]) == ("Failed", code), copy
+    assert not held(region, TARGET)
+    assert not held(region, SECOND_TARGET)
 
 
 def test_a_target_that_fails_is_not_its_neighbour(region: Scene) -> None:
