@@ -23,7 +23,7 @@ from activities import (
     verify_copy,
     waiting,
 )
-from http_start import backups, copies, doctor, health, lookup, mapping, plans, rebuilding, restores
+from http_start import backups, copies, description, doctor, health, lookup, mapping, plans, rebuilding, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -41,6 +41,7 @@ for module in (
     run_status,
     health,
     doctor,
+    description,
     run,
     lane,
     list_resource,

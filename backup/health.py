@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal, NotRequired, TypeAlias
 
 from backup.document_models import Kind
+from backup.json_types import Described, Moment
 from backup.messages import Message
 from backup.moments import written
 
@@ -200,6 +201,35 @@ FINDINGS: Mapping[FindingCode, FindingMeaning] = {
 }
 
 
+HealthStatus: TypeAlias = Literal["ok", "degraded", "failing"]
+"""That of the worst finding; ``info`` makes nothing worse."""
+
+
+class FindingView(Described):
+    """Something that is wrong, or worth knowing."""
+
+    code: FindingCode
+    """What it is, as a word that does not change (docs/monitor.md)."""
+    severity: Severity
+    """How bad it is."""
+    subject: str
+    """What it is about: a setting, resource, plan or run; of a model, its target, kind and id."""
+    message: str
+    """What happened."""
+    remedy: str
+    """What to do."""
+    since: NotRequired[Moment]
+    """When it was first observed."""
+    plan: NotRequired[str]
+    """The plan that it is about."""
+    run: NotRequired[str]
+    """The run that found it."""
+    cause: NotRequired[str]
+    """The code of the failed run or copy (docs/failures.md)."""
+    more: NotRequired[int]
+    """How many findings of the same code and plan are left out."""
+
+
 class HealthFinding(Message):
     """One finding. Two observations with the same ``key`` are the same finding."""
 
@@ -236,20 +266,24 @@ class HealthFinding(Message):
         """What to do."""
         return self.remedy or FINDINGS[self.code].remedy
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> FindingView:
         """Return it as users see it."""
-        view = {
+        view: FindingView = {
             "code": self.code,
             "severity": self.severity,
             "subject": self.subject,
             "message": self.message,
             "remedy": self.advice,
-            "since": written(self.since) if self.since else None,
-            "plan": self.plan,
-            "run": self.run_id,
-            "cause": self.cause,
         }
-        return {name: value for name, value in view.items() if value is not None}
+        if self.since is not None:
+            view["since"] = written(self.since)
+        if self.plan is not None:
+            view["plan"] = self.plan
+        if self.run_id is not None:
+            view["run"] = self.run_id
+        if self.cause is not None:
+            view["cause"] = self.cause
+        return view
 
 
 def model_finding(
@@ -287,7 +321,7 @@ def changes(known: Iterable[HealthFinding], found: Iterable[HealthFinding], now:
     return Changes(began, [finding for key, finding in before.items() if key not in after])
 
 
-def status(findings: Iterable[HealthFinding]) -> str:
+def status(findings: Iterable[HealthFinding]) -> HealthStatus:
     """Return the status of the app: ``ok``, ``degraded`` or ``failing``."""
     severities = {finding.severity for finding in findings}
     if Severity.FAILING in severities:
@@ -310,7 +344,7 @@ def worst_first(findings: Iterable[HealthFinding]) -> list[HealthFinding]:
     return sorted(findings, key=rank)
 
 
-def findings_view(findings: Iterable[HealthFinding]) -> list[dict[str, Any]]:
+def findings_view(findings: Iterable[HealthFinding]) -> list[FindingView]:
     """Return findings as users see them, the worst first. Of many with one code and plan, the oldest few, the last one with ``more``."""
     views = []
     for _, members in groupby(worst_first(findings), _group):

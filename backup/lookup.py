@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, NotRequired
 
 from backup.codes import Code
 from backup.configuration.sections import Resource
+from backup.document_models import Kind
+from backup.json_types import Described, Moment
 from backup.moments import written
 from backup.records import Replica
 from backup.states import ReplicaState
@@ -28,6 +30,61 @@ OLD_AFTER = timedelta(minutes=15)
 """A state that was last seen before that is old: three probes should have been made since."""
 
 
+class ResourceState(Described):
+    """What the app's last call or probe of a resource showed."""
+
+    state: str
+    """``reachable``, or the code of the failure (docs/failures.md)."""
+    at: Moment
+    """When that was."""
+    since: Moment
+    """Since when the resource is in this state."""
+    message: NotRequired[str]
+    """What happened, and what to do; only with a failure."""
+    skewSeconds: NotRequired[int]
+    """How far the service's clock is ahead of the app's, if the answer told."""
+
+
+class LastSeen(ResourceState):
+    """What the app's last call or probe of a resource showed, and whether that is old."""
+
+    old: bool
+    """Whether that was more than 15 minutes ago, so the timer has not probed."""
+
+
+class Place(Described):
+    """A place where a model can be used."""
+
+    role: Literal["source", "replica"]
+    """Whether it is the model itself or a copy."""
+    resource: str
+    """The name of the resource in ``backup.json``."""
+    region: str
+    """The region of the resource."""
+    endpoint: str
+    """The address of the resource."""
+    modelId: str
+    """The id to use there."""
+    kind: Kind
+    """What it is."""
+    apiVersion: str
+    """The API version that the copy was made with."""
+    expiresAt: Moment | None
+    """When the service deletes it; ``null``: never."""
+    lastSeen: LastSeen | None
+    """What the app's last call or probe of the resource showed; ``null`` if it never called the resource."""
+    state: NotRequired[Literal["ready", "retiring"]]
+    """Of a replica: ``retiring`` if a newer copy replaces it."""
+    verifiedAt: NotRequired[Moment]
+    """Of a replica: when it was last found to be equal to its source."""
+    fingerprint: NotRequired[str]
+    """Of a replica: the version of the source model that was copied."""
+    digest: NotRequired[str]
+    """Of a replica: the digest of the content that was verified."""
+    ageSeconds: NotRequired[int]
+    """Of a replica: the time since ``verifiedAt``."""
+
+
 def is_down(state: str) -> bool:
     """Tell whether a ``state`` (``reachable`` or a code) of a resource says that applications cannot use it."""
     return state != REACHABLE and state not in REFUSED
@@ -40,7 +97,7 @@ def places(
     resources: Mapping[str, Resource],
     seen: Mapping[str, Mapping[str, Any]],
     now: datetime,
-) -> list[dict[str, Any]]:
+) -> list[Place]:
     """Return every place where a model can be used, best first.
 
     The source comes first, and last if it is known to be down. Then replicas, the one verified last before the others; then replicas that
@@ -61,10 +118,10 @@ def places(
     # a model that was restored under its own id is the source's again
     restored = [each for each in usable if (each.target, each.target_model_id) == (source, model_id)]
     copies = sorted((each for each in usable if each not in restored), key=lambda each: _rank(each, seen))
-    answer = [
+    answer: list[Place] = [
         {
             **_place("replica", each.target, each.target_model_id, each, resources, seen, now),
-            "state": str(each.state),
+            "state": "ready" if each.state is ReplicaState.READY else "retiring",
             "verifiedAt": written(each.verified_at),
             "fingerprint": each.fingerprint,
             "digest": each.digest,
@@ -108,26 +165,36 @@ def _is_over(replica: Replica, now: datetime) -> bool:
 
 
 def _place(
-    role: str,
+    role: Literal["source", "replica"],
     name: str,
     model_id: str,
     replica: Replica,
     resources: Mapping[str, Resource],
     seen: Mapping[str, Mapping[str, Any]],
     now: datetime,
-) -> dict[str, Any]:
+) -> Place:
     return {
         "role": role,
         "resource": name,
         "region": resources[name].region,
         "endpoint": resources[name].endpoint,
         "modelId": model_id,
-        "kind": str(replica.kind),
+        "kind": replica.kind,
         "apiVersion": replica.api_version,
         "expiresAt": written(replica.expires_at) if replica.expires_at else None,
         "lastSeen": _last_seen(seen[name], now) if name in seen else None,
     }
 
 
-def _last_seen(seen: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    return {**seen, "old": now - datetime.fromisoformat(seen["at"]) > OLD_AFTER}
+def state_view(seen: Mapping[str, Any]) -> ResourceState:
+    """Return what the last call or probe of a resource showed, as users see it."""
+    view: ResourceState = {"state": seen["state"], "at": seen["at"], "since": seen["since"]}
+    if "message" in seen:
+        view["message"] = seen["message"]
+    if "skewSeconds" in seen:
+        view["skewSeconds"] = seen["skewSeconds"]
+    return view
+
+
+def _last_seen(seen: Mapping[str, Any], now: datetime) -> LastSeen:
+    return {**state_view(seen), "old": now - datetime.fromisoformat(seen["at"]) > OLD_AFTER}

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Literal
 
+from backup.json_types import Described, Moment
 from backup.moments import written
 
 
@@ -148,6 +149,38 @@ def skipped(reason: str) -> Result:
     return Result(Status.SKIPPED, reason)
 
 
+class DiagnosisView(Described):
+    """The result of one check of one subject."""
+
+    subject: str
+    """``app``, ``resource forms-eastus`` or ``plan nightly to forms-eastus``."""
+    check: Check
+    """What was checked (docs/doctor.md)."""
+    status: Status
+    """How the check ended."""
+    code: Code | None
+    """What is wrong, as a word that does not change (docs/doctor.md)."""
+    message: str
+    """What was seen."""
+    remedy: str | None
+    """What to do."""
+    milliseconds: int
+    """How long the check took. What one call tells for several checks counts for the first of them."""
+
+
+class ReportView(Described):
+    """Everything that the doctor found, worst first."""
+
+    status: Literal[Status.WRONG, Status.WARNING, Status.OK]
+    """That of the worst check. A check that was skipped makes nothing worse."""
+    checkedAt: Moment
+    """When the examination began."""
+    counts: dict[Status, int]
+    """How many checks ended in each way."""
+    checks: list[DiagnosisView]
+    """Every check of every subject."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The result of one check of one subject: ``app``, ``resource forms-eastus`` or ``plan nightly to forms-eastus``."""
@@ -158,7 +191,7 @@ class Diagnosis:
     milliseconds: int = 0
     """How long the check took. What one call tells for several checks counts for the first of them."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> DiagnosisView:
         """Return it as ``POST /api/doctor`` answers it."""
         return {
             "subject": self.subject,
@@ -185,7 +218,7 @@ class Report:
         return cls(checked_at, tuple(sorted(diagnoses, key=lambda one: worst_first.index(one.result.status))))
 
     @property
-    def status(self) -> Status:
+    def status(self) -> Literal[Status.WRONG, Status.WARNING, Status.OK]:
         """``wrong``, ``warning`` or ``ok``: that of the worst diagnosis. A check that was skipped makes nothing worse."""
         worst = self.diagnoses[0].result.status if self.diagnoses else Status.OK
         return Status.OK if worst is Status.SKIPPED else worst
@@ -195,11 +228,11 @@ class Report:
         """How many diagnoses have each status."""
         return {status: sum(one.result.status is status for one in self.diagnoses) for status in Status}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ReportView:
         """Return it as ``POST /api/doctor`` answers it."""
         return {
             "status": self.status,
             "checkedAt": written(self.checked_at),
-            "counts": {str(status): count for status, count in self.counts.items()},
+            "counts": dict(self.counts),
             "checks": [one.to_json() for one in self.diagnoses],
         }

@@ -14,8 +14,9 @@ from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, run_address
 from http_start.body import Body, read_body
+from http_start.operations import Operation
 from http_start.problems import Problem, wrong_input
-from http_start.starting import plan_holder, start_run
+from http_start.starting import START_PROBLEMS, STARTED, plan_holder, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -25,11 +26,27 @@ class BackupBody(Body):
     """Which plan to run, and how."""
 
     plan: str
+    """The plan."""
     dry_run: bool = False
+    """Whether to decide only."""
     plan_hash: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+    """The ``planHash`` of a dry run: the run does exactly that, or ends as ``PlanChanged``."""
 
 
-@endpoint(blueprint, "post_backups", "POST", "backups")
+@endpoint(
+    blueprint,
+    "post_backups",
+    "POST",
+    "backups",
+    Operation(
+        "startBackup",
+        "runs",
+        "Run a plan now, or see what it would do",
+        {202: STARTED},
+        {400: ("UnknownPlan",), 409: ("PlanAlreadyRunning",), 503: ("RuntimeUnavailable", *START_PROBLEMS)},
+        body=BackupBody,
+    ),
+)
 async def post_backups(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:

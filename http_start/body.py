@@ -24,7 +24,9 @@ MOST_MODELS = 100
 class Body(BaseModel):
     """A request body: ``camelCase``, and unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 Record = TypeVar("Record", bound=Body)

@@ -11,15 +11,33 @@ import azure.functions as func
 from backup.messages.run import RunRequest
 from backup.names import COPY_BATCH, new_run_id
 from http_start.answers import endpoint, run_address
-from http_start.copy_request import read_copy_request, run_request
+from http_start.copy_request import CopyBody, read_copy_request, run_request
+from http_start.operations import Operation
 from http_start.problems import Problem
-from http_start.starting import start_run
+from http_start.starting import START_PROBLEMS, STARTED, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
 
 
-@endpoint(blueprint, "post_copies", "POST", "copies")
+@endpoint(
+    blueprint,
+    "post_copies",
+    "POST",
+    "copies",
+    Operation(
+        "startCopy",
+        "runs",
+        "Copy named models from one resource to others",
+        {202: STARTED},
+        {
+            400: ("UnknownResource", "SameSourceAndTarget", "ImpossibleModelId", "TooManyModels"),
+            409: ("CopyInProgress",),
+            503: START_PROBLEMS,
+        },
+        body=CopyBody,
+    ),
+)
 async def post_copies(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run of named copies: 202 with the address of its status."""
     body = read_copy_request(req, app.configuration)

@@ -14,22 +14,33 @@ from backup.configuration.sections import Configuration
 from backup.document_models import Generation, Kind
 from backup.messages.run import RunRequest
 from backup.names import MODEL_ID, V2_MODEL_ID
-from http_start.body import Body, read_body
+from http_start.body import MOST_MODELS, Body, read_body
 from http_start.problems import refuse, wrong_input
 
 LONGEST_DEADLINE_MINUTES = 6 * 24 * 60 - 1
 MODEL_ID_RULE = "not a model id; use 2 to 64 of a-z, A-Z, 0-9 and ._~-, beginning with a letter or digit"
 
 
+# the schema says what check_model_ids and read_body refuse
+ModelId = Annotated[str, Field(json_schema_extra={"pattern": f"^{MODEL_ID.pattern}$"})]
+ModelIds = Annotated[list[ModelId], Field(json_schema_extra={"maxItems": MOST_MODELS, "uniqueItems": True})]
+
+
 class CopyBody(Body):
     """Which models to copy, from where to where."""
 
     source: str
-    targets: Annotated[list[str], Field(min_length=1, max_length=16)]
-    models: Annotated[list[str], Field(min_length=1)]
+    """The resource to copy from."""
+    targets: Annotated[list[str], Field(min_length=1, max_length=16, json_schema_extra={"uniqueItems": True})]
+    """The resources to copy to."""
+    models: Annotated[ModelIds, Field(min_length=1)]
+    """The ids of the models in the source."""
     kind: Annotated[Kind, Field(strict=False)] = Kind.MODEL
-    target_model_id: str | None = None
+    """What they are."""
+    target_model_id: ModelId | None = None
+    """The id that the copy should have (v3 and later); goes with one model."""
     deadline_minutes: Annotated[float | None, Field(gt=0, le=LONGEST_DEADLINE_MINUTES, allow_inf_nan=False)] = None
+    """How long a copy may take; as in ``copies`` of ``backup.json`` by default."""
 
 
 def read_copy_request(request: func.HttpRequest, configuration: Configuration) -> CopyBody:

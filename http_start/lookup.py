@@ -8,28 +8,32 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import abc
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from backup.configuration.fields import NAME_PATTERN
 from backup.configuration.problems import unknown_name
 from backup.document_models import Kind
-from backup.lookup import places
+from backup.lookup import Place, places
 from backup.moments import written
 from backup.names import MODEL_ID, V2_MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
 from http_start.answers import base_address, endpoint, json_response
-from http_start.copy_request import MODEL_ID_RULE
+from http_start.copy_request import MODEL_ID_RULE, ModelId
+from http_start.lookup_types import Mapping, ModelPlaces, ReplicaPage, ReplicaRow
+from http_start.operations import Operation, Parameter, Reply
 from http_start.problems import Problem, wrong_input
-from http_start.query import OF_THE_PLATFORM, check_parameters, choice, flag, whole_number, wrong_token
+from http_start.query import OF_THE_PLATFORM, choice, flag, whole_number, wrong_token
 from wiring.probing import ProbeResult, probe_all
 from wiring.services import Services
 
@@ -44,14 +48,42 @@ PROBE_TIMEOUT = 1.8
 """Seconds that all probes of a lookup may take together: with its queries, a lookup takes two seconds at most."""
 
 
-@endpoint(blueprint, "get_model", "GET", "models/{source}/{modelId}")
+NAMED = Annotated[str, Field(pattern=NAME_PATTERN)]
+PROBE = Parameter(
+    "probe", bool, "Whether to ask all places first, side by side; takes two seconds at most.", default=False
+)
+IF_NONE_MATCH = Parameter("If-None-Match", str, "The ``ETag`` of an earlier answer.", place="header")
+NOT_MODIFIED = Reply(
+    "The places and their order are as in the answer with this ``ETag``.", headers=("ETag", "Cache-Control")
+)
+
+
+@endpoint(
+    blueprint,
+    "get_model",
+    "GET",
+    "models/{source}/{modelId}",
+    Operation(
+        "findModel",
+        "models",
+        "Where a model can be used now, best place first",
+        {200: Reply("Its places.", ModelPlaces, ("Cache-Control",), ("ETag",)), 304: NOT_MODIFIED},
+        {404: ("UnknownModel",)},
+        parameters=(
+            Parameter("source", NAMED, "The resource whose model it is.", place="path"),
+            Parameter("modelId", ModelId, "The id of the model in this resource.", place="path"),
+            Parameter("kind", Kind, "What it is.", Kind.MODEL),
+            PROBE,
+            IF_NONE_MATCH,
+        ),
+    ),
+)
 async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return every place where a model can be used now, best first.
 
     ``?kind=classifier`` for a classifier. ``?probe=true`` asks all places first, side by side, and sorts them by what was found.
     """
     source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
-    check_parameters(req, "kind", "probe")
     kind, probe = choice(req, "kind", Kind) or Kind.MODEL, flag(req, "probe")
     if MODEL_ID.fullmatch(model_id) is None:
         raise Problem(404, "UnknownModel", MODEL_ID_RULE)
@@ -62,17 +94,29 @@ async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     if probe:
         found = await probe_all(app, {place["resource"] for place in usable}, PROBE_TIMEOUT)
         usable = _places(app, source, model_id, replicas, _updated(seen, found, app.now()))
-    body = {"source": source, "modelId": model_id, "kind": str(kind), "places": usable}
+    body: ModelPlaces = {"source": source, "modelId": model_id, "kind": kind, "places": usable}
     return json_response(body, headers=NOT_CACHED) if probe else _cacheable(req, body, _without_age(body))
 
 
-@endpoint(blueprint, "get_models", "GET", "models")
+@endpoint(
+    blueprint,
+    "get_models",
+    "GET",
+    "models",
+    Operation(
+        "exportModels",
+        "models",
+        "The whole mapping, as a file to keep elsewhere",
+        {200: Reply("The mapping.", Mapping, ("Cache-Control",), ("ETag",)), 304: NOT_MODIFIED},
+        {400: ("UnknownResource",)},
+        parameters=(Parameter("source", NAMED, "Only models of this resource."), PROBE, IF_NONE_MATCH),
+    ),
+)
 async def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return the whole mapping, as a file to keep elsewhere.
 
     ``?source=`` for the models of one resource. ``?probe=true`` asks all configured resources first, side by side.
     """
-    check_parameters(req, "source", "probe")
     probe = flag(req, "probe")
     found = await probe_all(app, app.configuration.resources, PROBE_TIMEOUT) if probe else {}
     body = await asyncio.to_thread(_mapping, app, req, found)
@@ -81,34 +125,55 @@ async def get_models(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     return _cacheable(req, body, [_without_age(model) for model in body["models"]])
 
 
-def _mapping(app: Services, req: func.HttpRequest, found: Mapping[str, ProbeResult]) -> dict[str, Any]:
+def _mapping(app: Services, req: func.HttpRequest, found: abc.Mapping[str, ProbeResult]) -> Mapping:
     source = _resource(app, req, "source", _is_source)
     table, now = app.catalog.replicas, app.now()
     seen = _updated(app.reachability(), found, now)
     replicas = table.all() if source is None else (stored.record for stored in table.of_source(source))
-    models = []
+    models: list[ModelPlaces] = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, attrgetter("source", "kind", "model_id")):
         usable = _places(app, owner, model_id, group, seen)
         if usable:
-            models.append({"source": owner, "modelId": model_id, "kind": str(kind), "places": usable})
+            models.append({"source": owner, "modelId": model_id, "kind": kind, "places": usable})
     return {"generatedAt": written(now), "models": models}
 
 
-@endpoint(blueprint, "get_replicas", "GET", "replicas")
+@endpoint(
+    blueprint,
+    "get_replicas",
+    "GET",
+    "replicas",
+    Operation(
+        "listReplicas",
+        "models",
+        "The table of models and targets, with age and state",
+        {200: Reply("A page of replicas.", ReplicaPage)},
+        {400: ("UnknownResource",)},
+        parameters=(
+            Parameter("source", NAMED, "Only models of this resource."),
+            Parameter("target", NAMED, "Only copies in this resource."),
+            Parameter("kind", Kind, "Only models, or only classifiers."),
+            Parameter("state", ReplicaState, "Only replicas in this state."),
+            Parameter(
+                "limit", Annotated[int, Field(ge=0, le=MOST_ROWS)], "How many replicas a page has; 0 is 200.", PAGE
+            ),
+            Parameter("after", str, "Where the page begins; ``nextLink`` has it."),
+        ),
+    ),
+)
 def get_replicas(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return the matrix of models and targets, page by page. ``?source=``, ``?target=``, ``?kind=``, ``?state=`` narrow it."""
-    check_parameters(req, "source", "target", "kind", "state", "limit", "after")
     source, target = _resource(app, req, "source", _is_source), _resource(app, req, "target", _is_target)
     kind, state = choice(req, "kind", Kind), choice(req, "state", ReplicaState)
     limit = whole_number(req, "limit", PAGE, MOST_ROWS) or PAGE
     replicas, after = app.catalog.replicas.page(_position(req), limit, source)
     now = app.now()
     rows = [
-        {**_row(replica), "ageSeconds": max(0, round((now - replica.verified_at).total_seconds()))}
+        _row(replica, now)
         for replica in replicas
         if target in {None, replica.target} and kind in {None, replica.kind} and state in {None, replica.state}
     ]
-    body: dict[str, Any] = {"replicas": rows}
+    body: ReplicaPage = {"replicas": rows}
     if after is not None:
         filters = {name: value for name, value in req.params.items() if name.lower() not in {*OF_THE_PLATFORM, "after"}}
         body["nextLink"] = f"{base_address(req)}/replicas?{urlencode({**filters, 'after': _token(after)})}"
@@ -137,14 +202,18 @@ def _find(app: Services, source: str, kind: Kind, model_id: str) -> tuple[str, l
 
 
 def _places(
-    app: Services, source: str, model_id: str, replicas: Iterable[Replica], seen: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    app: Services,
+    source: str,
+    model_id: str,
+    replicas: Iterable[Replica],
+    seen: abc.Mapping[str, abc.Mapping[str, Any]],
+) -> list[Place]:
     return places(source, model_id, replicas, app.configuration.resources, seen, app.now())
 
 
 def _updated(
-    seen: Mapping[str, Mapping[str, Any]], found: Mapping[str, ProbeResult], now: datetime
-) -> dict[str, Mapping[str, Any]]:
+    seen: abc.Mapping[str, abc.Mapping[str, Any]], found: abc.Mapping[str, ProbeResult], now: datetime
+) -> dict[str, abc.Mapping[str, Any]]:
     """Return what is known of the resources, ``seen`` before and ``found`` now."""
     moment, answer = written(now), dict(seen)
     for name, result in found.items():
@@ -190,9 +259,10 @@ def _resource(
     raise wrong_input("UnknownResource", [(parameter, _no_resource(app, name))])
 
 
-def _row(replica: Replica) -> dict[str, Any]:
+def _row(replica: Replica, now: datetime) -> ReplicaRow:
     moments = {name: value for name, value in replica if isinstance(value, datetime)}
-    return {**replica.to_json(), **{to_camel(name): written(moment) for name, moment in moments.items()}}
+    row = {**replica.to_json(), **{to_camel(name): written(moment) for name, moment in moments.items()}}
+    return cast("ReplicaRow", {**row, "ageSeconds": max(0, round((now - replica.verified_at).total_seconds()))})
 
 
 def _token(after: tuple[str, str]) -> str:
@@ -217,7 +287,7 @@ def _is_text(text: str) -> bool:
     return text.isascii() or text.encode(errors="replace").decode() == text
 
 
-def _without_age(body: dict[str, Any]) -> Any:
+def _without_age(body: ModelPlaces) -> Any:
     """Return what decides whether two answers are equal: not the ages, which change every second."""
     volatile = {"ageSeconds", "lastSeen"}
     return [[value for name, value in place.items() if name not in volatile] for place in body["places"]]

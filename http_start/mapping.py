@@ -20,9 +20,10 @@ from backup.names import COPY_BATCH, MODEL_ID, new_run_id
 from backup.records import RunRow
 from http_start.answers import endpoint
 from http_start.body import Body, read_body
-from http_start.copy_request import MODEL_ID_RULE
+from http_start.copy_request import MODEL_ID_RULE, ModelId
+from http_start.operations import Operation
 from http_start.problems import Problem, refuse
-from http_start.starting import start_run
+from http_start.starting import START_PROBLEMS, STARTED, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -43,31 +44,57 @@ class PlaceBody(ExportedBody):
     """A place of a model."""
 
     role: Literal["source", "replica"]
+    """A source is passed over."""
     resource: Name
-    model_id: str
+    """The name of the resource."""
+    model_id: ModelId
+    """The id of the model there."""
     api_version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,40}$")]
+    """The API version that the copy was made with."""
     state: Literal["ready", "retiring"] = "ready"
+    """``retiring`` if a newer copy replaces it."""
     fingerprint: Annotated[str | None, Field(pattern=r"^[0-9a-f]{24}$")] = None
+    """The version of the source model that was copied. A replica needs it."""
     digest: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+    """The digest of the content that was verified. A replica needs it."""
 
 
 class ModelBody(ExportedBody):
     """A model with its places."""
 
     source: Name
-    model_id: str
+    """The resource whose model it is."""
+    model_id: ModelId
+    """The id of the model in this resource."""
     kind: Annotated[Kind, Field(strict=False)]
+    """What it is."""
     places: Annotated[list[PlaceBody], FailFast()]
+    """Its places."""
 
 
 class MappingBody(ExportedBody):
     """What ``GET /api/models`` answers."""
 
+    # the first wrong one is told: a large file could have millions
     models: Annotated[list[ModelBody], FailFast()]
-    """The first wrong one is told: a large file could have millions."""
+    """The models."""
 
 
-@endpoint(blueprint, "put_models", "PUT", "models")
+@endpoint(
+    blueprint,
+    "put_models",
+    "PUT",
+    "models",
+    Operation(
+        "importModels",
+        "models",
+        "Record the replicas of an exported mapping that are there; nothing is copied",
+        {202: STARTED},
+        {503: START_PROBLEMS},
+        body=MappingBody,
+        refuses_fields=False,
+    ),
+)
 async def put_models(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a run that looks at each replica of the mapping in its target, and records those that are there: 202."""
     body = read_body(req, MappingBody, "what GET /api/models answered", longest=LONGEST_MAPPING, most_models=None)

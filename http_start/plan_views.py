@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, cast
 
-from backup.configuration.sections import Plan
+from backup.configuration.sections import Plan as Rules
 from backup.coverage import PlanCoverage, TargetCoverage
 from backup.health import FindingCode, HealthFinding, findings_view, status, worst_first
 from backup.moments import written
+from backup.planning.decisions import Action
 from backup.records import PlanRuns, RunNote, RunRecord
 from backup.states import RunStatus
+from http_start import plan_types as types
+from http_start.plan_types import (
+    Coverage,
+    LastRun,
+    ModelFinding,
+    ModelFindings,
+    Plan,
+    PlanCore,
+    PlanFindings,
+    PlanSummary,
+    UnderWay,
+)
 from wiring.plan_schedules import PlanTiming
 
 MOST_MODELS: Final = 100
 """How many failing models, and how many that cannot be covered, are listed."""
 
 
-def plan_view(name: str, plan: Plan, timing: PlanTiming, runs: PlanRuns, held: RunRecord | None) -> dict[str, Any]:
+def plan_view(name: str, plan: Rules, timing: PlanTiming, runs: PlanRuns, held: RunRecord | None) -> PlanCore:
     """Return a plan. ``held`` is the run that holds it: under way, or one that died, which is then its last run."""
     is_under_way = held is not None and held.status in {RunStatus.PENDING, RunStatus.RUNNING}
     if held is not None and not is_under_way:
         runs = runs.with_run(RunNote.of(held))
     state = timing.state
-    is_paused = state is not None and state.paused_at is not None
+    paused_at = state.paused_at if state is not None else None
     return {
         "name": name,
         "source": plan.source,
@@ -32,8 +45,8 @@ def plan_view(name: str, plan: Plan, timing: PlanTiming, runs: PlanRuns, held: R
         "schedule": timing.schedule,
         "ownSchedule": timing.is_own,
         "scheduleProblem": timing.problem,
-        "nextStart": None if is_paused else _iso(timing.next_due),
-        "paused": {"since": _iso(state.paused_at), "reason": state.pause_reason} if state and is_paused else None,
+        "nextStart": None if paused_at else _iso(timing.next_due),
+        "paused": {"since": written(paused_at), "reason": state.pause_reason or ""} if state and paused_at else None,
         "rpoHours": plan.rpo_hours,
         "underWay": _under_way(held) if held is not None and is_under_way else None,
         "lastRun": _ended(runs.last),
@@ -41,35 +54,49 @@ def plan_view(name: str, plan: Plan, timing: PlanTiming, runs: PlanRuns, held: R
     }
 
 
-def coverage_view(plan: Plan, seen: PlanCoverage | None, now: datetime) -> dict[str, Any] | None:
+def coverage_view(plan: Rules, seen: PlanCoverage | None, now: datetime) -> Coverage | None:
     """Return what each target has, as the last run saw it that could list the source; ``None`` before the first one."""
     if seen is None:
         return None
-    targets = {}
+    targets: dict[str, types.TargetCoverage] = {}
     for target in plan.targets:
         numbers = seen.targets.get(target, TargetCoverage())
         targets[target] = {
-            **{name: value for name, value in numbers.to_json().items() if name != "lackingSince"},
+            "models": numbers.models,
+            "covered": numbers.covered,
+            "notCovered": numbers.not_covered,
+            "failing": numbers.failing,
+            "inTraining": numbers.in_training,
             "lackingSince": _iso(numbers.lacking_since),
             "rpoMet": seen.rpo(target, plan, now),
         }
-    return {"runId": seen.run_id, "lookedAt": _iso(seen.looked_at), "targets": targets}
+    return {"runId": seen.run_id, "lookedAt": written(seen.looked_at), "targets": targets}
 
 
-def findings_views(findings: Sequence[HealthFinding]) -> dict[str, Any]:
+def findings_views(findings: Sequence[HealthFinding], covered: Coverage | None) -> PlanFindings:
     """Return the findings of a plan: its status, what is wrong with the plan itself, and the models that fail or cannot be covered."""
-    models = {"failing": FindingCode.COPY_FAILING, "notCovered": FindingCode.NOT_COVERED}
-    views: dict[str, Any] = {
+    of_models = {FindingCode.COPY_FAILING, FindingCode.NOT_COVERED}
+    return {
         "status": status(findings),
-        "findings": findings_view(one for one in findings if one.code not in models.values()),
+        "findings": findings_view(one for one in findings if one.code not in of_models),
+        "failing": _of_models(findings, FindingCode.COPY_FAILING),
+        "notCovered": _of_models(findings, FindingCode.NOT_COVERED),
+        "coverage": covered,
     }
-    for name, code in models.items():
-        found = [one for one in worst_first(findings) if one.code is code]
-        views[name] = {"count": len(found), "models": [_of_model(one) for one in found[:MOST_MODELS]]}
-    return views
 
 
-def _of_model(finding: HealthFinding) -> dict[str, Any]:
+def summary(plan: Plan) -> PlanSummary:
+    """Return a plan as it stands in the list of plans: of failing and not covered copies only the numbers."""
+    numbers = {"failing": plan["failing"]["count"], "notCovered": plan["notCovered"]["count"]}
+    return cast("PlanSummary", {**plan, **numbers})
+
+
+def _of_models(findings: Sequence[HealthFinding], code: FindingCode) -> ModelFindings:
+    found = [one for one in worst_first(findings) if one.code is code]
+    return {"count": len(found), "models": [_of_model(one) for one in found[:MOST_MODELS]]}
+
+
+def _of_model(finding: HealthFinding) -> ModelFinding:
     return {
         "target": finding.target,
         "kind": finding.kind,
@@ -81,18 +108,28 @@ def _of_model(finding: HealthFinding) -> dict[str, Any]:
     }
 
 
-def _under_way(record: RunRecord) -> dict[str, Any]:
+def _under_way(record: RunRecord) -> UnderWay:
     return {
         "runId": record.run_id,
         "status": record.status,
-        "startedAt": _iso(record.started_at),
+        "startedAt": written(record.started_at),
         "progress": {"done": record.done, "total": record.total},
     }
 
 
-def _ended(note: RunNote | None) -> dict[str, Any] | None:
-    moments = {} if note is None else {"startedAt": _iso(note.started_at), "endedAt": _iso(note.ended_at)}
-    return None if note is None else {**note.to_json(), **moments, "code": note.code}
+def _ended(note: RunNote | None) -> LastRun | None:
+    if note is None:
+        return None
+    return {
+        "runId": note.run_id,
+        "status": note.status,
+        "startedAt": written(note.started_at),
+        "endedAt": _iso(note.ended_at),
+        "total": note.total,
+        "counts": cast("dict[Action, int]", note.counts),
+        "notCovered": note.not_covered,
+        "code": note.code,
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

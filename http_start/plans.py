@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
+from backup.configuration.fields import NAME_PATTERN
 from backup.configuration.problems import looks_like_a_key, unknown_name
 from backup.moments import written
 from backup.records import PlanRuns, PlanState, RunRecord
@@ -16,9 +18,10 @@ from backup.schedule import paused, resumed, seen
 from backup.states import RunStatus
 from http_start.answers import endpoint, json_response
 from http_start.body import Body, read_body
-from http_start.plan_views import coverage_view, findings_views, plan_view
-from http_start.problems import Problem, wrong_input
-from http_start.query import check_parameters
+from http_start.operations import Operation, Parameter, Reply
+from http_start.plan_types import Plan, PlanFindings, PlanList
+from http_start.plan_views import coverage_view, findings_views, plan_view, summary
+from http_start.problems import Problem, ProblemCode, wrong_input
 from http_start.runs import current_record
 from http_start.starting import plan_holder
 from wiring.events import Event, emit
@@ -35,31 +38,65 @@ class PlanBody(Body):
     """What to change of a plan."""
 
     paused: bool
+    """``true`` pauses the plan: no timer starts it. ``false`` resumes it."""
     reason: Annotated[str | None, Field(max_length=LONGEST_REASON)] = None
+    """Why. A pause needs it. It is shown to everybody who reads plans and logs."""
 
 
-@endpoint(blueprint, "get_plans", "GET", "plans")
-async def get_plans(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+THE_PLAN = Parameter("name", Annotated[str, Field(pattern=NAME_PATTERN)], "The name of the plan.", place="path")
+OF_ONE_PLAN: Mapping[int, tuple[ProblemCode, ...]] = {404: ("UnknownPlan",), 503: ("RuntimeUnavailable",)}
+
+
+@endpoint(
+    blueprint,
+    "get_plans",
+    "GET",
+    "plans",
+    Operation(
+        "listPlans",
+        "plans",
+        "Every plan, with its next start, last run, and what each target has",
+        {200: Reply("The plans.", PlanList)},
+        {503: ("RuntimeUnavailable",)},
+    ),
+)
+async def get_plans(_req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return every plan of the configuration."""
-    check_parameters(req)
-    views = await asyncio.gather(*(_view(app, client, name) for name in app.configuration.plans))
-    for view in views:
-        view["failing"], view["notCovered"] = view["failing"]["count"], view["notCovered"]["count"]
-    return json_response({"plans": list(views)})
+    plans = await asyncio.gather(*(_view(app, client, name) for name in app.configuration.plans))
+    answer: PlanList = {"plans": [summary(plan) for plan in plans]}
+    return json_response(answer)
 
 
-@endpoint(blueprint, "get_plan", "GET", "plans/{name}")
+@endpoint(
+    blueprint,
+    "get_plan",
+    "GET",
+    "plans/{name}",
+    Operation("getPlan", "plans", "One plan", {200: Reply("The plan.", Plan)}, OF_ONE_PLAN, parameters=(THE_PLAN,)),
+)
 async def get_plan(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return one plan."""
-    check_parameters(req)
     return json_response(await _view(app, client, _name(req, app)))
 
 
-@endpoint(blueprint, "patch_plan", "PATCH", "plans/{name}")
+@endpoint(
+    blueprint,
+    "patch_plan",
+    "PATCH",
+    "plans/{name}",
+    Operation(
+        "changePlan",
+        "plans",
+        "Pause a plan, with a reason, or resume it",
+        {200: Reply("The plan, changed.", Plan)},
+        OF_ONE_PLAN,
+        body=PlanBody,
+        parameters=(THE_PLAN,),
+    ),
+)
 async def patch_plan(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Pause a plan, or resume it, and return it. While it is paused no timer starts it; a run that is under way goes on."""
     name = _name(req, app)
-    check_parameters(req)
     body = read_body(req, PlanBody, '"paused" (true or false), and a "reason" if it is to be paused')
     reason = _reason(body)
     now = app.now()
@@ -95,13 +132,13 @@ def _name(req: func.HttpRequest, app: Services) -> str:
     return name
 
 
-async def _view(app: Services, client: df.DurableOrchestrationClient, name: str) -> dict[str, Any]:
+async def _view(app: Services, client: df.DurableOrchestrationClient, name: str) -> Plan:
     holder = await plan_holder(app, client, name)
 
-    def read() -> tuple[PlanTiming, PlanRuns, RunRecord | None, dict[str, Any]]:
+    def read() -> tuple[PlanTiming, PlanRuns, RunRecord | None, PlanFindings]:
         held = app.catalog.runs.find(holder.run_id) if holder else None
-        found = findings_views(standing_plan_findings(app, name))
-        found["coverage"] = coverage_view(plan, app.catalog.plans.coverage(name), app.now())
+        covered = coverage_view(plan, app.catalog.plans.coverage(name), app.now())
+        found = findings_views(standing_plan_findings(app, name), covered)
         return plan_timing(app, name), app.catalog.plans.runs(name), held, found
 
     plan = app.configuration.plans[name]
@@ -110,4 +147,4 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, name: str)
         held = await current_record(app, client, held)
         if held.ended_at is None:  # the runtime does not know it
             held = held.replace(status=RunStatus.FAILED)
-    return plan_view(name, plan, timing, runs, held) | found
+    return {**plan_view(name, plan, timing, runs, held), **found}

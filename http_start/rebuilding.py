@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from backup.configuration.problems import unknown_name
+from backup.json_types import Described
 from backup.messages.plan import BackupRequest
 from backup.names import BACKUP_RUN, plan_run_id
 from http_start.answers import endpoint, json_response, run_address
 from http_start.backups import dead_holder
 from http_start.body import Body, read_body
+from http_start.operations import Operation, Reply
 from http_start.problems import Problem, wrong_input
-from http_start.starting import start_run
+from http_start.starting import START_PROBLEMS, Started, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -26,10 +27,47 @@ class RebuildBody(Body):
     """Of which plan; of all by default."""
 
     plan: str | None = None
+    """The plan; all by default."""
     dry_run: bool = False
+    """Whether to decide only."""
 
 
-@endpoint(blueprint, "post_catalog_rebuild", "POST", "catalog/rebuild")
+class RebuildStarted(Started):
+    """A rebuild of one plan that was accepted."""
+
+    plan: str
+    """The plan."""
+
+
+class RebuildsStarted(Described):
+    """Rebuilds that were accepted."""
+
+    runs: list[RebuildStarted]
+    """One for each plan that has no run under way."""
+
+
+@endpoint(
+    blueprint,
+    "post_catalog_rebuild",
+    "POST",
+    "catalog/rebuild",
+    Operation(
+        "rebuildCatalog",
+        "models",
+        "Record the copies that the targets hold and the catalog does not know; nothing is copied",
+        {
+            202: Reply(
+                "The runs were accepted.",
+                RebuildsStarted,
+                ("Location", "Retry-After"),
+                links={"getRun": "$response.body#/runs/0/runId"},
+            )
+        },
+        {400: ("UnknownPlan",), 409: ("PlanAlreadyRunning", "NoPlans"), 503: ("RuntimeUnavailable", *START_PROBLEMS)},
+        body=RebuildBody,
+        body_is_optional=True,
+    ),
+)
 async def post_catalog_rebuild(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
@@ -40,7 +78,7 @@ async def post_catalog_rebuild(
         raise wrong_input("UnknownPlan", [("#/plan", unknown_name("plan", body.plan, plans))])
     if not plans:
         raise Problem(409, "NoPlans", "backup.json has no plans, which say what to look for and where; add one")
-    started: list[dict[str, Any]] = []
+    started: list[RebuildStarted] = []
     busy: list[Problem] = []
     for plan in [body.plan] if body.plan is not None else sorted(plans):
         try:
@@ -52,12 +90,13 @@ async def post_catalog_rebuild(
     if not started:
         raise replace(busy[0], runs=[run for problem in busy for run in problem.runs])
     location = run_address(req, started[0]["runId"])
-    return json_response({"runs": started}, 202, {"Location": location, "Retry-After": "2"})
+    answer: RebuildsStarted = {"runs": started}
+    return json_response(answer, 202, {"Location": location, "Retry-After": "2"})
 
 
 async def _start(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient, plan: str, *, dry_run: bool
-) -> dict[str, Any]:
+) -> RebuildStarted:
     dead = None if dry_run else await dead_holder(app, client, plan, req)
     run_id = plan_run_id(f"rebuild-{plan}", app.now(), secrets.token_hex(4))
     request = BackupRequest(

@@ -14,8 +14,9 @@ from backup.messages.run import RestoreRequest
 from backup.names import RESTORE_RUN, new_run_id
 from http_start.answers import endpoint
 from http_start.body import Body, read_body
-from http_start.copy_request import check_model_ids, check_resources
-from http_start.starting import start_run
+from http_start.copy_request import ModelIds, check_model_ids, check_resources
+from http_start.operations import Operation
+from http_start.starting import START_PROBLEMS, STARTED, start_run
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -25,13 +26,31 @@ class RestoreBody(Body):
     """Which models to bring back, and where to."""
 
     source: str
+    """The resource whose models were lost."""
     target: str | None = None
+    """The resource to copy them to; the source itself by default."""
     kind: Annotated[Kind | None, Field(strict=False)] = None
-    models: Annotated[list[str] | None, Field(min_length=1)] = None
+    """What to bring back; models and classifiers by default."""
+    models: Annotated[ModelIds | None, Field(min_length=1)] = None
+    """The ids of the models in the source; all by default."""
     dry_run: bool = False
+    """Whether to decide only."""
 
 
-@endpoint(blueprint, "post_restores", "POST", "restores")
+@endpoint(
+    blueprint,
+    "post_restores",
+    "POST",
+    "restores",
+    Operation(
+        "startRestore",
+        "runs",
+        "Copy models from their replicas back to their source, or to a third resource",
+        {202: STARTED},
+        {400: ("UnknownResource", "ImpossibleModelId", "TooManyModels"), 503: START_PROBLEMS},
+        body=RestoreBody,
+    ),
+)
 async def post_restores(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:

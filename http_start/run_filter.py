@@ -5,30 +5,40 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from typing import Annotated
 
 import azure.functions as func
+from pydantic import Field
 
 from backup.configuration.fields import NAME_PATTERN
 from backup.configuration.problems import unknown_name
+from backup.json_types import Moment
 from backup.records import RunRecord
 from backup.states import RunStatus
 from catalog.runs import countdown
+from http_start.operations import Parameter
 from http_start.problems import wrong_input
 from http_start.query import choice, moment, wrong_token
+from http_start.run_types import RunKind
 from wiring.services import Services
 
-FILTERS = ("plan", "kind", "status", "from", "until")
-_INDEX_KEY = re.compile(r"[0-9]{13}-[A-Za-z0-9-]{1,100}")
+FILTERS = (
+    Parameter("plan", Annotated[str, Field(pattern=NAME_PATTERN)], "Only runs of this plan."),
+    Parameter("kind", RunKind, "Only runs that do this."),
+    Parameter("status", RunStatus, "Only runs with this status."),
+    Parameter(
+        "from",
+        Moment,
+        "Only runs that started at this moment or later. Between the years 2000 and 2200, with a time zone.",
+    ),
+    Parameter(
+        "until", Moment, "Only runs that started before this moment. Between the years 2000 and 2200, with a time zone."
+    ),
+)
+FILTER_NAMES = tuple(one.name for one in FILTERS)
+TOKEN_PATTERN = "^[0-9]{13}-[A-Za-z0-9-]{1,100}$"  # noqa: S105 - of a continuation token
+_INDEX_KEY = re.compile(TOKEN_PATTERN)
 _NAME = re.compile(NAME_PATTERN)
-
-
-class RunKind(StrEnum):
-    """What a run does."""
-
-    COPIES = "copies"
-    BACKUP = "backup"
-    RESTORE = "restore"
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import Field
 
+from backup.codes import Code
 from backup.messages.run import RunRequest
 from backup.names import BACKUP_RUN, COPY_BATCH, RESTORE_RUN, RUN_ID
 from backup.records import RunRecord
 from backup.states import CopyStatus, RunStatus
 from http_start.answers import accepted, base_address, endpoint, json_response, run_address
-from http_start.problems import Problem
-from http_start.query import check_parameters, whole_number
-from http_start.run_filter import FILTERS, RunFilter, read_filter, read_token, token
-from http_start.run_views import copy_view, pending_view, run_summary, run_view
+from http_start.operations import Operation, Parameter, Reply
+from http_start.problems import Problem, ProblemCode
+from http_start.query import whole_number
+from http_start.run_filter import FILTER_NAMES, FILTERS, TOKEN_PATTERN, RunFilter, read_filter, read_token, token
+from http_start.run_types import Cancelled, Copy, CopyPage, DecisionPage, Run, RunPage
+from http_start.run_views import copy_view, decisions, pending_view, run_summary, run_view
 from http_start.starting import runtime_status
 from wiring.events import Event, emit
 from wiring.orchestrations import ENDED
@@ -35,10 +40,30 @@ MOST_ROWS = 1_000_000
 KIND_OF_ORCHESTRATOR = {BACKUP_RUN: "backup", RESTORE_RUN: "restore"}
 
 
-@endpoint(blueprint, "get_run", "GET", "runs/{id}")
+THE_RUN = Parameter("id", Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")], "The id of the run.", place="path")
+OF_ONE_RUN: Mapping[int, tuple[ProblemCode, ...]] = {404: ("UnknownRun",), 503: ("RuntimeUnavailable",)}
+FIRST = Parameter("first", Annotated[int, Field(ge=0, le=MOST_ROWS)], "The number of the first entry of the page.", 0)
+
+
+@endpoint(
+    blueprint,
+    "get_run",
+    "GET",
+    "runs/{id}",
+    Operation(
+        "getRun",
+        "runs",
+        "One run with its first 100 copies",
+        {
+            200: Reply("The run has ended.", Run),
+            202: Reply("The run is under way: ask again.", Run, ("Location", "Retry-After")),
+        },
+        OF_ONE_RUN,
+        parameters=(THE_RUN,),
+    ),
+)
 async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return a run: 202 while it runs, 200 once it has ended."""
-    check_parameters(req)
     run_id = _run_id(req)
     view = await _view(app, client, run_id)
     if view["status"] in {RunStatus.PENDING, RunStatus.RUNNING}:
@@ -46,18 +71,38 @@ async def get_run(req: func.HttpRequest, app: Services, client: df.DurableOrches
     return json_response(view)
 
 
-@endpoint(blueprint, "get_runs", "GET", "runs")
+@endpoint(
+    blueprint,
+    "get_runs",
+    "GET",
+    "runs",
+    Operation(
+        "listRuns",
+        "runs",
+        "The runs, newest first",
+        {200: Reply("A page of runs.", RunPage, links={"getRun": "$response.body#/runs/0/runId"})},
+        {400: ("UnknownPlan",), 503: ("RuntimeUnavailable",)},
+        parameters=(
+            *FILTERS,
+            Parameter(
+                "limit", Annotated[int, Field(ge=0, le=MOST_RUNS)], "How many runs a page has; 0 is 50.", RUNS_PAGE
+            ),
+            Parameter(
+                "after", Annotated[str, Field(pattern=TOKEN_PATTERN)], "Where the page begins; ``nextLink`` has it."
+            ),
+        ),
+    ),
+)
 async def get_runs(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Return the runs, newest first, 50 a page, with ``nextLink`` if there are more. ``?plan=``, ``?kind=``, ``?status=``, ``?from=``
     and ``?until=`` narrow it.
     """
-    check_parameters(req, *FILTERS, "limit", "after")
     wanted = await asyncio.to_thread(read_filter, req, app)
     limit = whole_number(req, "limit", RUNS_PAGE, MOST_RUNS) or RUNS_PAGE
     runs, following = await _matching(app, client, wanted, wanted.start(read_token(req), app.now()), limit)
-    page: dict[str, Any] = {"runs": [run_summary(record) for record in runs]}
+    page: RunPage = {"runs": [run_summary(record) for record in runs]}
     if following is not None:
-        filters = {name: req.params[name] for name in (*FILTERS, "limit") if name in req.params}
+        filters = {name: req.params[name] for name in (*FILTER_NAMES, "limit") if name in req.params}
         page["nextLink"] = f"{base_address(req)}/runs?{urlencode({**filters, 'after': following})}"
     return json_response(page)
 
@@ -85,20 +130,46 @@ async def _matching(
     return found, after
 
 
-@endpoint(blueprint, "get_run_decisions", "GET", "runs/{id}/decisions")
+@endpoint(
+    blueprint,
+    "get_run_decisions",
+    "GET",
+    "runs/{id}/decisions",
+    Operation(
+        "listDecisions",
+        "runs",
+        "What a run of a plan, or a restore, decided",
+        {200: Reply("A page of 100 decisions.", DecisionPage)},
+        {404: ("UnknownRun",)},
+        parameters=(THE_RUN, FIRST),
+    ),
+)
 def get_run_decisions(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return what a run of a plan (or a dry run) decided, from number ``?first=`` on, 100 a page."""
     run_id, first = _run_id(req), _first(req)
     if app.catalog.runs.find(run_id) is None:
         raise Problem(404, "UnknownRun", f"run {run_id} does not exist, or has no decisions yet")
-    decisions = list(itertools.islice(app.catalog.runs.read_chunks(run_id, "decision-"), first, first + PAGE + 1))
-    page: dict[str, Any] = {"decisions": decisions[:PAGE]}
-    if len(decisions) > PAGE:
+    made = list(itertools.islice(decisions(app, run_id), first, first + PAGE + 1))
+    page: DecisionPage = {"decisions": made[:PAGE]}
+    if len(made) > PAGE:
         page["nextLink"] = f"{run_address(req, run_id)}/decisions?first={first + PAGE}"
     return json_response(page)
 
 
-@endpoint(blueprint, "get_run_copies", "GET", "runs/{id}/copies")
+@endpoint(
+    blueprint,
+    "get_run_copies",
+    "GET",
+    "runs/{id}/copies",
+    Operation(
+        "listCopies",
+        "runs",
+        "The copies of a run",
+        {200: Reply("A page of 100 copies.", CopyPage)},
+        OF_ONE_RUN,
+        parameters=(THE_RUN, FIRST),
+    ),
+)
 async def get_run_copies(
     req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient
 ) -> func.HttpResponse:
@@ -109,24 +180,45 @@ async def get_run_copies(
         view = await _view(app, client, run_id)
         return json_response({"copies": view["copies"][first : first + PAGE]})
 
-    def read() -> list[dict[str, Any]]:
+    def read() -> list[Copy]:
         return [copy_view(app, run_id, row) for row in app.catalog.runs.rows(run_id, first, PAGE)]
 
-    page: dict[str, Any] = {"copies": await asyncio.to_thread(read)}
+    page: CopyPage = {"copies": await asyncio.to_thread(read)}
     if first + PAGE < record.total:
         page["nextLink"] = f"{run_address(req, run_id)}/copies?first={first + PAGE}"
     return json_response(page)
 
 
-@endpoint(blueprint, "cancel_run", "POST", "runs/{id}/cancel")
+@endpoint(
+    blueprint,
+    "cancel_run",
+    "POST",
+    "runs/{id}/cancel",
+    Operation(
+        "cancelRun",
+        "runs",
+        "Start nothing more in a run; copies under way finish",
+        {
+            200: Reply("The run has ended already.", Cancelled),
+            202: Reply("The run will stop.", Cancelled, ("Location", "Retry-After")),
+        },
+        OF_ONE_RUN,
+        parameters=(THE_RUN,),
+    ),
+)
 async def cancel_run(req: func.HttpRequest, app: Services, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Ask a run to stop: what is not yet authorized stops, what is under way finishes. Asking twice is fine."""
     run_id = _run_id(req)
     await _view(app, client, run_id)
     record = await asyncio.to_thread(app.catalog.runs.cancel, run_id, app.now())
-    body = {"runId": run_id, "cancelRequested": record.cancel_requested, "statusUrl": run_address(req, run_id)}
+    body: Cancelled = {
+        "runId": run_id,
+        "cancelRequested": record.cancel_requested,
+        "statusUrl": run_address(req, run_id),
+    }
     if record.ended_at is not None:
-        return json_response({**body, "status": record.status})
+        body["status"] = record.status
+        return json_response(body)
     emit(Event.CANCEL_REQUESTED, run=run_id)
     return accepted(req, run_id, body)
 
@@ -139,11 +231,10 @@ def _run_id(req: func.HttpRequest) -> str:
 
 
 def _first(req: func.HttpRequest) -> int:
-    check_parameters(req, "first")
     return whole_number(req, "first", 0, MOST_ROWS)
 
 
-async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: str) -> dict[str, Any]:
+async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: str) -> Run:
     """Return the current state of a run: its record and, until it ends, the status of its orchestration."""
     record = await asyncio.to_thread(app.catalog.runs.find, run_id)
     if record is not None and record.ended_at is not None:
@@ -164,7 +255,7 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, run_id: st
     if record.ended_at is not None:
         for copy in view["copies"]:
             if copy["status"] in {CopyStatus.PENDING, CopyStatus.RUNNING}:
-                copy.update(status=CopyStatus.FAILED, code="ChildLost", message=record.message)
+                copy["status"], copy["code"], copy["message"] = CopyStatus.FAILED, Code.CHILD_LOST, record.message
     return view
 
 

@@ -10,14 +10,34 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from backup.json_types import Address, Described
 from backup.messages import Message
 from catalog.store import CatalogUnavailable
 from http_start.answers import accepted, run_address
-from http_start.problems import unavailable
+from http_start.operations import Reply
+from http_start.problems import ProblemCode, unavailable
 from wiring.orchestrations import Holder, holder_of
 from wiring.services import Services
 
 _logger = logging.getLogger(__name__)
+
+
+class Started(Described):
+    """A run that was accepted."""
+
+    runId: str
+    """The id of the run."""
+    statusUrl: Address
+    """Where to ask for its status."""
+    cancelUrl: Address
+    """Where to POST to cancel it."""
+
+
+LINKS = {"getRun": "$response.body#/runId", "cancelRun": "$response.body#/runId", "listCopies": "$response.body#/runId"}
+STARTED = Reply(
+    "The run was accepted. Ask for its status until that is 200.", Started, ("Location", "Retry-After"), links=LINKS
+)
+START_PROBLEMS: tuple[ProblemCode, ...] = ("StartFailed",)
 
 
 async def start_run(
@@ -27,7 +47,8 @@ async def start_run(
     with _call(run_id, "StartFailed", "the Durable Functions runtime did not accept the run; try again"):
         await client.start_new(orchestrator, instance_id=run_id, client_input=message.to_json())
     address = run_address(req, run_id)
-    return accepted(req, run_id, {"runId": run_id, "statusUrl": address, "cancelUrl": f"{address}/cancel"})
+    body: Started = {"runId": run_id, "statusUrl": address, "cancelUrl": f"{address}/cancel"}
+    return accepted(req, run_id, body)
 
 
 async def runtime_status(client: df.DurableOrchestrationClient, run_id: str) -> Any:
@@ -44,7 +65,7 @@ async def plan_holder(app: Services, client: df.DurableOrchestrationClient, plan
 
 
 @contextmanager
-def _call(subject: str, code: str, detail: str) -> Iterator[None]:
+def _call(subject: str, code: ProblemCode, detail: str) -> Iterator[None]:
     try:
         yield
     except CatalogUnavailable:

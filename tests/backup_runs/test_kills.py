@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -180,7 +181,7 @@ class Bench:
             time.sleep(0.05)
         raise AssertionError("the run does not end")
 
-    def check(self, found: list[dict[str, Any]]) -> None:
+    def check(self, found: Iterable[Mapping[str, Any]]) -> None:
         """See that there is a copy among ``found``, and that all of them are there and ready."""
         assert TARGET in {place["resource"] for place in found}, found
         for place in found:

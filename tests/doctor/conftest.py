@@ -206,7 +206,7 @@ class World:
         """Examine it, and hold the doctor to its promises: it changes nothing in any resource, and tells no secret."""
         self.apply()
         before = self.held()
-        answer = examine(current(limits), limits=limits, **narrowed).to_json()
+        answer = dict(examine(current(limits), limits=limits, **narrowed).to_json())
         self.check_promises(before, answer)
         return answer
 
