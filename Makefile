@@ -85,9 +85,11 @@ format: environment ## Format the code
 bench: environment ## Measure (docs/performance.md holds the numbers)
 	@$(BIN)/python -m bench
 
-schema: deployed ## Write backup.schema.json from the configuration's models
+schema: deployed ## Write backup.schema.json and docs/openapi.json from the types in the code
 	@$(BIN)/python -m local.schema > backup.schema.json.new
 	@mv backup.schema.json.new backup.schema.json
+	@$(BIN)/python -m local.schema api > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
 
 clean: ## Remove the environments and everything that runs have left
 	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

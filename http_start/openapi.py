@@ -27,7 +27,7 @@ SERVER = {
 """In the file; the app itself names the address that it was asked at."""
 
 _TEXT = f"""\
-Copies custom models of Azure Form Recognizer (Document Intelligence) to resources in other regions, and tells where a model can be used now.
+Copies custom models of Azure Form Recognizer (Document Intelligence) to other regions, and tells where a model can be used now.
 
 Every call needs the function key. Requests name resources and plans of `backup.json`, never endpoints or keys. Moments are in UTC. A body
 may have {LONGEST_BODY // 1024} KiB, unless its call says more, and is not compressed; a field that occurs twice is refused. Errors are

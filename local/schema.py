@@ -1,14 +1,19 @@
-"""Writes the JSON Schema of ``backup.json`` to standard output: ``make schema`` makes ``backup.schema.json`` from it."""
+"""Writes what is made from types to standard output: the JSON Schema of ``backup.json``, or with ``api`` the OpenAPI document.
+
+``make schema`` makes ``backup.schema.json`` and ``docs/openapi.json`` from it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from backup.configuration.sections import Configuration
+from http_start.openapi import document
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,5 +34,11 @@ def configuration_schema() -> str:
     return json.dumps({"$schema": _DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 
+def api_document() -> str:
+    """Return the OpenAPI document as the text of ``docs/openapi.json``."""
+    import_module("function_app")  # its modules register what the document describes
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(configuration_schema())
+    sys.stdout.write(api_document() if sys.argv[1:] == ["api"] else configuration_schema())

@@ -18,6 +18,7 @@ from local.host import Host, ManualClock
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Answer, Stage
 from local.simulator import StoredModel
 from local.simulator.models import classifier, v2_model, v3_model, v4_composed_model, v4_model
+from tests.described import checked
 
 PLAN = "nightly"
 V2_ID = "6b1f0f3c-29a1-4f0e-9a55-0d5b5f0d0a01"
@@ -57,6 +58,10 @@ class Nights(Stage):
         return Host(
             app="function_app", state=self.folder / "host.sqlite", clock=self.clock, kill="", keep_generations=True
         )
+
+    def http(self, method: str, path: str, body: Any = None) -> Answer:
+        """Call the app. Every answer must be as the OpenAPI document describes it."""
+        return checked(method, path, super().http(method, path, body))
 
     def post_backup(self, **more: Any) -> Answer:
         """Ask for a run of the plan."""

@@ -154,6 +154,7 @@ INPUTS: dict[str, Any] = {
     "get_replicas": http("GET", "replicas"),
     "get_health": http("GET", "health"),
     "post_doctor": http("POST", "doctor"),
+    "get_openapi": http("GET", "openapi.json"),
     "copy_model": orchestration("copy_model", {"order": ORDER}),
     "lane": orchestration("lane", {"runId": "copies-1", "lane": 0}),
     "copy_batch": orchestration("copy_batch", RUN),

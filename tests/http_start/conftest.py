@@ -14,8 +14,9 @@ from backup.messages.run import RunClosing, RunRequest
 from catalog.sqlite import SqliteStore
 from catalog.store import CatalogUnavailable, Table
 from local.host import Host, ManualClock
-from local.inprocess import Stage
+from local.inprocess import Answer, Stage
 from local.simulator import seeds
+from tests.described import checked
 
 FIRST = seeds.FIRST_MODEL_ID
 SECOND = seeds.model_uuid("Shop receipts")
@@ -44,6 +45,10 @@ class HttpStage(Stage):
             return self.database
 
         super().__init__(folder, seeds.v2_demo(), store=make, **options)
+
+    def http(self, method: str, path: str, body: Any = None) -> Answer:
+        """Call the app. Every answer must be as the OpenAPI document describes it."""
+        return checked(method, path, super().http(method, path, body))
 
     def let_pass(self, seconds: float) -> None:
         """Let the app work for ``seconds`` of its clock."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from function_app import app
 from local.host.app_index import HttpFunction, load_app
 from local.inprocess import SECOND_TARGET, SOURCE, TARGET
+from tests.described import check_raw
 from tests.hostile import HEADERS, bodies, escaped, fuzzed, queries, texts
 
 from .conftest import FIRST, HttpStage
@@ -66,6 +67,7 @@ def test_no_request_ends_as_a_500(fuzzed_stage: HttpStage, name: str, data: st.D
     body = data.draw(bodies(NAMES, VALUES), "body") if method_of(function) != "GET" else None
     status, sent, raw = fuzzed_stage.host.call_http(method_of(function), path, body=body, headers=headers)
     assert 200 <= status < 500, raw
+    check_raw(method_of(function), path, status, sent, raw)
     if status >= 400:
         assert sent["content-type"].startswith("application/problem+json")
         assert json.loads(raw)["detail"]
