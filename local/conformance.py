@@ -25,6 +25,7 @@ from local.stage_setup import PLAN, SOURCE, StageOptions
 DIRECTORY = Path(".local/conformance")
 SEED = 12
 _PATIENCE_SECONDS = 60.0
+_LONGEST_SECONDS = 180.0
 _COPIES = 5
 """Of the first run that are awaited: the others are made meanwhile."""
 
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.conformance", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=SEED, help="repeats a run (default: %(default)s)")
     parser.add_argument(
-        "--examples", type=int, default=10, help="requests of each kind to each call (default: %(default)s)"
+        "--examples", type=int, default=6, help="requests of each kind to each call (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     stage_options = StageOptions(directory=DIRECTORY, port=0, simulator_port=0, limits="none", seed_models="all")
@@ -149,7 +150,12 @@ def _compare(stage: Stage, names: Mapping[str, Sequence[str]], options: argparse
         *("--max-examples", str(options.examples), "--no-shrink", "--continue-on-failure", "--warnings", "off"),
         *("--workers", "2", "--request-timeout", "30"),
     ]
-    return subprocess.run(command, env={**os.environ, "FUNCTION_KEY": stage.function_key}, check=False).returncode
+    environment = {**os.environ, "FUNCTION_KEY": stage.function_key}
+    try:
+        return subprocess.run(command, env=environment, timeout=_LONGEST_SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired:
+        print(f"conformance: no end after {_LONGEST_SECONDS:.0f} s", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_the_readme_names_every_room() -> None:
 def registered_calls() -> set[str]:
     """The calls that the HTTP functions register, such as ``GET /api/plans/{name}``."""
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "http_start").glob("*.py"))
-    found = re.findall(r'^@endpoint\(blueprint, "\w+", "([A-Z]+)", "([^"]+)"', sources, flags=re.MULTILINE)
+    found = re.findall(r'^@endpoint\(\s*blueprint,\s*"\w+",\s*"([A-Z]+)",\s*"([^"]+)"', sources, flags=re.MULTILINE)
     return {f"{method} /api/{route}" for method, route in found}
 
 
