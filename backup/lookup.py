@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, cast
 
 from backup.codes import Code
 from backup.configuration.sections import Resource
@@ -186,15 +186,5 @@ def _place(
     }
 
 
-def state_view(seen: Mapping[str, Any]) -> ResourceState:
-    """Return what the last call or probe of a resource showed, as users see it."""
-    view: ResourceState = {"state": seen["state"], "at": seen["at"], "since": seen["since"]}
-    if "message" in seen:
-        view["message"] = seen["message"]
-    if "skewSeconds" in seen:
-        view["skewSeconds"] = seen["skewSeconds"]
-    return view
-
-
 def _last_seen(seen: Mapping[str, Any], now: datetime) -> LastSeen:
-    return {**state_view(seen), "old": now - datetime.fromisoformat(seen["at"]) > OLD_AFTER}
+    return cast("LastSeen", {**seen, "old": now - datetime.fromisoformat(seen["at"]) > OLD_AFTER})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from backup.health import FindingCode, FindingView, HealthFinding, HealthStatus, findings_view, status
 from backup.json_types import Described
-from backup.lookup import ResourceState, state_view
+from backup.lookup import ResourceState
 from catalog.store import CatalogUnavailable
 from http_start.answers import endpoint, json_response
 from http_start.operations import Operation, Reply
@@ -110,7 +110,7 @@ def report(app: Services) -> Health:
         name: {
             "region": resource.region,
             "apiVersions": list(resource.api_versions),
-            "lastSeen": state_view(seen[name]) if name in seen else None,
+            "lastSeen": cast("ResourceState | None", seen.get(name)),
         }
         for name, resource in app.configuration.resources.items()
     }
