@@ -99,11 +99,11 @@ class ResourceExamination:
         identity = self.resource.managed_identity
         whose = f"the identity with client id {identity.client_id}" if identity.client_id else "the app's own identity"
         remedy = (
-            "turn on the identity on the function app's page Identity, and check managedIdentity.clientId in backup.json; outside Azure "
-            "use keySetting"
+            "turn on the identity on the function app's page Identity, and check managedIdentity.clientId in backup.json or app setting "
+            "AZURE_CLIENT_ID; outside Azure use keySetting"
         )
         try:
-            source = EntraToken(managed_identity(identity.client_id), self.resource.scope_of(identity))
+            source = EntraToken(managed_identity(identity.client_id, self.environment), self.resource.scope_of(identity))
             return within(self.limits.token, source.header), ok(f"{whose} got a token")
         except TimeoutError:
             return None, wrong(

@@ -133,7 +133,7 @@ class Services:
         if resource.managed_identity is not None:
             identity = resource.managed_identity
             # one for all transports and probes: it keeps its tokens
-            source = self._identities.get(identity.client_id) or managed_identity(identity.client_id)
+            source = self._identities.get(identity.client_id) or managed_identity(identity.client_id, self.environment)
             return EntraToken(self._identities.setdefault(identity.client_id, source), resource.scope_of(identity))
         setting = resource.key_setting
         assert setting is not None, "the configuration names a key setting or a managed identity"

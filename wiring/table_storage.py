@@ -44,7 +44,7 @@ def open_table_store(place: str, environment: Mapping[str, str]) -> TableStore:
 
 def _service(place: str, environment: Mapping[str, str]) -> TableService:
     if place.lower().startswith(("https:", "http:")):
-        return _with_identity(place, environment.get(CLIENT_ID_SETTING), "app setting CATALOG")
+        return _with_identity(place, environment, environment.get(CLIENT_ID_SETTING), "app setting CATALOG")
     if not _SETTING_NAME.fullmatch(place):
         raise ConfigurationInvalid(
             "app setting CATALOG says table: and then neither the name of an app setting nor an https address; write "
@@ -62,10 +62,10 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
         return _with_connection_string(connection, place)
     client_id = environment.get(f"{place}__clientId") or environment.get(CLIENT_ID_SETTING)
     if address := environment.get(f"{place}__tableServiceUri", "").strip():
-        return _with_identity(address, client_id, f"app setting {place}__tableServiceUri")
+        return _with_identity(address, environment, client_id, f"app setting {place}__tableServiceUri")
     if account := environment.get(f"{place}__accountName", "").strip():
         return _with_identity(
-            f"https://{account}.table.core.windows.net", client_id, f"app setting {place}__accountName"
+            f"https://{account}.table.core.windows.net", environment, client_id, f"app setting {place}__accountName"
         )
     raise ConfigurationInvalid(
         f"app setting {place}, which CATALOG names, is empty; put the connection string of a storage account there, or its name "
@@ -105,7 +105,7 @@ def _with_connection_string(connection: str, setting: str) -> TableService:
     return TableService(connection)
 
 
-def _with_identity(address: str, client_id: str | None, setting: str) -> TableService:
+def _with_identity(address: str, environment: Mapping[str, str], client_id: str | None, setting: str) -> TableService:
     parts = urlsplit(address)
     plain = parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment or parts.username)
     if not plain or parts.path.strip("/"):
@@ -113,4 +113,4 @@ def _with_identity(address: str, client_id: str | None, setting: str) -> TableSe
             f"{setting} names no address of Table Storage; write https://ACCOUNT.table.core.windows.net, without a path or a "
             "signature"
         )
-    return TableService(endpoint=f"https://{parts.netloc}", identity=managed_identity(client_id or None))
+    return TableService(endpoint=f"https://{parts.netloc}", identity=managed_identity(client_id, environment))

@@ -50,7 +50,7 @@ class ManagedIdentity(Section):
     """Sign in to the resource with the function app's managed identity instead of a key."""
 
     client_id: ClientId | None = None
-    """Client id of a user-assigned identity; null for the app's own (system-assigned)."""
+    """Client id of a user-assigned identity; null: that of app setting AZURE_CLIENT_ID, or else the system-assigned one."""
 
     scope: Scope | None = None
     """What the token is asked for; null: what the cloud of the resource takes."""

@@ -78,6 +78,14 @@ def test_a_user_assigned_identity_is_used(with_identity: WithIdentity) -> None:
     assert scene.copy_one("invoices")["status"] == "Succeeded"
 
 
+def test_the_identity_of_the_app_settings_is_used(with_identity: WithIdentity) -> None:
+    """The configuration names none: the client id of an identity that a template makes is not known when it is written."""
+    client_id = "2f0d5a1c-6b1e-4a8e-9f57-0c8f1b7f3a11"
+    scene = with_identity(Identity(HEADER, client_id=client_id), v4_model("invoices"))
+    scene.services.environment = {"AZURE_CLIENT_ID": client_id}
+    assert scene.copy_one("invoices")["status"] == "Succeeded"
+
+
 def test_the_scope_of_a_sovereign_cloud_can_be_set(with_identity: WithIdentity) -> None:
     identity = Identity(HEADER, audience=GOVERNMENT)
     scene = with_identity(identity, v4_model("invoices"), scope=f"{GOVERNMENT}/.default")

@@ -136,7 +136,7 @@ class HangingIdentity:
 
 def test_token_that_does_not_come_is_no_outage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     identity = HangingIdentity()
-    monkeypatch.setattr("wiring.services.managed_identity", lambda _: identity)
+    monkeypatch.setattr("wiring.services.managed_identity", lambda *_: identity)
     services = with_resource(stage, managedIdentity={}, keySetting=None)
     found = probe(services, SOURCE, timeout=SHORT)[SOURCE]
     identity.released.set()

@@ -65,6 +65,8 @@ def test_address_is_used_with_managed_identity(settings: dict[str, str], address
         {"CATALOG": "table:S", "S__accountName": "b", "S__clientId": "client-1"},
         {"CATALOG": "table:S", "S__accountName": "b", "CATALOG_CLIENT_ID": "client-1"},
         {"CATALOG": "table:S", "S__accountName": "b", "S__clientId": "client-1", "CATALOG_CLIENT_ID": "client-2"},
+        {"CATALOG": "table:https://b.table.core.windows.net", "AZURE_CLIENT_ID": "client-1"},
+        {"CATALOG": "table:S", "S__accountName": "b", "CATALOG_CLIENT_ID": "client-1", "AZURE_CLIENT_ID": "client-2"},
     ],
 )
 def test_identity_can_be_chosen(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
