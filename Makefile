@@ -30,6 +30,9 @@ NEXT ?= .venv/next
 # Two stages, so that a first `make run` need not wait for linters and test clients.
 DEPLOYED := $(VENV)/.deployed
 READY := $(VENV)/.ready
+# checkov has an environment of its own: it pins what the app uses, too.
+CHECKOV ?= .venv/checkov
+CHECKOV_VERSION := 3.3.30
 # The emulator of Table Storage that tests of the catalog run against.
 AZURITE := node_modules/.ready
 # Without Node.js the tests that need it are skipped, and reported as such.
@@ -38,7 +41,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run start serve doctor test fuzz next lint format bench schema clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test fuzz next lint templates format bench schema clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -77,6 +80,9 @@ lint: environment ## Check style, formatting, types and imports
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-logo
+
+templates: environment $(CHECKOV)/.$(CHECKOV_VERSION) ## Check the templates of infra/ with checkov
+	@CHECKOV=$(abspath $(CHECKOV)) $(BIN)/python -m pytest tests/infra/test_checkov.py
 
 format: environment ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
@@ -123,6 +129,12 @@ $(DEPLOYED): requirements.txt | python
 $(READY): requirements-dev.txt $(DEPLOYED) | python
 	@echo "Adding the tools for development to $(VENV) (once)"
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(CHECKOV)/.$(CHECKOV_VERSION): | python
+	@echo "Preparing $(CHECKOV) (once, half a minute)"
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input checkov==$(CHECKOV_VERSION)
 	@touch $@
 
 # --ignore-scripts: nothing that is downloaded runs before a test starts it.
