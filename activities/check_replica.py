@@ -24,7 +24,7 @@ def check_replica(services: Services, step: StepInput) -> Message:
     order, replicas = step.order, services.catalog.replicas
     stored = replicas.subject_of(order)
     # one that is missing may have been found so by another delivery of this step, whose answer was not recorded
-    if stored is None or stored.record.state not in {ReplicaState.READY, ReplicaState.MISSING}:
+    if stored is None or stored.record.state is ReplicaState.DELETING:
         return ReplicaDone(changed=False)
     if has_ended(services, order):
         return ReplicaDone(changed=False)
@@ -36,7 +36,9 @@ def check_replica(services: Services, step: StepInput) -> Message:
         return ReplicaDone(changed=False)
     detail = "is missing" if found is None else "differs from what was verified"
     follows = "the next run copies it again" if replica.orphaned_at is None else "its source model is missing as well"
-    if replica.state is ReplicaState.READY:
+    if replica.retired_at is not None:
+        follows = "it is an older version, which cannot be copied again"
+    if replica.state is not ReplicaState.MISSING:
         replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
         emit(Event.FINDING, finding="drifted", targetModel=replica.target_model_id, detail=detail, **step_fields(step))
     return Failure.of(

@@ -55,6 +55,7 @@ def confirm_replica(services: Services, step: StepInput) -> Message:
         target_model_id=order.subject_id,
         api_version=entry.api_version,
         fingerprint=entry.fingerprint,
+        trained=entry.trained,
         digest=entry.digest,
         state=ReplicaState.RETIRING if entry.retiring else ReplicaState.READY,
         verified_at=now,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -18,7 +17,7 @@ from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
 from backup.messages.run import RunOpened
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
-from backup.planning.decisions import WITHHELD, Action, BackupPlan
+from backup.planning.decisions import WITHHELD, Action, BackupPlan, withheld
 from backup.planning.facts import Listing, PlanFacts, ReplicaKey
 from backup.planning.lists import Unreadable, list_name, lists_of, model_of, unreadable_name
 from backup.planning.rows import rows_of_plan, sort_suspects
@@ -181,14 +180,12 @@ def _report(request: BackupRequest, plan: BackupPlan) -> None:
     emit(Event.PLAN_MADE, run=request.run_id, plan=request.plan, planHash=plan.hash(), **plan.counts())
     for finding in plan.findings:
         emit(Event.FINDING, run=request.run_id, plan=request.plan, **finding.to_json())
-    for why, reason in WITHHELD.items():
-        withheld = Counter(decision.target for decision in plan.decisions if decision.reason is why)
-        for target, count in withheld.items():
-            emit(
-                Event.DELETION_GUARDED,
-                run=request.run_id,
-                plan=request.plan,
-                target=target,
-                withheld=count,
-                reason=reason,
-            )
+    for (target, why), count in sorted(withheld(plan.decisions).items()):
+        emit(
+            Event.DELETION_GUARDED,
+            run=request.run_id,
+            plan=request.plan,
+            target=target,
+            withheld=count,
+            reason=WITHHELD[why],
+        )

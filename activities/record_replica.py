@@ -24,7 +24,10 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, RECORD_REPLICA, StepInput)
 def record_replica(services: Services, step: StepInput) -> Message:
-    """Record the replica and release the claim. ``StepInput`` in, ``StepDone`` out."""
+    """Record the replica and release the claim. ``StepInput`` in, ``StepDone`` out.
+
+    A restored copy of an older version is no replica: the mapping leads to the present version.
+    """
     order = step.order
     found = find_claim(services, order)
     if found is not None and _is_recorded(found.record, step):
@@ -38,14 +41,17 @@ def record_replica(services: Services, step: StepInput) -> Message:
         order.mapped_source, order.kind, order.mapped_model_id, order.target, work.target_model_id
     )
     work.reread()
-    replica = _replica(work.claim, order)
-    if stored is None or stored.record != replica:
-        services.catalog.replicas.put(replica, stored)
-    _retire_others(services, replica)
+    is_older = order.origin is not None and bool(order.origin.is_older)
+    if not is_older:
+        replica = _replica(work.claim, order)
+        if stored is None or stored.record != replica:
+            services.catalog.replicas.put(replica, stored)
+        _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())
-    adopted = work.claim.adopted
-    work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, adopted=adopted)
+    claim = work.claim
+    recorded = {"targetModel": work.target_model_id, "apiVersion": claim.source_api_version, "adopted": claim.adopted}
+    work.emit(Event.RECORDED, **recorded, olderVersion=True if is_older else None)
     return _recorded(work)
 
 
@@ -71,6 +77,7 @@ def _replica(claim: Claim, order: CopyOrder) -> Replica:
         target_model_id=claim.target_model_id,
         api_version=claim.source_api_version,
         fingerprint=claim.fingerprint,
+        trained=claim.trained,
         digest=claim.digest,
         state=ReplicaState.READY,
         verified_at=claim.verified_at,

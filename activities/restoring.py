@@ -35,7 +35,8 @@ def plan_restore(services: Services, request: RestoreRequest) -> Message:
             now=now,
         )
     )
-    where = f'of "{request.source}" outside "{request.target}"'
+    version = f" of version {request.version}" if request.version else ""
+    where = f'{version} of "{request.source}" outside "{request.target}"'.lstrip()
     missing = sorted(set(request.models or ()) - {replica.model_id for replica in replicas})
     if missing:
         return Failure.of(

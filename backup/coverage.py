@@ -12,7 +12,7 @@ from backup.health import EXAMPLES, FindingCode, HealthFinding, model_finding
 from backup.messages import Message
 from backup.messages.copy import RowAction
 from backup.moments import moment_of, written
-from backup.planning.decisions import WITHHELD, Action, Decision, Finding, Reason
+from backup.planning.decisions import WITHHELD, Action, Decision, Finding, Reason, withheld
 from backup.records import RunRecord, RunRow
 from backup.states import CopyStatus, RunStatus
 
@@ -147,8 +147,7 @@ def findings_of_rows(
         code = FindingCode.NOT_COVERED if row.status is CopyStatus.NOT_COVERED else FindingCode.COPY_FAILING
         model = row.target, row.kind, row.model_id
         add(model_finding(code, plan, *model, message, cause=cause, remedy=_advice(cause)))
-    withheld = {(decision.target, decision.reason) for decision in decisions if decision.reason in WITHHELD}
-    for target, reason in sorted(withheld):
+    for target, reason in sorted(withheld(decisions)):
         message = f"deletions in {target} are withheld: {WITHHELD[reason]}"
         remedy = "correct what EntryUnreadable names" if reason is Reason.LIST_INCOMPLETE else None
         about_target(FindingCode.DELETION_WITHHELD, target, message, remedy=remedy)

@@ -79,10 +79,27 @@ class Place(Described):
     """Of a replica: when it was last found to be equal to its source."""
     fingerprint: NotRequired[str]
     """Of a replica: the version of the source model that was copied."""
+    trained: NotRequired[str | None]
+    """Of a replica: when this version was trained, as the service says it; ``null`` if it is not known."""
     digest: NotRequired[str]
     """Of a replica: the digest of the content that was verified."""
     ageSeconds: NotRequired[int]
     """Of a replica: the time since ``verifiedAt``."""
+
+
+class Version(Described):
+    """A version of a model that can be used somewhere."""
+
+    version: str
+    """The fingerprint of this version."""
+    trained: str | None
+    """When it was trained, as the service says it; ``null`` if it is not known."""
+    verifiedAt: Moment
+    """When a copy of it was last found to be equal to its source."""
+    present: bool
+    """Whether it is the present version."""
+    resources: list[str]
+    """The resources that have a usable copy of it."""
 
 
 def is_down(state: str) -> bool:
@@ -97,11 +114,15 @@ def places(
     resources: Mapping[str, Resource],
     seen: Mapping[str, Mapping[str, Any]],
     now: datetime,
+    *,
+    version: str | None = None,
+    older_too: bool = False,
 ) -> list[Place]:
     """Return every place where a model can be used, best first.
 
     The source comes first, and last if it is known to be down. Then replicas, the one verified last before the others; then replicas that
     were replaced and still exist; then those in resources that are known to be down (:func:`is_down`).
+    An older version that is kept is named for a day after it was replaced; after that only if its resource has no newer one.
     Expired replicas and resources that are not configured any more are left out. The source is listed as long as the catalog has a replica
     of its model, usable or not.
 
@@ -110,11 +131,16 @@ def places(
     replicas: all replicas of the model.
     seen: what the last call or probe of each resource showed: ``state``, ``at`` (ISO 8601) and more, which places repeat.
     now: UTC.
+    version: a fingerprint: places of this version only. The source has the present one.
+    older_too: whether to name every older version.
     """
     replicas = list(replicas)
-    usable = [
-        each for each in replicas if each.state in USABLE and each.target in resources and not _is_over(each, now)
-    ]
+    usable = _usable(replicas, resources, now)
+    if version is not None:
+        usable = [each for each in usable if each.fingerprint == version]
+    elif not older_too:
+        in_use = {each.target for each in usable if each.state is ReplicaState.READY}
+        usable = [each for each in usable if not (each.is_past_retirement(now) and each.target in in_use)]
     # a model that was restored under its own id is the source's again
     restored = [each for each in usable if (each.target, each.target_model_id) == (source, model_id)]
     copies = sorted((each for each in usable if each not in restored), key=lambda each: _rank(each, seen))
@@ -124,16 +150,44 @@ def places(
             "state": "ready" if each.state is ReplicaState.READY else "retiring",
             "verifiedAt": written(each.verified_at),
             "fingerprint": each.fingerprint,
+            "trained": each.trained,
             "digest": each.digest,
             "ageSeconds": max(0, round((now - each.verified_at).total_seconds())),
         }
         for each in copies
     ]
     newest = _source_model(source, replicas, restored)
+    if newest is not None and version not in {None, newest.fingerprint}:
+        newest = None
     if newest is not None and source in resources and not _is_over(newest, now):
         place = _place("source", source, model_id, newest, resources, seen, now)
         answer.insert(len(answer) if _is_known_down(source, seen) else 0, place)
     return answer
+
+
+def versions(replicas: Iterable[Replica], resources: Mapping[str, Resource], now: datetime) -> list[Version]:
+    """Return the versions of a model that can be used somewhere, the present one first, then the newest."""
+    by_version: dict[str, list[Replica]] = {}
+    for each in _usable(replicas, resources, now):
+        by_version.setdefault(each.fingerprint, []).append(each)
+
+    def rank(copies: Sequence[Replica]) -> tuple[bool, tuple[datetime, datetime]]:
+        return any(each.state is ReplicaState.READY for each in copies), max(each.version_order for each in copies)
+
+    return [
+        {
+            "version": copies[0].fingerprint,
+            "trained": next((each.trained for each in copies if each.trained is not None), None),
+            "verifiedAt": written(max(each.verified_at for each in copies)),
+            "present": rank(copies)[0],
+            "resources": sorted({each.target for each in copies}),
+        }
+        for copies in sorted(by_version.values(), key=rank, reverse=True)
+    ]
+
+
+def _usable(replicas: Iterable[Replica], resources: Mapping[str, Resource], now: datetime) -> list[Replica]:
+    return [each for each in replicas if each.state in USABLE and each.target in resources and not _is_over(each, now)]
 
 
 def _source_model(source: str, replicas: Sequence[Replica], restored: Sequence[Replica]) -> Replica | None:

@@ -14,7 +14,11 @@ from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
 from backup.messages.run import RunRequest
+from backup.moments import moment_of
 from backup.states import CopyStatus, ReplicaState, RunStatus
+
+RETIRING_TIME = timedelta(hours=24)
+"""How long the lookup names a copy that a newer one replaced: applications remember its answer."""
 
 
 class Announcing(Message):
@@ -39,6 +43,8 @@ class Replica(Announcing):
     api_version: str
     fingerprint: str
     """The version of the source model that was copied."""
+    trained: str | None = None
+    """When this version was trained, as the service says it; unknown for what earlier versions of the app recorded."""
     digest: str
     """Digest of the content that was verified."""
     state: ReplicaState
@@ -51,6 +57,16 @@ class Replica(Announcing):
     """Since when its source model is gone."""
     components: list[ComponentRef] = Field(default_factory=list)
     """What a composed model refers to, by the ids that it must have in the target (v4)."""
+
+    def is_past_retirement(self, now: datetime) -> bool:
+        """Tell whether a newer copy replaced this one so long ago that no application remembers it from a lookup."""
+        return self.retired_at is not None and now - self.retired_at >= RETIRING_TIME
+
+    @property
+    def version_order(self) -> tuple[datetime, datetime]:
+        """What orders the versions of a model: by their training, as far as it is known and possible."""
+        trained = moment_of(self.trained)
+        return trained if trained is not None and trained < self.verified_at else self.verified_at, self.verified_at
 
 
 class RunRow(RowTask):

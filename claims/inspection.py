@@ -10,6 +10,7 @@ from datetime import datetime
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, generation_of
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails, ModelState
+from backup.lookup import USABLE
 from backup.messages.copy import CopyOrder
 from backup.names import fallback_ids
 from backup.records import Replica
@@ -102,16 +103,18 @@ def _verified_replica(services: Services, order: CopyOrder, model: SourceModel) 
     """Return the id of a recorded replica with this content that the target still holds, under an id that the order allows."""
     digest = model.details.digest()
     replicas = services.catalog.replicas
+    is_older = order.origin is not None and bool(order.origin.is_older)
+    states = USABLE if is_older else {ReplicaState.READY}
     for stored in replicas.of_model(order.mapped_source, order.kind, order.mapped_model_id, order.target):
         replica = stored.record
-        if replica.state is not ReplicaState.READY or replica.digest != digest or not _has_wanted_id(order, replica):
+        if replica.state not in states or replica.digest != digest or not _has_wanted_id(order, replica):
             continue
         copy = services.model_service(order.target, model.api_version, order.kind).find_model(replica.target_model_id)
         if not is_ready(copy, digest):
             replicas.put(replica.replace(state=ReplicaState.MISSING), stored)
             continue
         version = fingerprint(order, model.details)
-        if replica.fingerprint != version:
+        if replica.fingerprint != version and not is_older:
             # retrained with the same result: the copy is good for this version as well
             replicas.put(replica.replace(fingerprint=version, verified_at=services.now()), stored)
         return replica.target_model_id

@@ -27,6 +27,7 @@ def source_facts(order: CopyOrder, details: ModelDetails) -> dict[str, Any]:
     """Return what a claim keeps of a source model, by the names of its fields."""
     return {
         "fingerprint": fingerprint(order, details),
+        "trained": order.origin.trained if order.origin else details.summary.trained,
         "digest": details.digest(),
         "components": [
             ComponentRef(kind=component.kind, model_id=component.model_id) for component in details.components

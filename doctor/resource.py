@@ -103,7 +103,9 @@ class ResourceExamination:
             "AZURE_CLIENT_ID; outside Azure use keySetting"
         )
         try:
-            source = EntraToken(managed_identity(identity.client_id, self.environment), self.resource.scope_of(identity))
+            source = EntraToken(
+                managed_identity(identity.client_id, self.environment), self.resource.scope_of(identity)
+            )
             return within(self.limits.token, source.header), ok(f"{whose} got a token")
         except TimeoutError:
             return None, wrong(

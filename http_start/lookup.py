@@ -23,17 +23,17 @@ from pydantic.alias_generators import to_camel
 from backup.configuration.fields import NAME_PATTERN
 from backup.configuration.problems import unknown_name
 from backup.document_models import Kind
-from backup.lookup import Place, places
+from backup.lookup import Place, places, versions
 from backup.moments import written
 from backup.names import MODEL_ID, V2_MODEL_ID
 from backup.records import Replica
 from backup.states import ReplicaState
 from http_start.answers import base_address, endpoint, json_response
 from http_start.copy_request import MODEL_ID_RULE, ModelId
-from http_start.lookup_types import Mapping, ModelPlaces, ReplicaPage, ReplicaRow
+from http_start.lookup_types import Mapping, ModelPlaces, ModelWithPlaces, ReplicaPage, ReplicaRow
 from http_start.operations import Operation, Parameter, Reply
 from http_start.problems import Problem, wrong_input
-from http_start.query import OF_THE_PLATFORM, choice, flag, whole_number, wrong_token
+from http_start.query import OF_THE_PLATFORM, VersionText, choice, flag, full_version, whole_number, wrong_token
 from wiring.probing import ProbeResult, probe_all
 from wiring.services import Services
 
@@ -68,12 +68,13 @@ NOT_MODIFIED = Reply(
         "models",
         "Where a model can be used now, best place first",
         {200: Reply("Its places.", ModelPlaces, ("Cache-Control",), ("ETag",)), 304: NOT_MODIFIED},
-        {404: ("UnknownModel",)},
+        {404: ("UnknownModel", "UnknownVersion")},
         parameters=(
             Parameter("source", NAMED, "The resource whose model it is.", place="path"),
             Parameter("modelId", ModelId, "The id of the model in this resource.", place="path"),
             Parameter("kind", Kind, "What it is.", Kind.MODEL),
             PROBE,
+            Parameter("version", VersionText, "Places of this version only: its fingerprint, or its first characters."),
             IF_NONE_MATCH,
         ),
     ),
@@ -82,6 +83,7 @@ async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     """Return every place where a model can be used now, best first.
 
     ``?kind=classifier`` for a classifier. ``?probe=true`` asks all places first, side by side, and sorts them by what was found.
+    ``?version=`` names the places of one version only, by the beginning of its fingerprint.
     """
     source, model_id = req.route_params.get("source", ""), req.route_params.get("modelId", "")
     kind, probe = choice(req, "kind", Kind) or Kind.MODEL, flag(req, "probe")
@@ -90,11 +92,14 @@ async def get_model(req: func.HttpRequest, app: Services) -> func.HttpResponse:
     if _NAME.fullmatch(source) is None:
         raise Problem(404, "UnknownModel", _no_resource(app, source))
     model_id, replicas, seen = await asyncio.to_thread(_known, app, source, kind, model_id)
-    usable = _places(app, source, model_id, replicas, seen)
+    known = versions(replicas, app.configuration.resources, app.now())
+    wanted = req.params.get("version")
+    version = None if wanted is None else full_version("version", wanted, known)
+    usable = _places(app, source, model_id, replicas, seen, version)
     if probe:
         found = await probe_all(app, {place["resource"] for place in usable}, PROBE_TIMEOUT)
-        usable = _places(app, source, model_id, replicas, _updated(seen, found, app.now()))
-    body: ModelPlaces = {"source": source, "modelId": model_id, "kind": kind, "places": usable}
+        usable = _places(app, source, model_id, replicas, _updated(seen, found, app.now()), version)
+    body: ModelPlaces = {"source": source, "modelId": model_id, "kind": kind, "places": usable, "versions": known}
     return json_response(body, headers=NOT_CACHED) if probe else _cacheable(req, body, _without_age(body))
 
 
@@ -130,9 +135,10 @@ def _mapping(app: Services, req: func.HttpRequest, found: abc.Mapping[str, Probe
     table, now = app.catalog.replicas, app.now()
     seen = _updated(app.reachability(), found, now)
     replicas = table.all() if source is None else (stored.record for stored in table.of_source(source))
-    models: list[ModelPlaces] = []
+    models: list[ModelWithPlaces] = []
     for (owner, kind, model_id), group in itertools.groupby(replicas, attrgetter("source", "kind", "model_id")):
-        usable = _places(app, owner, model_id, group, seen)
+        # older versions as well: a catalog that reads this back must know whose they are
+        usable = places(owner, model_id, group, app.configuration.resources, seen, now, older_too=True)
         if usable:
             models.append({"source": owner, "modelId": model_id, "kind": kind, "places": usable})
     return {"generatedAt": written(now), "models": models}
@@ -207,8 +213,9 @@ def _places(
     model_id: str,
     replicas: Iterable[Replica],
     seen: abc.Mapping[str, abc.Mapping[str, Any]],
+    version: str | None = None,
 ) -> list[Place]:
-    return places(source, model_id, replicas, app.configuration.resources, seen, app.now())
+    return places(source, model_id, replicas, app.configuration.resources, seen, app.now(), version=version)
 
 
 def _updated(
@@ -287,10 +294,11 @@ def _is_text(text: str) -> bool:
     return text.isascii() or text.encode(errors="replace").decode() == text
 
 
-def _without_age(body: ModelPlaces) -> Any:
+def _without_age(body: ModelWithPlaces) -> Any:
     """Return what decides whether two answers are equal: not the ages, which change every second."""
     volatile = {"ageSeconds", "lastSeen"}
-    return [[value for name, value in place.items() if name not in volatile] for place in body["places"]]
+    lasting = [[value for name, value in place.items() if name not in volatile] for place in body["places"]]
+    return [lasting, body.get("versions")]
 
 
 def _cacheable(req: func.HttpRequest, body: Any, essence: Any) -> func.HttpResponse:

@@ -6,11 +6,11 @@ from typing import NotRequired
 
 from backup.document_models import Kind
 from backup.json_types import Address, Described, Moment
-from backup.lookup import Place
+from backup.lookup import Place, Version
 from backup.states import ReplicaState
 
 
-class ModelPlaces(Described):
+class ModelWithPlaces(Described):
     """Where a model can be used now."""
 
     source: str
@@ -23,12 +23,19 @@ class ModelPlaces(Described):
     """Every place where it can be used now, best first."""
 
 
+class ModelPlaces(ModelWithPlaces):
+    """Where a model can be used now, and which versions of it there are."""
+
+    versions: list[Version]
+    """The versions that can be used somewhere, the present one first."""
+
+
 class Mapping(Described):
     """The whole mapping, as a file to keep elsewhere."""
 
     generatedAt: Moment
     """When it was read from the catalog."""
-    models: list[ModelPlaces]
+    models: list[ModelWithPlaces]
     """Every model that can be used somewhere."""
 
 
@@ -60,6 +67,8 @@ class ReplicaRow(Described):
     """The API version that the copy was made with."""
     fingerprint: str
     """The version of the source model that was copied."""
+    trained: NotRequired[str]
+    """When this version was trained, as the service says it."""
     digest: str
     """The digest of the content that was verified."""
     state: ReplicaState

@@ -55,6 +55,8 @@ class PlaceBody(ExportedBody):
     """``retiring`` if a newer copy replaces it."""
     fingerprint: Annotated[str | None, Field(pattern=r"^[0-9a-f]{24}$")] = None
     """The version of the source model that was copied. A replica needs it."""
+    trained: Annotated[str | None, Field(max_length=40)] = None
+    """When this version was trained, as the service says it."""
     digest: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     """The digest of the content that was verified. A replica needs it."""
 
@@ -155,6 +157,7 @@ def _rows(body: MappingBody) -> Iterator[RunRow]:
                     fingerprint=place.fingerprint,
                     digest=place.digest,
                     retiring=place.state == "retiring",
+                    trained=place.trained,
                 ),
             )
             number += 1

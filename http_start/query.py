@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 import azure.functions as func
+from pydantic import Field
 
 from backup.configuration.problems import path_of
 from http_start.problems import Problem, refuse, wrong_input
@@ -17,6 +20,11 @@ OF_THE_PLATFORM = {"code", "clientid"}
 LONGEST_NUMBER = 9
 """Digits of a number in the query."""
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+VERSION_PATTERN = r"^[0-9a-f]{4,24}$"
+VersionText = Annotated[str, Field(pattern=VERSION_PATTERN)]
+"""The first characters of a version, or all of them."""
+_VERSION_RULE = "not a version; write what `versions` of GET /api/models/{source}/{modelId} has, or its first characters, four at least"
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -72,3 +80,23 @@ def choice(request: func.HttpRequest, name: str, kind: type[Member]) -> Member |
     if text is not None and text not in list(kind):
         raise wrong_input("InvalidRequest", [(name, f"unknown value; use one of: {', '.join(kind)}")])
     return None if text is None else kind(text)
+
+
+def full_version(field: str, wanted: str, known: Iterable[Mapping[str, Any]]) -> str:
+    """Return the fingerprint of the version that ``wanted`` is the beginning of. Raises ``Problem``.
+
+    Parameters
+    ----------
+    field: what the caller wrote it into.
+    known: the versions of the model (:func:`backup.lookup.versions`).
+    """
+    if re.fullmatch(VERSION_PATTERN, wanted) is None:
+        raise wrong_input("InvalidRequest", [(field, _VERSION_RULE)])
+    all_known = [str(each["version"]) for each in known]
+    found = [each for each in all_known if each.startswith(wanted)]
+    if not found:
+        there = f"there are {', '.join(all_known)}" if all_known else "there is none"
+        raise Problem(404, "UnknownVersion", f"no usable copy has version {wanted}; {there}")
+    if len(found) > 1:
+        raise wrong_input("InvalidRequest", [(field, f"several versions begin with {wanted}; write more of it")])
+    return found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Annotated
 
@@ -10,12 +11,15 @@ import azure.functions as func
 from pydantic import Field
 
 from backup.document_models import Kind
+from backup.lookup import versions
 from backup.messages.run import RestoreRequest
 from backup.names import RESTORE_RUN, new_run_id
 from http_start.answers import endpoint
 from http_start.body import Body, read_body
 from http_start.copy_request import ModelIds, check_model_ids, check_resources
 from http_start.operations import Operation
+from http_start.problems import wrong_input
+from http_start.query import full_version
 from http_start.starting import START_PROBLEMS, STARTED, start_run
 from wiring.services import Services
 
@@ -33,6 +37,8 @@ class RestoreBody(Body):
     """What to bring back; models and classifiers by default."""
     models: Annotated[ModelIds | None, Field(min_length=1)] = None
     """The ids of the models in the source; all by default."""
+    version: str | None = None
+    """The version of the one model in ``models``: its fingerprint, or its first characters; the present version by default."""
     dry_run: bool = False
     """Whether to decide only."""
 
@@ -47,7 +53,7 @@ class RestoreBody(Body):
         "runs",
         "Copy models from their replicas back to their source, or to a third resource",
         {202: STARTED},
-        {400: ("UnknownResource", "ImpossibleModelId", "TooManyModels"), 503: START_PROBLEMS},
+        {400: ("UnknownResource", "ImpossibleModelId", "TooManyModels"), 404: ("UnknownVersion",), 503: START_PROBLEMS},
         body=RestoreBody,
     ),
 )
@@ -68,7 +74,20 @@ async def post_restores(
         target=body.source if body.target is None else body.target,
         kind=body.kind,
         models=body.models,
+        version=await asyncio.to_thread(_full_version, app, body),
         dry_run=body.dry_run,
         deadline_seconds=app.configuration.copies.deadline_minutes * 60,
     )
     return await start_run(req, client, RESTORE_RUN, run_id, request)
+
+
+def _full_version(app: Services, body: RestoreBody) -> str | None:
+    """Return the fingerprint of the version that is asked for, or ``None``. Raises ``Problem``."""
+    if body.version is None:
+        return None
+    if body.models is None or len(body.models) != 1:
+        raise wrong_input("InvalidRequest", [("#/models", "name the one model whose version it is")])
+    (model_id,), kinds = body.models, [body.kind] if body.kind else list(Kind)
+    of_model = app.catalog.replicas.of_model
+    replicas = [stored.record for kind in kinds for stored in of_model(body.source, kind, model_id)]
+    return full_version("#/version", body.version, versions(replicas, app.configuration.resources, app.now()))

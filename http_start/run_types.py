@@ -122,6 +122,19 @@ class CopyPage(Described):
     """Where the next page is; not there on the last one."""
 
 
+class OlderVersion(Described):
+    """An older version of a model in a target, and whether it stays."""
+
+    targetModelId: str
+    """The id of its copy."""
+    fingerprint: str
+    """The version."""
+    trained: NotRequired[str]
+    """When it was trained, as the service says it."""
+    reason: Reason
+    """``surplus`` and ``tooOld``: it goes. ``kept``, ``deletionGuarded`` and ``listIncomplete``: it stays."""
+
+
 class Decision(Described):
     """What a run does about one model in one target (docs/backups.md)."""
 
@@ -145,6 +158,8 @@ class Decision(Described):
     """The version that the replica holds."""
     fromResource: NotRequired[str]
     """The resource that a restored model is copied from."""
+    olderVersions: NotRequired[list[OlderVersion]]
+    """The older versions in the target, newest first, if the plan keeps any."""
 
 
 class DecisionPage(Described):

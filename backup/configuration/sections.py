@@ -166,9 +166,16 @@ class OnChange(StrEnum):
     RECREATE = "recreate"
     """Delete first and copy under the same id: for applications that read docType. There is no copy in between."""
 
+    VERSION = "version"
+    """Copy under another id, as replace does, and keep the last versions: retention.keepVersions says how many."""
+
+
+MOST_VERSIONS = 6
+"""A model has nine ids in a target: its versions need one each, the next copy one, and placeholders of lost answers may block some."""
+
 
 class Retention(Section):
-    """What happens to replicas of models that are gone from the source."""
+    """What happens to replicas of models that are gone from the source, and to older versions."""
 
     delete_removed: Annotated[bool, Field(strict=True)] = False
     """Delete them, some time after. Off: this is a backup."""
@@ -178,6 +185,12 @@ class Retention(Section):
 
     max_delete_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 10
     """If more of a target's replicas than this would go in one run, none does, and the run says so."""
+
+    keep_versions: Annotated[int, Field(strict=True, ge=2, le=MOST_VERSIONS)] = 3
+    """With onChange version: how many versions of a model stay in each target, the present one among them."""
+
+    version_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = None
+    """With onChange version: an older version goes so many days after a newer one replaced it; null: only keepVersions counts."""
 
 
 class DeepCheck(StrEnum):
@@ -214,7 +227,7 @@ class Plan(Section):
     """What to do when a source model was retrained."""
 
     retention: Retention = Retention()
-    """What to do when a source model is gone."""
+    """What to do when a source model is gone, and how long older versions stay."""
 
     deadline_minutes: Annotated[int, Field(strict=True, ge=1, lt=_DEADLINE_LIMIT)] | None = None
     """How long one copy of this plan may take; null: as in copies."""

@@ -77,6 +77,8 @@ class RestoreRequest(Message):
     kind: Kind | None = None
     models: list[str] | None = None
     """Model ids at the source; by default all that have a replica."""
+    version: str | None = None
+    """The version to restore, by the beginning of its fingerprint; by default the present one."""
     dry_run: bool = False
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     """How long it may wait before its rows are written."""

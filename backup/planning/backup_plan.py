@@ -11,6 +11,7 @@ from backup.planning.adoption import candidates
 from backup.planning.decisions import Action, BackupPlan, Decision, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of
 from backup.planning.findings import deep_checks, findings, marks
+from backup.planning.versions import decide_versions, keeps_versions
 from backup.records import Replica
 from backup.states import ReplicaState
 
@@ -33,10 +34,15 @@ def plan_backup(facts: PlanFacts) -> BackupPlan:
     if not facts.source.models and facts.source.unreadable:
         first = facts.source.unreadable[0].text(facts.plan.source)
         raise SourceListEmpty(f'"{facts.plan.source}" lists no model that can be read, so the run stopped: {first}')
-    decisions = [decision for target in facts.plan.targets for decision in _decisions_for(facts, target)]
+    decisions: list[Decision] = []
+    removals: list[ReplicaRef] = []
+    for target in facts.plan.targets:
+        decided, surplus = _decisions_for(facts, target)
+        decisions += decided
+        removals += surplus
     return BackupPlan(
         decisions=tuple(decisions),
-        removals=tuple(_removals(facts, decisions)),
+        removals=(*_removals(facts, decisions), *removals),
         deep_checks=tuple(deep_checks(facts, decisions)),
         findings=tuple(findings(facts, decisions)),
         marks=tuple(marks(facts)),
@@ -58,17 +64,20 @@ def needs_own_id(facts: PlanFacts, decision: Decision) -> bool:
     return recreates(facts, decision) and component in facts.components_in_use
 
 
-def _decisions_for(facts: PlanFacts, target: str) -> list[Decision]:
-    decisions = [_decide(facts, target, model) for model in facts.models]
+def _decisions_for(facts: PlanFacts, target: str) -> tuple[list[Decision], tuple[ReplicaRef, ...]]:
+    """Return the decisions for one target, and the older versions to delete there."""
     orphans = [
         replica
         for key, replica in sorted(facts.kept.items(), key=lambda item: item[0])
         if key[0] == target and key[1:] not in facts.present
     ]
-    to_delete = sum(facts.is_past_grace(replica) for replica in orphans)
-    total = sum(key[0] == target for key in facts.kept)
-    is_guarded = to_delete * 100 > facts.plan.retention.max_delete_percent * total
-    return decisions + [_about_orphan(facts, replica, is_guarded=is_guarded) for replica in orphans]
+    versions = decide_versions(facts, target, {key_of(replica) for replica in orphans if facts.is_past_grace(replica)})
+    decisions = [_decide(facts, target, model) for model in facts.models]
+    decisions += [_about_orphan(facts, replica, is_guarded=versions.is_guarded) for replica in orphans]
+    return [
+        decision.replace(older_versions=versions.decided.get((target, decision.kind, decision.model_id)))
+        for decision in decisions
+    ], versions.removals
 
 
 def _about_orphan(facts: PlanFacts, replica: Replica, *, is_guarded: bool) -> Decision:
@@ -91,6 +100,9 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
     replica = facts.ready.get((target, model.kind, model.model_id))
     listing = facts.targets.get(target)
 
+    is_kept = keeps_versions(facts, (target, model.kind, model.model_id))
+    retrained = (Action.COPY, Reason.NEW_VERSION) if is_kept else (Action.REPLACE, Reason.RETRAINED)
+
     def decision(action: Action, reason: Reason) -> Decision:
         return Decision(
             target=target,
@@ -111,12 +123,12 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
         if replica.fingerprint == model.fingerprint():
             unchanged = decision(Action.SKIP, Reason.UNCHANGED)
             return unchanged if block else _moved_back(facts, unchanged)
-        return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
+        return decision(Action.BLOCKED, block) if block else decision(*retrained)
     if replica is not None and listed is None and listing.may_hold(replica.kind, replica.target_model_id):
         # its entry is the one that cannot be read, or may be: the record stands
         if replica.fingerprint == model.fingerprint():
             return decision(Action.SKIP, Reason.UNCHANGED)
-        return decision(Action.BLOCKED, block) if block else decision(Action.REPLACE, Reason.RETRAINED)
+        return decision(Action.BLOCKED, block) if block else decision(*retrained)
     if block:
         return decision(Action.BLOCKED, block)
     found = candidates(facts, target, model)
@@ -196,7 +208,11 @@ def _removals(facts: PlanFacts, decisions: Iterable[Decision]) -> Iterable[Repli
             is_older = replica.state in {ReplicaState.RETIRING, ReplicaState.READY}
             if is_older and deleted[key].target_model_id != replica.target_model_id:
                 yield ReplicaRef.of(replica)
-        elif replica.state is ReplicaState.RETIRING and facts.is_past_retirement(replica):
+        elif (
+            replica.state is ReplicaState.RETIRING
+            and facts.is_past_retirement(replica)
+            and not keeps_versions(facts, key)
+        ):
             newer = facts.ready.get(key)
             listed = None if newer is None else listing.models.get((newer.kind, newer.target_model_id))
             # a component of a composed model goes only when its successor takes its place

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     MISSING = "missing"
     EXPIRED = "expired"
     RETRAINED = "retrained"
+    NEW_VERSION = "newVersion"
     OWN_ID_NEEDED = "ownIdNeeded"
     UNCHANGED = "unchanged"
     NOT_READY = "notReady"
@@ -44,6 +46,10 @@ class Reason(StrEnum):
     OTHER_CLOUD = "otherCloud"
     TARGET_UNKNOWN = "targetUnknown"
     KEPT = "kept"
+    SURPLUS = "surplus"
+    """Of an older version: as many newer ones are there as the plan keeps."""
+    TOO_OLD = "tooOld"
+    """Of an older version: it was replaced longer ago than the plan keeps versions."""
     IN_GRACE = "inGrace"
     GUARDED = "deletionGuarded"
     LIST_INCOMPLETE = "listIncomplete"
@@ -76,6 +82,16 @@ class ModelInTarget(Message):
     model_id: str
 
 
+class OlderVersion(Message):
+    """An older version of a model in a target, and whether it stays (``onChange: version``)."""
+
+    target_model_id: str
+    fingerprint: str
+    trained: str | None = None
+    reason: Reason
+    """``surplus`` and ``tooOld``: it goes. ``kept``, ``deletionGuarded`` and ``listIncomplete``: it stays."""
+
+
 class Decision(ModelInTarget):
     """What to do about one model in one target."""
 
@@ -90,6 +106,8 @@ class Decision(ModelInTarget):
     """The version of the model that this replica holds."""
     from_resource: str | None = None
     """The resource that a restored model is copied from."""
+    older_versions: list[OlderVersion] | None = None
+    """The older versions in the target, newest first, if the plan keeps any."""
 
 
 class ReplicaRef(ModelInTarget):
@@ -165,3 +183,12 @@ class BackupPlan:
         blocked = f", {counts[Action.BLOCKED]} cannot be made (see the decisions)" if counts[Action.BLOCKED] else ""
         checks = f", {len(self.deep_checks)} are compared in full" if self.deep_checks else ""
         return f"nothing to do: {counts[Action.SKIP]} copies are up to date{blocked}{checks}"
+
+
+def withheld(decisions: Iterable[Decision]) -> Counter[tuple[str, Reason]]:
+    """Return how many deletions are due and not made, by target and reason."""
+    counted: Counter[tuple[str, Reason]] = Counter()
+    for decision in decisions:
+        reasons = [decision.reason, *(older.reason for older in decision.older_versions or ())]
+        counted.update((decision.target, reason) for reason in reasons if reason in WITHHELD)
+    return counted

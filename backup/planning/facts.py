@@ -15,9 +15,6 @@ from backup.planning.lists import Unreadable
 from backup.records import Replica
 from backup.states import ReplicaState
 
-RETIRING_HOURS = 24
-"""How long a replaced copy is kept: applications cache the answers of the lookup."""
-
 ReplicaKey = tuple[str, Kind, str]
 """Target, kind and source model id."""
 
@@ -178,7 +175,7 @@ class PlanFacts:
 
     def is_past_retirement(self, replica: Replica) -> bool:
         """Tell whether a replaced copy was kept long enough."""
-        return replica.retired_at is not None and self.now - replica.retired_at >= timedelta(hours=RETIRING_HOURS)
+        return replica.is_past_retirement(self.now)
 
     def _is_chosen(self, kind: Kind, model_id: str) -> bool:
         plan = self.plan

@@ -10,8 +10,9 @@ from typing import Any
 from backup.configuration.sections import DeepCheck
 from backup.document_models import ModelState, ModelSummary
 from backup.moments import moment_of
-from backup.planning.decisions import Action, Decision, Finding, ReplicaRef
+from backup.planning.decisions import Action, Decision, Finding, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of
+from backup.planning.versions import kept_of
 from backup.records import Replica
 from backup.states import ReplicaState
 
@@ -22,6 +23,7 @@ ROTATION = 30
 def findings(facts: PlanFacts, decisions: Sequence[Decision]) -> Iterable[Finding]:
     """Give what a person should know."""
     yield from _unreadable_entries(facts)
+    yield from _lost_versions(facts)
     models = {(model.kind, model.model_id): model for model in facts.models}
     for decision in decisions:
         replica = facts.ready.get((decision.target, decision.kind, decision.model_id))
@@ -46,6 +48,17 @@ def _unreadable_entries(facts: PlanFacts) -> Iterable[Finding]:
             )
 
 
+def _lost_versions(facts: PlanFacts) -> Iterable[Finding]:
+    for replica in kept_of(facts):
+        if facts.is_missing(replica):
+            detail = (
+                f"{replica.target_model_id}, an older version, is not in the target any more; it cannot be copied again"
+            )
+            yield Finding(
+                finding="missing", target=replica.target, kind=replica.kind, model_id=replica.model_id, detail=detail
+            )
+
+
 def _finding(name: str, about: Decision, detail: str) -> Finding:
     return Finding(finding=name, target=about.target, kind=about.kind, model_id=about.model_id, detail=detail)
 
@@ -61,21 +74,29 @@ def deep_checks(facts: PlanFacts, decisions: Iterable[Decision]) -> Iterable[Rep
     """Give the replicas to read whole and compare: none, all, or tonight's thirtieth."""
     mode, tonight = facts.plan.deep_check, facts.now.toordinal() % ROTATION
     for decision in decisions:
-        target_model_id, listing = decision.target_model_id, facts.targets.get(decision.target)
-        if decision.action not in {Action.SKIP, Action.ORPHAN} or target_model_id is None or listing is None:
-            continue
-        if (decision.kind, target_model_id) not in listing.models:
-            continue
+        listing = facts.targets.get(decision.target)
         key = f"{decision.target}|{decision.kind}|{decision.model_id}"
         turn = int(hashlib.sha256(key.encode()).hexdigest(), 16) % ROTATION
-        if mode is DeepCheck.ALL or (mode is DeepCheck.ROTATING and turn == tonight):
-            yield ReplicaRef(
-                target=decision.target,
-                kind=decision.kind,
-                model_id=decision.model_id,
-                target_model_id=target_model_id,
-                replica_fingerprint=decision.replica_fingerprint,
-            )
+        if listing is None or not (mode is DeepCheck.ALL or (mode is DeepCheck.ROTATING and turn == tonight)):
+            continue
+        for target_model_id, fingerprint in _copies_to_check(decision):
+            if (decision.kind, target_model_id) in listing.models:
+                yield ReplicaRef(
+                    target=decision.target,
+                    kind=decision.kind,
+                    model_id=decision.model_id,
+                    target_model_id=target_model_id,
+                    replica_fingerprint=fingerprint,
+                )
+
+
+def _copies_to_check(decision: Decision) -> Iterable[tuple[str, str | None]]:
+    """Give the copies that stay as they are, by id and version."""
+    if decision.action in {Action.SKIP, Action.ORPHAN} and decision.target_model_id is not None:
+        yield decision.target_model_id, decision.replica_fingerprint
+    for older in decision.older_versions or ():
+        if older.reason not in {Reason.SURPLUS, Reason.TOO_OLD}:
+            yield older.target_model_id, older.fingerprint
 
 
 def marks(facts: PlanFacts) -> Iterable[Replica]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from backup.api_versions import generation_of, newest_common
 from backup.configuration.sections import Resource
 from backup.document_models import Generation, Kind
+from backup.lookup import USABLE
 from backup.messages.copy import Origin
 from backup.messages.run import RestoreRequest
 from backup.planning.decisions import Action, Decision, Reason
@@ -68,14 +69,21 @@ def row_of(request: RestoreRequest, number: int, replica: Replica) -> RunRow:
         kind=replica.kind,
         model_id=replica.target_model_id,
         target_model_id=None if is_v2 else replica.model_id,
-        origin=Origin(source=replica.source, model_id=replica.model_id, fingerprint=replica.fingerprint),
+        origin=Origin(
+            source=replica.source,
+            model_id=replica.model_id,
+            fingerprint=replica.fingerprint,
+            trained=replica.trained,
+            # a replica that another one replaced holds no present version
+            is_older=True if replica.state is ReplicaState.RETIRING else None,
+        ),
     )
 
 
 def _is_usable(facts: RestoreFacts, replica: Replica) -> bool:
     request = facts.request
     return (
-        replica.state is ReplicaState.READY
+        _is_wanted(facts, replica)
         and replica.target != request.target
         and replica.target in facts.resources
         and request.kind in {None, replica.kind}
@@ -84,9 +92,16 @@ def _is_usable(facts: RestoreFacts, replica: Replica) -> bool:
     )
 
 
-def _rank(facts: RestoreFacts, replica: Replica) -> tuple[bool, bool, bool, datetime]:
-    """Prefer a replica that can be copied with a common API version, then one outside the lost resource, then one whose resource
-    answers, then the one verified last.
+def _is_wanted(facts: RestoreFacts, replica: Replica) -> bool:
+    """Tell whether a replica holds the present version, or the version that is asked for."""
+    if facts.request.version is None:
+        return replica.state is ReplicaState.READY
+    return replica.state in USABLE and replica.fingerprint.startswith(facts.request.version)
+
+
+def _rank(facts: RestoreFacts, replica: Replica) -> tuple[bool, bool, bool, bool, datetime]:
+    """Prefer a replica that can be copied with a common API version, then one that is in use, then one outside the lost resource, then
+    one whose resource answers, then the one verified last.
     """
     request, generation = facts.request, generation_of(replica.api_version)
     version = newest_common(
@@ -96,7 +111,8 @@ def _rank(facts: RestoreFacts, replica: Replica) -> tuple[bool, bool, bool, date
         at_least=None if generation is Generation.V2 else replica.api_version,
     )
     is_elsewhere = replica.target != request.source
-    return version is not None, is_elsewhere, replica.target not in facts.unreachable, replica.verified_at
+    is_in_use, answers = replica.state is ReplicaState.READY, replica.target not in facts.unreachable
+    return version is not None, is_in_use, is_elsewhere, answers, replica.verified_at
 
 
 def _from_one_resource(best: Mapping[ModelKey, Replica], usable: Mapping[ModelKey, list[Replica]]) -> list[Replica]:

@@ -179,7 +179,7 @@ def test_region_may_be_in_upper_case() -> None:
         (plan(targets=[]), f"plans.{PLAN}.targets", "too few", "at least 1"),
         (plan(targets=NORTH), f"plans.{PLAN}.targets", "not a list", "[ … ]"),
         (plan(kinds=["modle"]), f"plans.{PLAN}.kinds.0", "possible values", "'model' or 'classifier'"),
-        (plan(onChange="version"), f"plans.{PLAN}.onChange", "possible values", "replace"),
+        (plan(onChange="versions"), f"plans.{PLAN}.onChange", "possible values", "replace"),
         (plan(include=[""]), f"plans.{PLAN}.include.0", "empty", "at least 1"),
         (plan(retention={"maxDeletePercent": 101}), f"plans.{PLAN}.retention.maxDeletePercent", "too large", "100"),
         (plan(deadlineMinutes=10_000), f"plans.{PLAN}.deadlineMinutes", "too large", "8640"),

@@ -122,6 +122,18 @@ CASES: list[tuple[Reason, Action, str, dict[str, Any]]] = [
         {"source": [model()], "replicas": [replica()], "targets": {"east": [model(expires=days_ago(1))]}},
     ),
     (Reason.RETRAINED, Action.REPLACE, "m1", {"source": [model(trained=2)], "replicas": [replica()]}),
+    (
+        Reason.NEW_VERSION,
+        Action.COPY,
+        "m1",
+        {"source": [model(trained=2)], "replicas": [replica()], "onChange": "version"},
+    ),
+    (
+        Reason.RETRAINED,  # a component keeps no versions
+        Action.REPLACE,
+        "m1",
+        {"source": [model(trained=2)], "replicas": [replica(), WHOLE], "onChange": "version"},
+    ),
     (Reason.UNCHANGED, Action.SKIP, "m1", {"source": [model()], "replicas": [replica()]}),
     (Reason.OWN_ID_NEEDED, Action.REPLACE, "m1", {"source": [model()], "replicas": [MOVED, WHOLE]}),
     (
@@ -193,7 +205,8 @@ def test_each_decision_has_its_reason(reason: Reason, action: Action, model_id: 
 
 def test_every_reason_is_reached() -> None:
     """Every reason is reached and every block has a code to report."""
-    assert {case[0] for case in CASES} | {Reason.RESTORE} == set(Reason)
+    of_versions = {Reason.SURPLUS, Reason.TOO_OLD}
+    assert {case[0] for case in CASES} | {Reason.RESTORE} | of_versions == set(Reason)
     assert {case[0] for case in CASES if case[1] is Action.BLOCKED} == set(CODE_OF_BLOCK)
 
 
@@ -679,6 +692,7 @@ def test_day_later_replaced_copies_go(facts: PlanFacts) -> None:
             and shows(done, newer)
             and is_ours
             and not was_in_use
+            and facts.plan.on_change is not OnChange.VERSION
         ):
             listing = done.targets[one.target]
             assert listing is None or (one.kind, one.target_model_id) not in listing.models
