@@ -19,7 +19,7 @@ blueprint = df.Blueprint()
 
 @activity(blueprint, DELETE_REPLICA, StepInput)
 def delete_replica(services: Services, step: StepInput) -> Message:
-    """Delete a replica, unless it changed or a copy of its model is under way. ``StepInput`` in, ``ReplicaDone`` out."""
+    """Delete a replica, unless it changed, or is in use and a copy of its model is under way. ``StepInput`` in, ``ReplicaDone`` out."""
     order = step.order
     stored = services.catalog.replicas.subject_of(order)
     if stored is None or stored.record.state is ReplicaState.MISSING or has_ended(services, order):
@@ -29,7 +29,9 @@ def delete_replica(services: Services, step: StepInput) -> Message:
         return ReplicaDone(changed=False)
     if order.action is RowAction.DELETE or order.recreate:
         require_not_cancelled(services, order, "this replica was deleted")
-    held = find_claim(services, order)
+    # a copy under way leaves a replica alone that another one replaced, and its id
+    is_replaced = stored.record.retired_at is not None and not order.recreate
+    held = None if is_replaced else find_claim(services, order)
     if held is not None and held.record.is_live(services.now()) and held.record.owner != step.owner:
         raise Refused(Code.COPY_IN_PROGRESS, f"run {held.record.run_id} is copying this model, so its replica is kept")
     return delete_recorded(services, step, stored)

@@ -192,7 +192,7 @@ FINDINGS: Mapping[FindingCode, FindingMeaning] = {
     ),
     FindingCode.REPLICA_LOST: FindingMeaning(
         _INFO,
-        "a replica was gone from its target or had changed; the run copied the model again",
+        "a replica was gone from its target or had changed; the run copied the model again, unless it was an older version",
         "find out who deletes or changes models in the target",
     ),
     FindingCode.MODEL_EXPIRES: FindingMeaning(

@@ -51,6 +51,7 @@ TITLES: Mapping[ProblemCode, str] = {
     "UnknownPlan": "The request names a plan that is not configured",
     "NoPlans": "The configuration has no plans",
     "UnknownModel": "The catalog does not know this model",
+    "UnknownVersion": "The catalog knows no usable copy of this version",
     "PlanAlreadyRunning": "Another run of this plan is under way",
     "UnknownRun": "This run does not exist",
     "CopyInProgress": "Every requested model is being copied already",

@@ -70,8 +70,10 @@ OF_ADOPTING = [
 class Bench:
     """A source, a target, and a host that dies again and again on one state."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rules: Mapping[str, Any] | None = None, versions: int = 1) -> None:
+        """Keep all in ``folder``; ``rules`` are the plan's, and ``versions`` says how many must be there at every moment."""
         self._folder = folder
+        self._rules, self._versions = rules or {}, versions
         specs = [ResourceSpec(name, region, resource_id(name), f"{name}-key-1") for name, region in REGIONS.items()]
         self.simulator = Simulator(specs, clock=SystemClock(), seed=1)
         self._host: ForkedChild | None = None
@@ -98,7 +100,7 @@ class Bench:
         document = {
             "resources": resources,
             "copies": {"ambiguityWindowSeconds": 1, "callTimeoutSeconds": 3, "patienceSeconds": 20},
-            "plans": {PLAN: {"source": SOURCE, "targets": [TARGET], "deepCheck": "off"}},
+            "plans": {PLAN: {"source": SOURCE, "targets": [TARGET], "deepCheck": "off", **self._rules}},
         }
         path = self._folder / "backup.json"
         path.write_text(json.dumps(document))
@@ -168,12 +170,30 @@ class Bench:
         replicas = [one.record for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL)]
         now = datetime.now(UTC)
         self.check(places(SOURCE, MODEL, replicas, self.configuration.resources, {}, now))
+        self.check_versions()
+
+    def expect_versions(self, number: int) -> None:
+        """From now on see that so many versions are kept."""
+        self._versions = number
+
+    def check_versions(self) -> None:
+        """See that as many versions as are to be kept are recorded, and there."""
+        target = self.simulator.resource(TARGET)
+        recorded = {
+            one.record.fingerprint
+            for one in self.catalog.replicas.of_model(SOURCE, Kind.MODEL, MODEL, TARGET)
+            if one.record.state in {ReplicaState.READY, ReplicaState.RETIRING}
+            and (model := target.model(one.record.target_model_id)) is not None
+            and model.state == "ready"
+        }
+        assert len(recorded) >= self._versions, recorded
 
     def wait_for_end(self) -> dict[str, Any]:
         """Wait until the newest run has ended, looking the model up all the time; return the run."""
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             self.check(self._call("GET", f"/api/models/{SOURCE}/{MODEL}").json()["places"])
+            self.check_versions()
             newest = self._call("GET", "/api/runs").json()["runs"][0]
             if newest["endedAt"]:
                 run: dict[str, Any] = self._call("GET", f"/api/runs/{newest['runId']}").json()
@@ -245,6 +265,34 @@ def test_replacement_survives_twenty_deaths(tmp_path: Path) -> None:
         assert {model.model_id: model.state for model in target.models()} == {f"{MODEL}.2": "ready"}
         assert len(target.requests("deleteModel")) == 1
         assert bench.answered >= 10
+
+
+def test_versions_survive_twenty_deaths(tmp_path: Path) -> None:
+    """Retrained five times, three versions to keep: three are verified and there at each death, and in the end the last three."""
+    with Bench(tmp_path, rules={"onChange": "version"}, versions=0) as bench:
+        source, target = bench.simulator.resource(SOURCE), bench.simulator.resource(TARGET)
+        for day in range(1, 5):
+            source.put_model(v4_model(MODEL, fields={"Trained": day / 10}, trained=datetime(2026, 10, day, tzinfo=UTC)))
+            bench.start(has_copies=day > 1)
+            bench.post_backup()
+            if day == 1:
+                bench.wait_for_first_copies()
+            assert bench.wait_for_end()["status"] == "Succeeded"
+            let_a_day_pass(bench)
+        bench.expect_versions(3)
+        source.put_model(v4_model(MODEL, fields={"Trained": 0.5}, trained=datetime(2026, 10, 5, tzinfo=UTC)))
+        run = go_through(bench, OF_THE_REPLACEMENT)
+        assert run["status"] == "Succeeded", run["copies"]
+        let_a_day_pass(bench)
+        source.put_model(v4_model(MODEL, fields={"Trained": 0.6}, trained=datetime(2026, 10, 6, tzinfo=UTC)))
+        run = go_through(bench, OF_THE_DELETION)
+        assert run["status"] == "Succeeded", run["copies"]
+        let_a_day_pass(bench)
+        bench.post_backup()
+        assert bench.wait_for_end()["status"] == "Succeeded"
+        kept = [next(iter(model.content["docTypes"].values()))["fieldConfidence"] for model in target.models()]
+        assert sorted(confidence["Trained"] for confidence in kept) == [0.4, 0.5, 0.6]
+        assert len(target.requests("authorizeCopy")) == len(source.requests("startCopy")) == 6
 
 
 def test_adopting_survives_seven_deaths(tmp_path: Path) -> None:

@@ -361,3 +361,19 @@ def test_end_of_run_is_told_also_where_answer(
     with caplog.at_level("INFO"):
         assert stage.backup()["status"] == "Succeeded"
     assert [event["status"] for event in events(caplog.messages, "runEnded")] == ["Succeeded"]
+
+
+def test_replaced_copy_goes_while_next_one_is_made(make_stage: MakeNights) -> None:
+    """A model that is retrained every day: the copy before the last goes in the same run, also while the service copies the new one."""
+    stage = make_stage([v4_model("invoices")], targets=[TARGET])
+    stage.backup()
+    stage.days_pass(1.1)
+    stage.retrain("invoices", Field=0.5)
+    stage.backup()
+    stage.days_pass(1.1)
+    stage.retrain("invoices", Field=0.7)
+    stage.source.set_durations((60, 60))
+    stage.resource(TARGET).inject("deleteModel", "status", status=429, headers={"Retry-After": "5"}, count=1)
+    run = stage.backup()
+    assert [(row["action"], row["status"]) for row in run["copies"]] == [("copy", "Succeeded"), ("delete", "Succeeded")]
+    assert run["status"] == "Succeeded"
