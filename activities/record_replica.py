@@ -41,17 +41,17 @@ def record_replica(services: Services, step: StepInput) -> Message:
         order.mapped_source, order.kind, order.mapped_model_id, order.target, work.target_model_id
     )
     work.reread()
-    is_older = order.origin is not None and bool(order.origin.is_older)
-    if not is_older:
-        replica = _replica(work.claim, order)
+    replica = _replica(work.claim, order)
+    is_to_record = order.origin is None or not order.origin.is_older
+    if is_to_record:
         if stored is None or stored.record != replica:
             services.catalog.replicas.put(replica, stored)
         _retire_others(services, replica)
     sweep(work)
     work.save(work.claim.released())
-    claim = work.claim
-    recorded = {"targetModel": work.target_model_id, "apiVersion": claim.source_api_version, "adopted": claim.adopted}
-    work.emit(Event.RECORDED, **recorded, olderVersion=True if is_older else None)
+    if is_to_record:
+        adopted = work.claim.adopted
+        work.emit(Event.RECORDED, targetModel=replica.target_model_id, apiVersion=replica.api_version, adopted=adopted)
     return _recorded(work)
 
 
