@@ -48,8 +48,8 @@ class Claim(Announcing):
     fingerprint: str = ""
     digest: str = ""
     """Of the source's content as it was inspected: the copy must equal it."""
-    trained: str | None = None
-    """When this version of the source model was trained, as the service says it."""
+    trained: datetime | None = None
+    """When this version of the source model was trained (UTC), by the service's clock."""
     source_api_version: str = ""
     """The version that the copy is made with, on source and target."""
     description: str | None = None

@@ -79,8 +79,8 @@ class Place(Described):
     """Of a replica: when it was last found to be equal to its source."""
     fingerprint: NotRequired[str]
     """Of a replica: the version of the source model that was copied."""
-    trained: NotRequired[str | None]
-    """Of a replica: when this version was trained, as the service says it; ``null`` if it is not known."""
+    trained: NotRequired[Moment | None]
+    """Of a replica: when this version was trained, by the service's clock; ``null`` if it is not known."""
     digest: NotRequired[str]
     """Of a replica: the digest of the content that was verified."""
     ageSeconds: NotRequired[int]
@@ -92,8 +92,8 @@ class Version(Described):
 
     version: str
     """The fingerprint of this version."""
-    trained: str | None
-    """When it was trained, as the service says it; ``null`` if it is not known."""
+    trained: Moment | None
+    """When it was trained, by the service's clock; ``null`` if it is not known."""
     verifiedAt: Moment
     """When a copy of it was last found to be equal to its source."""
     present: bool
@@ -150,7 +150,7 @@ def places(
             "state": "ready" if each.state is ReplicaState.READY else "retiring",
             "verifiedAt": written(each.verified_at),
             "fingerprint": each.fingerprint,
-            "trained": each.trained,
+            "trained": _written(each.trained),
             "digest": each.digest,
             "ageSeconds": max(0, round((now - each.verified_at).total_seconds())),
         }
@@ -177,13 +177,17 @@ def versions(replicas: Iterable[Replica], resources: Mapping[str, Resource], now
     return [
         {
             "version": copies[0].fingerprint,
-            "trained": next((each.trained for each in copies if each.trained is not None), None),
+            "trained": _written(next((each.trained for each in copies if each.trained is not None), None)),
             "verifiedAt": written(max(each.verified_at for each in copies)),
             "present": rank(copies)[0],
             "resources": sorted({each.target for each in copies}),
         }
         for copies in sorted(by_version.values(), key=rank, reverse=True)
     ]
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else written(moment)
 
 
 def _usable(replicas: Iterable[Replica], resources: Mapping[str, Resource], now: datetime) -> list[Replica]:

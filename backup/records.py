@@ -14,7 +14,6 @@ from backup.document_models import Kind
 from backup.messages import Message
 from backup.messages.copy import ComponentRef, CopyOrder, CopyOutcome, RowTask
 from backup.messages.run import RunRequest
-from backup.moments import moment_of
 from backup.states import CopyStatus, ReplicaState, RunStatus
 
 RETIRING_TIME = timedelta(hours=24)
@@ -43,8 +42,8 @@ class Replica(Announcing):
     api_version: str
     fingerprint: str
     """The version of the source model that was copied."""
-    trained: str | None = None
-    """When this version was trained, as the service says it; unknown for what earlier versions of the app recorded."""
+    trained: datetime | None = None
+    """When this version was trained (UTC), by the service's clock; unknown for what earlier versions of the app recorded."""
     digest: str
     """Digest of the content that was verified."""
     state: ReplicaState
@@ -65,8 +64,8 @@ class Replica(Announcing):
     @property
     def version_order(self) -> tuple[datetime, datetime]:
         """What orders the versions of a model: by their training, as far as it is known and possible."""
-        trained = moment_of(self.trained)
-        return trained if trained is not None and trained < self.verified_at else self.verified_at, self.verified_at
+        is_possible = self.trained is not None and self.trained < self.verified_at
+        return self.trained if self.trained and is_possible else self.verified_at, self.verified_at
 
 
 class RunRow(RowTask):

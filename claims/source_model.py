@@ -9,6 +9,7 @@ from backup.api_versions import FIRST_V4, can_copy, generation_of, generation_of
 from backup.codes import Code
 from backup.document_models import Generation, Kind, ModelDetails
 from backup.messages.copy import ComponentRef, CopyOrder
+from backup.moments import moment_of
 from backup.names import V2_MODEL_ID
 from claims.step import Refused
 from form_recognizer import VersionRetired
@@ -27,7 +28,7 @@ def source_facts(order: CopyOrder, details: ModelDetails) -> dict[str, Any]:
     """Return what a claim keeps of a source model, by the names of its fields."""
     return {
         "fingerprint": fingerprint(order, details),
-        "trained": order.origin.trained if order.origin else details.summary.trained,
+        "trained": order.origin.trained if order.origin else moment_of(details.summary.trained),
         "digest": details.digest(),
         "components": [
             ComponentRef(kind=component.kind, model_id=component.model_id) for component in details.components

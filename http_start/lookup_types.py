@@ -67,8 +67,8 @@ class ReplicaRow(Described):
     """The API version that the copy was made with."""
     fingerprint: str
     """The version of the source model that was copied."""
-    trained: NotRequired[str]
-    """When this version was trained, as the service says it."""
+    trained: NotRequired[Moment]
+    """When this version was trained, by the service's clock."""
     digest: str
     """The digest of the content that was verified."""
     state: ReplicaState

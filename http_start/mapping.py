@@ -16,6 +16,7 @@ from backup.configuration.fields import NAME_PATTERN
 from backup.document_models import Kind
 from backup.messages.copy import Exported, Failure, RowAction
 from backup.messages.run import RunClosing, RunRequest
+from backup.moments import moment_of
 from backup.names import COPY_BATCH, MODEL_ID, new_run_id
 from backup.records import RunRow
 from http_start.answers import endpoint
@@ -56,7 +57,7 @@ class PlaceBody(ExportedBody):
     fingerprint: Annotated[str | None, Field(pattern=r"^[0-9a-f]{24}$")] = None
     """The version of the source model that was copied. A replica needs it."""
     trained: Annotated[str | None, Field(max_length=40)] = None
-    """When this version was trained, as the service says it."""
+    """When this version was trained."""
     digest: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     """The digest of the content that was verified. A replica needs it."""
 
@@ -157,7 +158,7 @@ def _rows(body: MappingBody) -> Iterator[RunRow]:
                     fingerprint=place.fingerprint,
                     digest=place.digest,
                     retiring=place.state == "retiring",
-                    trained=place.trained,
+                    trained=moment_of(place.trained),
                 ),
             )
             number += 1

@@ -26,6 +26,7 @@ ProblemCode: TypeAlias = Literal[
     "UnknownPlan",
     "NoPlans",
     "UnknownModel",
+    "UnknownVersion",
     "PlanAlreadyRunning",
     "UnknownRun",
     "CopyInProgress",

@@ -129,8 +129,6 @@ class OlderVersion(Described):
     """The id of its copy."""
     fingerprint: str
     """The version."""
-    trained: NotRequired[str]
-    """When it was trained, as the service says it."""
     reason: Reason
     """``surplus`` and ``tooOld``: it goes. ``kept``, ``deletionGuarded`` and ``listIncomplete``: it stays."""
 

@@ -38,8 +38,8 @@ class Origin(Message):
     model_id: str
     fingerprint: str | None = None
     """The version that was lost, if it is known."""
-    trained: str | None = None
-    """When this version was trained, if it is known."""
+    trained: datetime | None = None
+    """When this version was trained (UTC), if it is known."""
     is_older: bool | None = None
     """Whether it is not the present version: its copy is not recorded, because the mapping leads to the present one."""
 
@@ -52,7 +52,7 @@ class Exported(Message):
     digest: str
     retiring: bool = False
     """Whether a newer replica replaced it."""
-    trained: str | None = None
+    trained: datetime | None = None
 
 
 class RowTask(Message):

@@ -87,7 +87,6 @@ class OlderVersion(Message):
 
     target_model_id: str
     fingerprint: str
-    trained: str | None = None
     reason: Reason
     """``surplus`` and ``tooOld``: it goes. ``kept``, ``deletionGuarded`` and ``listIncomplete``: it stays."""
 

@@ -115,7 +115,6 @@ def _decided(facts: PlanFacts, versions: Sequence[tuple[Replica, Reason]], *, is
         OlderVersion(
             target_model_id=replica.target_model_id,
             fingerprint=replica.fingerprint,
-            trained=replica.trained,
             reason=final(replica, reason),
         )
         for replica, reason in versions

@@ -211,6 +211,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("POST", "backups", {"plan": "nightl"}),
     ("POST", "restores", {"source": "forms-westeurop"}),
     ("POST", "restores", {"source": SOURCE, "models": ["-"]}),
+    ("POST", "restores", {"source": SOURCE, "models": ["claims"], "version": "00000000"}),
     ("POST", "catalog/rebuild", {"plan": "nightl"}),
     ("PUT", "models", {"models": [{}]}),
     ("PATCH", "plans/nightly", {"paused": True}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ def version(number: int, *, age: float, target_model_id: str, **more: Any) -> Re
         **more,
     }
     made = replica("m1", trained=number, target_model_id=target_model_id, **facts)
-    return made.replace(trained=f"2026-01-{number:02}T00:00:00Z")
+    return made.replace(trained=datetime(2026, 1, number, tzinfo=UTC))
 
 
 def present(number: int = 9, **more: Any) -> Replica:
