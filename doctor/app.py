@@ -143,7 +143,7 @@ def _sealed(setup: Setup, limits: Limits, catalog: Catalog | None, sealer: Seale
 
 
 def _catalog_place(setup: Setup) -> Result:
-    place = setup.environment.get(CATALOG_SETTING, "")
+    place = setup.environment.get(CATALOG_SETTING, "").strip()
     on_azure = any(setup.environment.get(name) for name in ON_AZURE)
     if place.startswith("sqlite:") and on_azure:
         return wrong(
@@ -160,7 +160,7 @@ def _catalog(setup: Setup, limits: Limits) -> tuple[Catalog | None, Result]:
         catalog.housekeeping.prove_usable()
         return catalog
 
-    place, begin = setup.environment.get(CATALOG_SETTING, ""), time.monotonic()
+    place, begin = setup.environment.get(CATALOG_SETTING, "").strip(), time.monotonic()
     try:
         catalog = within(limits.catalog, prove)
     except ConfigurationInvalid as error:

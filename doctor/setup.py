@@ -45,7 +45,11 @@ class Setup:
         return text
 
     def _secrets(self) -> set[str]:
-        settings = {SEALING_SETTING, "AzureWebJobsStorage", self.environment.get(CATALOG_SETTING, "").partition(":")[2]}
+        settings = {
+            SEALING_SETTING,
+            "AzureWebJobsStorage",
+            self.environment.get(CATALOG_SETTING, "").partition(":")[2].strip(),
+        }
         if self.configuration is not None:
             settings |= {one.key_setting for one in self.configuration.resources.values() if one.key_setting}
             settings |= {one.url_setting for one in self.configuration.notify}

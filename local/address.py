@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -11,6 +12,16 @@ from typing import Any
 from local.stage import StageError
 
 LAST_PORT = 65535
+
+
+def port(text: str) -> int:
+    """Read a port from the command line or the environment, for ``argparse``."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port (PORT and SIM_PORT are the defaults): write a number up to {LAST_PORT}"
+        ) from None
 
 
 def require_free_port(chore: str, variable: str, port: int, highest: int = LAST_PORT) -> None:

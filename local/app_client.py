@@ -50,6 +50,12 @@ class AppClient:
         """Return what the doctor finds; ``body`` names resources and plans, or nothing. Raises ``AppRefused``."""
         return self._call("POST", "/api/doctor", body)
 
+    def run_timer(self, name: str, system_key: str) -> bool:
+        """Let the host run a timer function now; false if it has none of this name that could run."""
+        address = f"{self._url}/admin/functions/{name}"
+        answer = self._session.post(address, headers={"x-functions-key": system_key}, timeout=_TIMEOUT_SECONDS)
+        return bool(answer.status_code == 202)
+
     def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = self._session.request(method, self._url + path, json=body, timeout=_TIMEOUT_SECONDS)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import requests
 
 from local.app_client import AppClient, AppRefused
+from local.endings import interrupt_at_signals
 
 ADDRESSES = (Path(".local/start.json"), Path(".local/serve.json"))
 """What ``make start`` and ``make serve`` write while they run; the first one that is there counts."""
@@ -33,7 +33,7 @@ Or name another: make doctor APP_URL=https://NAME.azurewebsites.net FUNCTION_KEY
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_at_signals()
     try:
         return _examine(arguments)
     except KeyboardInterrupt:

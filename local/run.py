@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import requests
 
 from local.app_client import AppClient, AppRefused
+from local.endings import interrupt_at_signals
 from local.event_log import EventLog
 from local.night import show_night
 from local.stage import Stage, StageError, locked, read_versions
@@ -39,8 +39,7 @@ Exit code: 0 if everything was copied, verified and looked up, 1 if not, 2 if th
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupt_at_signals()
     options = _parser().parse_args(arguments)
     try:
         _print(f"Starting the simulated service ({', '.join(REGIONS)}) and the embedded host")
@@ -179,10 +178,6 @@ def _report(copy: Mapping[str, Any], seconds: float) -> int:
     route = f"{copy['modelId']} was not copied from {copy['source']} to {copy['target']}"
     print(f"run: {route}: {copy['code']}: {copy['message']}", file=sys.stderr)
     return 1
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _print(text: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
-from local.address import LAST_PORT, require_free_port, write_address
+from local.address import LAST_PORT, port, require_free_port, write_address
+from local.endings import stop_at_signals
 from local.stage import Stage, StageError, locked, read_versions
 from local.stage_setup import DEMO_MODEL, REGIONS, SOURCE, StageOptions
 
@@ -23,7 +23,7 @@ DIRECTORY = Path(".local")
 _EPILOG = """\
 PORT, SIM_PORT, LIMITS and API_VERSIONS in the environment are the defaults of the options.
 The simulated models are in memory: each start begins with new ones. If the host ends, it is started again on the same state.
-Exit code: 0 after SIGINT or SIGTERM, 1 if a program was lost, 2 if they could not start.
+Exit code: 0 after SIGINT, SIGTERM or SIGHUP, 1 if a program was lost, 2 if they could not start.
 """
 
 
@@ -35,8 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"serve: {error}", file=sys.stderr)
         return 2
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    stop_at_signals(stopped)
     address = options.directory.parent / "serve.json"
     failure = 2
     try:
@@ -66,11 +65,11 @@ def _options(arguments: list[str] | None) -> StageOptions:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=environment.get("PORT") or 7071, help="port of the host")
+    parser.add_argument("--port", type=port, default=environment.get("PORT") or "7071", help="port of the host")
     parser.add_argument(
         "--sim-port",
-        type=int,
-        default=environment.get("SIM_PORT") or 7081,
+        type=port,
+        default=environment.get("SIM_PORT") or "7081",
         help="port of the first resource, the others follow; 0 takes free ports",
     )
     parser.add_argument(

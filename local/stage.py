@@ -177,8 +177,14 @@ class Stage:
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Lock the directory of a stage. Raises ``StageError`` if another program has locked it; the lock of a killed program is gone."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with directory.with_suffix(".lock").open("w") as lock:
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        file = directory.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise StageError(
+            f"the folder {directory.parent} cannot be used ({error.strerror}): make it one that you can write, or move it away"
+        ) from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

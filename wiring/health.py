@@ -68,7 +68,7 @@ def app_findings(services: Services) -> Iterator[HealthFinding]:
         if readable(text) is None:
             wrong = "cannot be read" if text else "is empty"
             yield _schedule(setting, f"app setting {setting} {wrong}: its timer does not fire")
-    uses_file = environment.get(CATALOG_SETTING, "").startswith("sqlite:")
+    uses_file = environment.get(CATALOG_SETTING, "").strip().startswith("sqlite:")
     if uses_file and any(environment.get(name) for name in ON_AZURE):
         yield HealthFinding(
             code=FindingCode.CATALOG_ON_LOCAL_DISK,

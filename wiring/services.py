@@ -106,7 +106,7 @@ class Services:
 
     def history_days(self) -> int:
         """Return how many days finished runs and their history are kept. Raises ``ConfigurationInvalid``."""
-        text = self.environment.get(HISTORY_SETTING, "") or str(DEFAULT_HISTORY_DAYS)
+        text = self.environment.get(HISTORY_SETTING, "").strip() or str(DEFAULT_HISTORY_DAYS)
         if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:6]) <= 3650:
             raise ConfigurationInvalid(f"app setting {HISTORY_SETTING} must be a whole number of days from 1 to 3650")
         return int(text)
@@ -212,13 +212,18 @@ def build(environment: Mapping[str, str]) -> Services:
     return Services(configuration, Catalog(open_store(environment)), sealer, environment=environment)
 
 
+def configuration_file(environment: Mapping[str, str]) -> Path:
+    """Return the path that ``BACKUP_CONFIG`` names."""
+    return Path(environment.get(CONFIGURATION_SETTING, "").strip() or "backup.json")
+
+
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
     """Read the file that ``BACKUP_CONFIG`` names. Raises ``ConfigurationInvalid`` with every problem in it."""
-    path = Path(environment.get(CONFIGURATION_SETTING) or "backup.json")
+    path = configuration_file(environment)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text: save it as UTF-8"
         raise ConfigurationInvalid(
             f"the configuration file {path.name} cannot be read ({reason}); name the right file in app setting "
             f"{CONFIGURATION_SETTING}, or start from backup.sample.json"
@@ -234,9 +239,9 @@ def readable_receivers(environment: Mapping[str, str]) -> list[Receiver]:
     remembers them; none if neither can be read.
     """
     try:
-        text = Path(environment.get(CONFIGURATION_SETTING) or "backup.json").read_text(encoding="utf-8")
+        text = configuration_file(environment).read_text(encoding="utf-8-sig")
         entries = json.loads(text)["notify"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         try:
             entries = Catalog(open_store(environment)).notices.receivers()
         except (ConfigurationInvalid, CatalogUnavailable):
@@ -257,8 +262,9 @@ def remember_receivers(services: Services) -> None:
 
 def open_store(environment: Mapping[str, str]) -> Store:
     """Open the database that the setting ``CATALOG`` names. Raises ``ConfigurationInvalid``."""
-    setting = environment.get(CATALOG_SETTING, "")
+    setting = environment.get(CATALOG_SETTING, "").strip()
     scheme, _, rest = setting.partition(":")
+    rest = rest.strip()
     if scheme == "sqlite" and rest:
         path = Path(rest)
         if not path.parent.is_dir():
@@ -273,7 +279,17 @@ def open_store(environment: Mapping[str, str]) -> Store:
         return open_table_store(rest, environment)
     # The setting's text is not repeated: it may be a connection string.
     raise ConfigurationInvalid(
-        f"app setting {CATALOG_SETTING} is {'not understood' if setting else 'empty'}; write sqlite:PATH for a file on this "
+        f"app setting {CATALOG_SETTING} {_flaw_of_place(setting)}; write sqlite:PATH for a file on this "
         "machine, table:SETTING for the storage account whose connection string is in app setting SETTING, or "
         "table:https://ACCOUNT.table.core.windows.net for managed identity"
     )
+
+
+def _flaw_of_place(setting: str) -> str:
+    if not setting:
+        return "is empty"
+    if setting[0] in "\"'" or setting[-1] in "\"'":
+        return "stands in quotes; remove them"
+    if setting.lower().startswith("usedevelopmentstorage") or "accountkey=" in setting.lower():
+        return "holds a connection string, which belongs into a setting of its own"
+    return "is not understood"

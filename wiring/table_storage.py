@@ -34,7 +34,7 @@ def open_table_store(place: str, environment: Mapping[str, str]) -> TableStore:
     string, or be split into ``NAME__accountName`` or ``NAME__tableServiceUri`` for a managed identity, as for the Functions host. Makes no
     calls. Raises ``ConfigurationInvalid``, whose message repeats nothing that may be secret.
     """
-    prefix = environment.get(PREFIX_SETTING) or DEFAULT_PREFIX
+    prefix = environment.get(PREFIX_SETTING, "").strip() or DEFAULT_PREFIX
     if not _PREFIX.fullmatch(prefix):
         raise ConfigurationInvalid(
             f"app setting {PREFIX_SETTING} says {prefix!r}; write a letter and up to 39 letters and digits"
@@ -43,8 +43,9 @@ def open_table_store(place: str, environment: Mapping[str, str]) -> TableStore:
 
 
 def _service(place: str, environment: Mapping[str, str]) -> TableService:
+    client_id = environment.get(CLIENT_ID_SETTING, "").strip() or None
     if place.lower().startswith(("https:", "http:")):
-        return _with_identity(place, environment, environment.get(CLIENT_ID_SETTING), "app setting CATALOG")
+        return _with_identity(place, environment, client_id, "app setting CATALOG")
     if not _SETTING_NAME.fullmatch(place):
         raise ConfigurationInvalid(
             "app setting CATALOG says table: and then neither the name of an app setting nor an https address; write "
@@ -60,7 +61,7 @@ def _service(place: str, environment: Mapping[str, str]) -> TableService:
         if flaw := _flaw_of(connection, place):
             raise ConfigurationInvalid(f"app setting {place}, which CATALOG names, {flaw}")
         return _with_connection_string(connection, place)
-    client_id = environment.get(f"{place}__clientId") or environment.get(CLIENT_ID_SETTING)
+    client_id = environment.get(f"{place}__clientId", "").strip() or client_id
     if address := environment.get(f"{place}__tableServiceUri", "").strip():
         return _with_identity(address, environment, client_id, f"app setting {place}__tableServiceUri")
     if account := environment.get(f"{place}__accountName", "").strip():

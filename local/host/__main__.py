@@ -6,11 +6,11 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
+from local.endings import stop_at_signals
 from local.host.errors import HostError
 from local.host.front_door import FUNCTION_KEY_VARIABLE, SYSTEM_KEY_VARIABLE
 from local.host.host import KILL_VARIABLE, Host
@@ -25,7 +25,7 @@ environment:
   {KILL_VARIABLE}           kill points, as --kill
 
 When it listens, it prints one line of JSON to standard output: {{"ready": true, "url": "http://127.0.0.1:7071"}}. Logs go to
-standard error. SIGINT and SIGTERM stop it cleanly. After any end, the next start on the same state file continues all work.
+standard error. SIGINT, SIGTERM and SIGHUP stop it cleanly. After any end, the next start on the same state file continues all work.
 Exit code: 0 after a signal or the end of standard input, 1 if its engine failed, 2 if it could not start.
 """
 
@@ -83,13 +83,15 @@ def main(arguments: list[str] | None = None) -> int:
         level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_at_signals(stop)
     try:
         apply_local_settings(Path("local.settings.json"))
         host = Host(app=options.app, state=options.state, kill=options.kill)
     except HostError as exc:
         print(f"local.host: {exc}", file=sys.stderr)
+        return 2
+    except OSError as exc:
+        print(f"local.host: {exc.filename or options.state} cannot be used: {exc.strerror}", file=sys.stderr)
         return 2
     os.environ.pop(KILL_VARIABLE, None)
     try:

@@ -96,14 +96,27 @@ def apply_local_settings(path: Path, environ: MutableMapping[str, str] | None = 
     A value that is already in the environment stays. Without the file, nothing is set.
 
     Raises:
-        ConfigurationError: not JSON, or ``Values`` is not an object of texts. The message holds no value, because they may be keys.
+        ConfigurationError: not JSON, encrypted, or ``Values`` is not an object of texts. The message holds no value, because they may
+            be keys.
     """
     env = os.environ if environ is None else environ
     if not path.exists():
         return []
-    values = _read(path).get("Values", {})
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+    document = _read(path)
+    if document.get("IsEncrypted"):
+        raise ConfigurationError(
+            f"{path.name} is encrypted, which only Core Tools can read: type func settings decrypt, or write IsEncrypted: false"
+        )
+    if "Values" not in document:
+        raise ConfigurationError(f'{path.name} has no Values (with a capital): {{"Values": {{"NAME": "text", …}}}}')
+    values = document["Values"]
+    if not isinstance(values, dict):
         raise ConfigurationError(f"{path.name}: Values must be an object whose values are all text")
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{path.name}: the value of {name} is no text: put it in double quotes")
+        if "\0" in name + value or not name or "=" in name:
+            raise ConfigurationError(f"{path.name}: {name!r} or its value holds a character that no setting can hold")
     names = [name for name in values if name not in env]
     for name in names:
         env[name] = values[name]
@@ -118,8 +131,13 @@ def _read(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not source.exists():
         return {}
     try:
-        document = json.loads(source.read_text(encoding="utf-8"))
-    except ValueError as exc:
+        # editors on Windows begin a file with a mark of byte order
+        document = json.loads(source.read_text(encoding="utf-8-sig"))
+    except OSError as exc:
+        raise ConfigurationError(f"{source.name} cannot be read: {exc.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{source.name} is not UTF-8 text: save it as UTF-8") from None
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f"{source.name} is not JSON: {exc}") from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{source.name} must hold a JSON object")

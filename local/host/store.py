@@ -51,7 +51,7 @@ class Store:
         path: the database file; made if absent.
 
     Raises:
-        StateInUseError: another process uses it, or another version of this host wrote it.
+        StateInUseError: another process uses it, another version of this host wrote it, or it is no state file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +60,12 @@ class Store:
         self._lock_file = _take_lock(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it: histories are clear text
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.DatabaseError as error:
+            raise StateInUseError(
+                f"{path} cannot be used as state file: {error}. Move it away, or name another"
+            ) from None
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA busy_timeout=10000")
         schema = self._db.execute("PRAGMA user_version").fetchone()[0]

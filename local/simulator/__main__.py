@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
+from local.endings import stop_at_signals
 from local.simulator.config import ConfigError, read_config
 
 _EPILOG = """\
@@ -30,7 +30,7 @@ Keys are read from the file or from standard input, never from the command line:
 When all ports listen, one line goes to standard output:
   {"ready": true, "resources": {"forms-westeurope": {"endpoint": "http://127.0.0.1:…"}},
    "admin": {"endpoint": "…"}, "entra": {"identityEndpoint": "…"}}
-After that it prints nothing. Exit code: 0 after SIGINT or SIGTERM, 2 for a wrong configuration or a port in use.
+After that it prints nothing. Exit code: 0 after SIGINT, SIGTERM or SIGHUP, 2 for a wrong configuration or a port in use.
 """
 
 
@@ -58,8 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"simulator: {wrong}", file=sys.stderr)
         return 2
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_at_signals(stop)
     if options.exit_with_stdin:
         threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), daemon=True).start()
     try:

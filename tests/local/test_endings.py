@@ -20,15 +20,15 @@ from tests.local.simulator.test_program import CONFIG
 from tests.local.test_serve import wait_until
 
 ROOT = Path(__file__).parents[2]
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 SIMULATOR = json.dumps(CONFIG)
 
 
 @contextmanager
-def program(folder: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a program of this repository in an empty folder, with its standard input open."""
+def program(folder: Path, module: str | None, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a program of this repository in an empty folder, or Python itself, with its standard input open."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, *(["-m", module] if module else []), *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
@@ -86,7 +86,7 @@ def test_the_end_of_its_input_ends_a_child(tmp_path: Path, protocol_1: None, mod
         process.stdin = None
 
 
-@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_an_interrupted_run_says_so(tmp_path: Path, protocol_1: None, number: int) -> None:
     """It stops both of its programs."""
     with program(ROOT, "local.run", "--directory", str(tmp_path / "run")) as process:
@@ -117,7 +117,7 @@ def test_an_interrupted_doctor_says_so(tmp_path: Path, number: int) -> None:
         accepted[0].close()
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["local.serve", "local.start"])
 def test_a_signal_during_the_start_ends_with_zero(tmp_path: Path, protocol_1: None, module: str, number: int) -> None:
     """It stops what it has begun to start."""
@@ -128,3 +128,17 @@ def test_a_signal_during_the_start_ends_with_zero(tmp_path: Path, protocol_1: No
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "")
+
+
+def test_nohup_outlives_its_terminal(tmp_path: Path, protocol_1: None) -> None:
+    """Who starts a program with nohup wants it to go on."""
+    begin = "import signal, runpy; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    wrapped = ("-c", f"{begin}runpy.run_module('local.host', run_name='__main__')")
+    with program(tmp_path, None, *wrapped, *child(tmp_path, "local.host")) as process:
+        assert process.stdout is not None
+        assert '"ready": true' in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.terminate()
+        assert process.wait(30) == 0

@@ -218,7 +218,7 @@ def test_an_impossible_port_is_named_with_the_remedy(tmp_path: Path, option: str
     assert refused.stop() == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_stops_everything_and_removes_the_keys(own_serve: Served, number: int) -> None:
     children = own_serve.children()
     assert set(children) == {"local.simulator", "local.host"}

@@ -22,6 +22,7 @@ from local import doctor
 from local.app_client import AppClient
 from local.stage import Stage
 from local.stage_setup import DEMO_MODEL, StageOptions
+from local.start import main
 from tests.local.test_serve import is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -148,11 +149,16 @@ def test_a_new_user_copies_a_model(
 
 
 def test_the_screen_says_what_health_says(resources: Stage, user: User) -> None:
-    """A key that was forgotten is told at the start, with the setting, and no end of the program: other resources work."""
+    """A forgotten key, a wrong one and a resource that is away are told at the start, and no end of the program: others may work."""
     user.name_resources(resources)
-    user.set(FORMS_EASTUS_KEY="<key of forms-eastus>")
+    user.set(FORMS_EASTUS_KEY="<key of forms-eastus>", FORMS_WESTEUROPE_KEY="0123456789abcdef" * 2)
+    document = user.read("backup.json")
+    document["resources"]["forms-northeurope"]["endpoint"] = "http://127.0.0.1:9"
+    user.write("backup.json", document)
     user.ready()
-    code, out, _ = user.stopped(signal.SIGTERM)
+    code, out, _ = user.stopped(signal.SIGHUP)
+    assert re.search(r"failing +KeyRefused\n    forms-westeurope .*401", out)
+    assert re.search(r"ResourceDown\n    forms-northeurope cannot be reached", out)
     assert code == 0
     assert "Health: failing" in out
     assert re.search(
@@ -188,6 +194,57 @@ def test_settings_that_are_not_json_are_named(user: User) -> None:
     assert code == 2
     assert err.startswith("start: local.settings.json is not JSON")
     assert len(err.splitlines()) == 1
+
+
+def test_settings_from_windows_are_read(resources: Stage, user: User) -> None:
+    """A mark of byte order, line ends of two characters, blanks around values, and a name in other capitals, which is told."""
+    user.name_resources(resources)
+    key = user.read("local.settings.json")["Values"]["FORMS_EASTUS_KEY"]
+    user.set(
+        BACKUP_CONFIG=" backup.json ",
+        CATALOG=" sqlite:.local/catalog.sqlite\r\n",
+        HISTORY_DAYS=" 30\n",
+        Forms_EastUS_Key=key,
+    )
+    document = user.read("local.settings.json")
+    del document["Values"]["FORMS_EASTUS_KEY"]
+    for name, content in (("local.settings.json", document), ("backup.json", user.read("backup.json"))):
+        text = json.dumps(content, indent=2).replace("\n", "\r\n")
+        (user.folder / name).write_bytes(text.encode("utf-8-sig"))
+    user.ready()
+    code, out, _ = user.stopped(signal.SIGTERM)
+    assert code == 0
+    assert "There is a setting Forms_EastUS_Key, and capitals count: write FORMS_EASTUS_KEY" in out
+    assert set(re.findall(r"(?:failing|degraded) +(\w+)", out)) == {"SettingInvalid", "KeyRefused"}
+
+
+def test_a_folder_that_cannot_be_written_is_named(user: User) -> None:
+    (user.folder / ".local").write_text("a file", encoding="utf-8")
+    user.start()
+    code, out, err = user.ended()
+    assert (code, out) == (2, "")
+    assert err.startswith("start: the folder .local cannot be used (File exists)")
+
+
+def test_a_key_that_no_client_can_send_is_refused(user: User) -> None:
+    user.copy_samples()
+    user.set(LOCAL_HOST_FUNCTION_KEY="schl\u00fcssel")
+    user.start()
+    code, out, err = user.ended()
+    assert (code, out) == (2, "")
+    assert err.startswith("start: LOCAL_HOST_FUNCTION_KEY holds")
+    assert "schl" not in err
+
+
+@pytest.mark.parametrize("port", ["abc", "70.5"])
+def test_a_port_that_is_none_is_named(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    assert f"{port!r} is not a port" in capsys.readouterr().err
 
 
 def test_a_mistake_in_backup_json_stops_it(resources: Stage, user: User) -> None:

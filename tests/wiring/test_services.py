@@ -66,6 +66,30 @@ def test_wrong_setting_is_named(settings: dict[str, str], setting: str, value: s
         build({**settings, setting: value})
 
 
+@pytest.mark.parametrize("name", ["BACKUP_CONFIG", "CATALOG", "SEALING_KEYS", "HISTORY_DAYS"])
+def test_blanks_around_a_value_are_removed(settings: dict[str, str], name: str) -> None:
+    settings["HISTORY_DAYS"] = "30"
+    settings[name] = f"  {settings[name]}\r\n"
+    assert build(settings).history_days() == 30
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_catalog_in_quotes_is_refused(settings: dict[str, str], quote: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="stands in quotes"):
+        build({**settings, "CATALOG": f"{quote}{settings['CATALOG']}{quote}"})
+
+
+@pytest.mark.parametrize(
+    "text", ["UseDevelopmentStorage=true;", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=b"]
+)
+def test_a_connection_string_in_its_place_is_refused(settings: dict[str, str], text: str) -> None:
+    with pytest.raises(
+        ConfigurationInvalid, match="a connection string, which belongs into a setting of its own"
+    ) as refused:
+        build({**settings, "CATALOG": text})
+    assert text not in str(refused.value)
+
+
 def test_wrong_file_does_not_hide_a_wrong_setting(settings: dict[str, str]) -> None:
     Path(settings["BACKUP_CONFIG"]).write_text(json.dumps({"resources": {}}), encoding="utf-8")
     with pytest.raises(ConfigurationInvalid, match=r"resources: too few[^\n]*\nSEALING_KEYS is empty"):

@@ -18,6 +18,7 @@ from local.host import AppLoadError, ConfigurationError, StateInUseError
 from local.host.app_index import load_app
 from local.host.kill_points import KillPoints
 from local.host.settings import HostSettings, apply_local_settings
+from local.host.store import Store
 
 from .conftest import MakeHost
 
@@ -185,6 +186,48 @@ def test_local_settings_never_show_a_value_in_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as error:
         apply_local_settings(path, {})
     assert "secret-value" not in str(error.value)
+
+
+ENCODED: list[tuple[bytes, str | None]] = [
+    (b'\xef\xbb\xbf{"Values": {"A": "1"}}\r\n', None),
+    ('{"Values": {"A": "1"}}'.encode("utf-16"), "not UTF-8 text"),
+    (b'{"Values": {"A": 30}}', "the value of A is no text: put it in double quotes"),
+    (b'{"Values": {"A": null}}', "the value of A is no text"),
+    (b'{"Values": {"A": true}}', "the value of A is no text"),
+    (b'{"Values": {"A": "\\u0000"}}', "no setting can hold"),
+    (b'{"Values": {"A=B": "1"}}', "no setting can hold"),
+    (b'{"values": {"A": "1"}}', "has no Values"),
+    (b'{"A": "1"}', "has no Values"),
+    (b'{"IsEncrypted": true, "Values": {"A": "CfDJ8"}}', "is encrypted"),
+    (b"", "is not JSON"),
+    (b"[" * 100_000, "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("content", "flaw"), ENCODED, ids=range(len(ENCODED)))
+def test_local_settings_of_every_kind_are_read_or_named(tmp_path: Path, content: bytes, flaw: str | None) -> None:
+    """What editors and Core Tools may leave: a mark of byte order, another encoding, values that are no text."""
+    path = tmp_path / "local.settings.json"
+    path.write_bytes(content)
+    environment: dict[str, str] = {}
+    if flaw is None:
+        assert apply_local_settings(path, environment) == ["A"]
+        return
+    with pytest.raises(ConfigurationError, match=flaw):
+        apply_local_settings(path, environment)
+    assert environment == {}
+
+
+def test_local_settings_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
+    (tmp_path / "local.settings.json").mkdir()
+    with pytest.raises(ConfigurationError, match=r"local\.settings\.json cannot be read: Is a directory"):
+        apply_local_settings(tmp_path / "local.settings.json", {})
+
+
+def test_a_file_that_is_no_state_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "host.sqlite").write_text("no database " * 100, encoding="utf-8")
+    with pytest.raises(StateInUseError, match="cannot be used as state file"):
+        Store(tmp_path / "host.sqlite")
 
 
 def test_local_settings_do_not_override(tmp_path: Path) -> None:
