@@ -25,8 +25,8 @@ from http_start.problems import Problem, ProblemCode, wrong_input
 from http_start.runs import current_record
 from http_start.starting import plan_holder
 from wiring.events import Event, emit
-from wiring.health import standing_plan_findings
-from wiring.plan_schedules import PlanTiming, plan_timing, schedule_of
+from wiring.health import plan_or_failure, standing_plan_findings
+from wiring.plan_schedules import PlanTiming, configured_timing, plan_timing, schedule_of
 from wiring.services import Services
 
 blueprint = df.Blueprint()
@@ -133,6 +133,23 @@ def _name(req: func.HttpRequest, app: Services) -> str:
 
 
 async def _view(app: Services, client: df.DurableOrchestrationClient, name: str) -> Plan:
+    """Return a plan; if what the catalog holds of it cannot be read, only what ``backup.json`` says of it, and a finding that names it."""
+    try:
+        return await _whole_view(app, client, name)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        pass
+    except Problem as problem:
+        if not isinstance(problem.__cause__, (ValueError, LookupError, TypeError, AttributeError)):
+            raise
+
+    def bare() -> Plan:
+        found = findings_views(plan_or_failure(app, name), None)
+        return {**plan_view(name, app.configuration.plans[name], configured_timing(app, name), PlanRuns(), None), **found}
+
+    return await asyncio.to_thread(bare)
+
+
+async def _whole_view(app: Services, client: df.DurableOrchestrationClient, name: str) -> Plan:
     holder = await plan_holder(app, client, name)
 
     def read() -> tuple[PlanTiming, PlanRuns, RunRecord | None, PlanFindings]:

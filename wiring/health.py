@@ -226,7 +226,7 @@ def standing_findings(services: Services) -> list[HealthFinding]:
     live = {
         APP_SCOPE: [*app_findings(services)],
         RESOURCES_SCOPE: [*resource_findings(services)],
-        **{plan_scope(name): _plan_or_failure(services, name) for name in services.configuration.plans},
+        **{plan_scope(name): plan_or_failure(services, name) for name in services.configuration.plans},
     }
     findings = [finding for scope, found in stored.items() if scope not in live for finding in found]
     for scope, found in live.items():
@@ -234,7 +234,7 @@ def standing_findings(services: Services) -> list[HealthFinding]:
     return findings
 
 
-def _plan_or_failure(services: Services, name: str) -> list[HealthFinding]:
+def plan_or_failure(services: Services, name: str) -> list[HealthFinding]:
     """Return what is wrong with a plan, also if what the catalog holds of it cannot be read: that is a finding, and hides no other."""
     try:
         return [*plan_findings(services, name)]

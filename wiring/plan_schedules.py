@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from backup.records import PlanState
@@ -49,6 +49,11 @@ def schedule_problem(text: str | None) -> str | None:
 
 def plan_timing(services: Services, plan: str) -> PlanTiming:
     """Return when a configured plan is due, and what is settled. Raises ``CatalogUnavailable``."""
+    return replace(configured_timing(services, plan), state=services.catalog.plans.state(plan))
+
+
+def configured_timing(services: Services, plan: str) -> PlanTiming:
+    """Return when a configured plan is due by its schedule alone, as if no timer had seen it."""
     text, now = schedule_of(services, plan), services.now()
     schedule = readable(text)
     return PlanTiming(
@@ -58,7 +63,7 @@ def plan_timing(services: Services, plan: str) -> PlanTiming:
         interval=longest_gap(schedule, now.date()) if schedule else None,
         last_due=schedule.latest(now) if schedule else None,
         next_due=schedule.next_after(now) if schedule else None,
-        state=services.catalog.plans.state(plan),
+        state=None,
     )
 
 

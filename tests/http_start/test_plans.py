@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backup.moments import written
+from catalog.store import Table, put
 from local.inprocess import TARGET
 from local.simulator.models import v4_model
 from tests.nights import MakeNights, Nights, events, mixed_models
@@ -268,3 +269,23 @@ def test_a_plan_says_what_it_covers(make_nights: MakeNights) -> None:
     assert (target["failing"], target["lackingSince"], target["rpoMet"]) == (1, written(since), False)
     (listed,) = stage.http("GET", "/api/plans").body["plans"]
     assert (listed["failing"], listed["notCovered"]) == (1, 2)
+
+
+@pytest.mark.parametrize("key", ["nightly", "state|nightly", "runs|nightly", "coverage|nightly"])
+def test_a_corrupt_plan_hides_no_other(nights: Nights, key: str) -> None:
+    """A row of the catalog that cannot be read is named, as in health; the other plans are answered whole."""
+    nights.backup()
+    store = nights.services.catalog.plans._store
+    corrupt_row = {"runId": 5, "until": "soon", "lookedAt": [], "last": 1, "firstSeenAt": "x"}
+    put(store, Table.PLANS, "plans", key, corrupt_row, store.get(Table.PLANS, "plans", key))
+    answer = nights.http("GET", "/api/plans")
+    assert answer.status == 200, answer.body
+    corrupt, other = answer.body["plans"]
+    assert (corrupt["name"], corrupt["source"], other["name"]) == ("nightly", "forms-westeurope", "hourly")
+    assert other["findings"] == []
+    assert set(corrupt) == set(other)
+    (finding,) = [one for one in corrupt["findings"] if one["code"] == "WatchFailing"]
+    assert "plan nightly cannot be looked at" in finding["message"]
+    assert (corrupt["status"], corrupt["schedule"]) == (finding["severity"], "0 0 2 * * *")
+    assert nights.http("GET", "/api/plans/nightly").status == 200
+    assert "WatchFailing" in {one["code"] for one in nights.http("GET", "/api/health").body["findings"]}

@@ -353,7 +353,7 @@ def test_runs_are_narrowed_and_lose_none(year: HttpStage) -> None:
     [
         ("plan=nightlyy", "UnknownPlan", 'did you mean "nightly"?'),
         ("plan=%00", "UnknownPlan", "there is no plan"),
-        ("kind=backups", "InvalidRequest", "use one of: copies, backup, restore"),
+        ("kind=backups", "InvalidRequest", "use one of: copies, backup, restore, rebuild, mapping"),
         ("status=failed", "InvalidRequest", "use one of: Pending, Running, Succeeded"),
         ("from=yesterday", "InvalidRequest", "use a moment with its time zone"),
         ("from=2026-01-01T00:00", "InvalidRequest", "use a moment with its time zone"),
@@ -377,3 +377,19 @@ def test_a_plan_of_the_past_still_finds_its_runs(year: HttpStage) -> None:
     """It was configured when it ran."""
     assert "nightly" not in year.services.configuration.plans
     assert year.http("GET", "/api/runs?plan=nightly").status == 200
+
+
+def test_runs_of_every_kind_are_found_by_it(make_stage: MakeStage) -> None:
+    """Rebuilding and reading a mapping back are kinds as well."""
+    stage = make_stage(plans={"nightly": {"source": "forms-westeurope", "targets": [TARGET]}})
+    for method, path, body in (
+        ("POST", "/api/catalog/rebuild", None),
+        ("PUT", "/api/models", {"models": []}),
+        ("POST", "/api/backups", {"plan": "nightly"}),
+    ):
+        assert stage.http(method, path, body).status == 202
+        stage.host.run_until_idle()
+    kinds = {run["runId"]: run["kind"] for run in stage.http("GET", "/api/runs").body["runs"]}
+    assert set(kinds.values()) == {"rebuild", "mapping", "backup"}
+    for run_id, kind in kinds.items():
+        assert listed(stage, f"kind={kind}") == [run_id]
