@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import requests
 from cryptography.fernet import Fernet
 
 from local.child import Child
-from local.simulator import ResourceSpec, Simulator
-from local.simulator.seeds import demo
+from local.simulator import Identity, ResourceSpec, Simulator
+from local.simulator.seeds import demo, v3_and_v4_demo
 from tests.receiver import SECRET as RECEIVER_PATH
 from tests.receiver import SIGNATURE, Receiver
 
@@ -39,6 +39,15 @@ FAULTS: tuple[Fault, ...] = (
     ("getCopyResult", "malformed", {}),
     ("getCopyResult", "reset", {}),
 )
+
+
+USUAL = {
+    "apiVersion": "2023-07-31",
+    "createdDateTime": "2026-01-01T00:00:00Z",
+    "modifiedDateTime": None,
+    "lastUpdatedDateTime": None,
+}
+"""What an app may believe of a model."""
 
 
 def echoes(key: str) -> list[Fault]:
@@ -82,7 +91,23 @@ def echoes(key: str) -> list[Fault]:
             {"modelList": [model, dated], "value": [model, dated], "nextLink": f"https://{key}.invalid/{key}"},
         ),
     ]
-    return [
+    # a model whose id is right is taken, so what it is said to hold goes on to the catalog and to the target
+    taken: list[Fault] = [
+        (
+            "getModel",
+            "status",
+            {
+                "status": 200,
+                "body": {**dated, "modelId": model.model_id, **USUAL, "docTypes": {key: {"description": key}}},
+                "headers": headers,
+                "model_id": model.model_id,
+            },
+        )
+        for model in v3_and_v4_demo()
+    ]
+    for _, _, options in taken:
+        options["body"] |= {"description": f"holds {key}", "tags": {"note": key}}
+    return taken + [
         (operation, "status", {"status": status, "body": body, "headers": headers})
         for operation, status, body in bodies
     ]
@@ -132,8 +157,11 @@ def rows(path: Path) -> bytes:
     return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
 
 
-def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
-    """Copy two models, then more models with faults of the service, and collect everything that was written."""
+def use_app(directory: Path, app: str, faults: Sequence[Fault], *, by_identity: bool = False) -> Traces:
+    """Copy two models, then more models with faults of the service, and collect everything that was written.
+
+    ``by_identity``: the app signs in with Entra ID tokens, and the service echoes those instead of keys.
+    """
     keys = {f"key of {name}": secrets.token_hex(16) for name in NAMES}
     others = {
         "function key": secrets.token_urlsafe(32),
@@ -142,7 +170,9 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
         "older sealing key": Fernet.generate_key().decode(),
     }
     specs = [ResourceSpec(name, "westeurope", f"{RESOURCE}/{name}", keys[f"key of {name}"]) for name in NAMES]
-    with Simulator(specs) as simulator, Receiver() as receiver:
+    header = secrets.token_urlsafe(32)
+    identities = [Identity(header)] if by_identity else []
+    with Simulator(specs, identities=identities) as simulator, Receiver() as receiver:
         receiver.always(500)
         others |= {"address of a receiver": receiver.address, "path": RECEIVER_PATH, "signature": SIGNATURE}
         source = simulator.resource("west")
@@ -151,7 +181,7 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
         for name in NAMES:
             simulator.resource(name).set_durations((0.0, 0.5))
         environment = {
-            "BACKUP_CONFIG": str(configure(directory, simulator)),
+            "BACKUP_CONFIG": str(configure(directory, simulator, by_identity=by_identity)),
             "CATALOG": f"sqlite:{directory / 'catalog.sqlite'}",
             "SEALING_KEYS": f"{others['sealing key']},{others['older sealing key']}",
             "BACKUP_SCHEDULE": "0 0 2 * * *",
@@ -161,14 +191,24 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
             "LOCAL_HOST_FUNCTION_KEY": others["function key"],
             "LOCAL_HOST_SYSTEM_KEY": others["system key"],
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-            **{f"{name.upper()}_KEY": keys[f"key of {name}"] for name in NAMES},
         }
+        if by_identity:
+            keys = {"identity header": header}
+            environment |= {"IDENTITY_ENDPOINT": simulator.identity_endpoint, "IDENTITY_HEADER": header}
+        else:
+            environment |= {f"{name.upper()}_KEY": keys[f"key of {name}"] for name in NAMES}
+
+        def echoed() -> list[Fault]:
+            """Called after the first copies: by then the app has its tokens."""
+            known = list(simulator.issuer._tokens) if by_identity else list(keys.values())
+            assert known
+            return [fault for secret in known for fault in echoes(secret)]
+
         state = str(directory / "host.sqlite")
         host = Child("local.host", ["--port", "0", "--state", state, "--app", app], directory / "host.log")
         try:
             url = host.start(environment)["url"]
-            repeated = echoes(keys["key of west"]) + echoes(keys["key of north"]) if faults else []
-            answers, statuses = use(url, others, simulator, faults, repeated)
+            answers, statuses = use(url, others, simulator, faults, echoed if faults or by_identity else None)
             deadline = time.monotonic() + 60
             while (
                 faults and b"noticeFailed" not in (directory / "host.log").read_bytes() and time.monotonic() < deadline
@@ -178,11 +218,12 @@ def use_app(directory: Path, app: str, faults: Sequence[Fault]) -> Traces:
             host.stop()
         tokens = list(simulator._world._authorizations)
         assert len(tokens) >= 1
+        keys |= {f"Entra token {number}": token for number, token in enumerate(simulator.issuer._tokens)}
     named = {f"access token {number}": token for number, token in enumerate(tokens)}
     return Traces({**files(directory), **answers}, {**keys, **others, **named}, statuses, len(tokens))
 
 
-def configure(directory: Path, simulator: Simulator) -> Path:
+def configure(directory: Path, simulator: Simulator, *, by_identity: bool) -> Path:
     path = directory / "backup.json"
     resources = {
         name: {
@@ -190,7 +231,7 @@ def configure(directory: Path, simulator: Simulator) -> Path:
             "region": "westeurope",
             "resourceId": f"{RESOURCE}/{name}",
             "apiVersions": ["v2.1", "2023-07-31", "2024-11-30"],
-            "keySetting": f"{name.upper()}_KEY",
+            **({"managedIdentity": {}} if by_identity else {"keySetting": f"{name.upper()}_KEY"}),
             "rateLimits": dict.fromkeys(
                 ("v2CopiesPerMinute", "v2ListPagesPerMinute", "managePerSecond", "getPerSecond", "listPerSecond")
             ),
@@ -224,7 +265,11 @@ def echo(simulator: Simulator, faults: Sequence[Fault]) -> None:
 
 
 def use(
-    url: str, keys: Mapping[str, str], simulator: Simulator, faults: Sequence[Fault], repeated: Sequence[Fault]
+    url: str,
+    keys: Mapping[str, str],
+    simulator: Simulator,
+    faults: Sequence[Fault],
+    echoed: Callable[[], Sequence[Fault]] | None,
 ) -> tuple[dict[str, bytes], list[str]]:
     """Call every route, and return the answers and the statuses of the copies."""
     session = requests.Session()
@@ -267,12 +312,14 @@ def use(
     for operation, kind, options in faults:
         inject(simulator, operation, kind, options)
     statuses += copy(ready[2:8]) if faults else []
-    if faults:
+    if echoed is not None:
+        repeated = echoed()
         for wanted in ECHOED_TOGETHER:
             echo(simulator, [fault for fault in repeated if fault[0] in wanted])
             statuses += copy(ready[2:8])
             wait(call("POST", "/api/backups", body={"plan": "nightly"}))
             echo(simulator, [])
+    if faults:
         simulator.resource("west").down()
         assert wait(call("POST", "/api/backups", body={"plan": "nightly"}))["code"] == "SourceListFailed"
     call("GET", "/api/health")
@@ -294,6 +341,15 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
 
 
 def test_no_key_and_no_access_token_is_written(traces: Traces) -> None:
+    assert leaks(traces.places, traces.secrets) == []
+
+
+def test_no_entra_token_is_written(tmp_path: Path) -> None:
+    """The app signs in by its identity; each token is echoed in each place: body, header, id, date, host name."""
+    traces = use_app(tmp_path, "function_app", [], by_identity=True)
+    assert "Succeeded" in traces.statuses
+    assert any(name.startswith("Entra token") for name in traces.secrets)
+    assert b"stepFailed" in traces.places["host.log"]
     assert leaks(traces.places, traces.secrets) == []
 
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 from backup.document_models import ModelSummary
 from backup.names import fallback_ids
 from backup.planning.facts import PlanFacts
+from backup.states import ReplicaState
 
 MOST_CANDIDATES = 50
 """How many models are compared with one source model: those that were trained in one second, or copies of it."""
+
+
+MOST_UNLISTED = 5
+"""How many lost copies of one model are looked for again."""
 
 
 def candidates(facts: PlanFacts, target: str, model: ModelSummary) -> list[str]:
@@ -43,3 +48,20 @@ def candidates(facts: PlanFacts, target: str, model: ModelSummary) -> list[str]:
         and (target, other.kind, other.model_id) not in facts.in_place
     ]
     return usable[:MOST_CANDIDATES]
+
+
+def unlisted(facts: PlanFacts, target: str, model: ModelSummary) -> list[str]:
+    """Return the ids of recorded copies of this version that the target's list does not show, the newest first.
+
+    A list may leave out what is there: each is looked for once more before the model is copied again, which v2 would make a second copy.
+    """
+    listing = facts.targets.get(target)
+    return [
+        replica.target_model_id
+        for replica in reversed(facts.replicas)
+        if (replica.target, replica.kind, replica.model_id) == (target, model.kind, model.model_id)
+        and replica.state in {ReplicaState.READY, ReplicaState.MISSING}
+        and replica.fingerprint == model.fingerprint()
+        and listing is not None
+        and not listing.holds(replica)
+    ][:MOST_UNLISTED]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from backup.api_versions import CLASSIFIER_COPY_REGIONS, can_copy, generation_of_model, newest_common
 from backup.configuration.sections import OnChange
 from backup.document_models import Generation, Kind, ModelState, ModelSummary
-from backup.planning.adoption import candidates
+from backup.planning.adoption import candidates, unlisted
 from backup.planning.decisions import Action, BackupPlan, Decision, Reason, ReplicaRef
 from backup.planning.facts import PlanFacts, key_of
 from backup.planning.findings import deep_checks, findings, marks
@@ -136,9 +136,8 @@ def _decide(facts: PlanFacts, target: str, model: ModelSummary) -> Decision:
         return decision(Action.ADOPT, Reason.FOUND).replace(
             candidates=found, target_model_id=found[0], replica_fingerprint=None
         )
-    if replica is None:
-        return decision(Action.COPY, Reason.NEW)
-    return decision(Action.COPY, Reason.MISSING if listed is None else Reason.EXPIRED)
+    reason = Reason.NEW if replica is None else Reason.MISSING if listed is None else Reason.EXPIRED
+    return decision(Action.COPY, reason).replace(candidates=unlisted(facts, target, model) or None)
 
 
 def _moved_back(facts: PlanFacts, unchanged: Decision) -> Decision:

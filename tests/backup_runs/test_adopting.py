@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from azure.ai.documentintelligence import DocumentIntelligenceAdministrationClient
 from azure.ai.documentintelligence.models import AuthorizeClassifierCopyRequest, AuthorizeCopyRequest
 from azure.ai.formrecognizer import DocumentModelAdministrationClient, FormTrainingClient
@@ -268,8 +269,10 @@ def test_a_cancelled_run_adopts_no_more(make_stage: MakeNights) -> None:
     run_id = stage.begin()
     stage.http("POST", f"/api/runs/{run_id}/cancel")
     stage.host.run_until_idle()
-    assert codes(stage.run(run_id)) == {"Cancelled": 3}
-    assert codes(stage.backup()) == {"Adopted": 3}
+    found = codes(stage.run(run_id))
+    # the host may have begun the first one before the run was cancelled
+    assert found["Cancelled"] >= 2
+    assert codes(stage.backup()) == {"Adopted": found["Cancelled"]}
 
 
 def test_steps_that_run_again_change_nothing(make_stage: MakeNights) -> None:
@@ -290,3 +293,21 @@ def test_steps_that_run_again_change_nothing(make_stage: MakeNights) -> None:
     assert not stage.operations() & WRITES
     assert (mapping(stage), stage.held(SECOND_TARGET)) == (before, held)
     assert len(list(stage.services.catalog.replicas.all())) == 5
+
+
+@pytest.mark.parametrize("nights", [1, 2])
+def test_a_list_that_leaves_copies_out_doubles_none(make_stage: MakeNights, nights: int) -> None:
+    """The target's list is empty although the copies are there: each is looked for once more, and recorded again."""
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    before, held = mapping(stage), stage.held()
+    empty = {"modelList": [], "value": [], "nextLink": ""}
+    stage.target.inject("listModels", "status", status=200, body=empty, count=2 * nights)
+    for _ in range(nights):
+        stage.days_pass(1)
+        run = stage.backup()
+        assert reasons(run) == [(TARGET, name, "missing") for name in (V2_ID, "claims", "invoices")]
+        assert codes(run) == {"Adopted": 3}
+        assert not stage.operations() & WRITES
+        assert (mapping(stage), stage.held()) == (before, held)
+    assert stage.backup()["message"].startswith("nothing to do: 3 copies are up to date")

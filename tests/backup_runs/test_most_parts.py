@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.inprocess import SECOND_TARGET, SOURCE
@@ -31,15 +31,15 @@ def type_name(number: int) -> str:
     return f"type-{number:03d}-".ljust(64, "t")
 
 
-def parts() -> list[StoredModel]:
+def parts(fields: Mapping[str, float] = FIELDS) -> list[StoredModel]:
     """Five hundred models, and the classifier that tells their documents apart."""
     sorter = classifier(SORTER, doc_types=[type_name(number) for number in range(MOST_PARTS)])
-    return [*(v4_model(part_id(number), fields=FIELDS) for number in range(MOST_PARTS)), sorter]
+    return [*(v4_model(part_id(number), fields=fields) for number in range(MOST_PARTS)), sorter]
 
 
-def whole(**more: Any) -> StoredModel:
+def whole(fields: Mapping[str, float] = FIELDS, **more: Any) -> StoredModel:
     """What is composed of them."""
-    types = {type_name(number): (part_id(number), FIELDS) for number in range(MOST_PARTS)}
+    types = {type_name(number): (part_id(number), fields) for number in range(MOST_PARTS)}
     return v4_composed_model(WHOLE, classifier_id=SORTER, parts=types, description="d" * 4096, **more)
 
 
@@ -98,6 +98,21 @@ def test_parts_that_are_missing_are_copied_first(make_stage: MakeNights) -> None
         if one.name == "copy_model" and one.custom_status["modelId"] == WHOLE
     ]
     assert len(nights.host.generations(instance)) == 2
+    assert_bounded(nights)
+
+
+def test_500_parts_are_copied_in_one_night(make_stage: MakeNights) -> None:
+    """None is in the target: each is copied once, then the whole, in twelve histories and a quarter of an hour of the service's time."""
+    small = {"Total": 0.9}
+    nights = make_stage([*parts(small), whole(small)], targets=[SECOND_TARGET], plan={"include": [WHOLE]})
+    run_id = nights.begin()
+    nights.host.run_until_idle(timeout=500)
+    assert nights.run(run_id)["status"] == "Succeeded", nights.run(run_id)["copies"]
+    held = nights.held(SECOND_TARGET)
+    assert len(held) == MOST_PARTS + 2
+    assert set(held.values()) == {"ready"}
+    started = [*nights.source.requests("startCopy"), *nights.source.requests("startClassifierCopy")]
+    assert len(started) == MOST_PARTS + 2
     assert_bounded(nights)
 
 
