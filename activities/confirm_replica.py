@@ -31,11 +31,19 @@ def confirm_replica(services: Services, step: StepInput) -> Message:
     if target is None or entry.api_version not in target.api_versions:
         lacks = "is not in backup.json" if target is None else f"has no {entry.api_version} in its apiVersions"
         return _refused(order, f'"{order.target}" {lacks}')
+    if order.source not in services.configuration.resources:
+        # it would keep the copy from being adopted for the resource that it belongs to
+        return _refused(order, f'"{order.source}" is not in backup.json')
     stored = services.catalog.replicas.subject_of(order)
     if stored is not None and stored.record.state is not ReplicaState.MISSING:
         if stored.record.digest == entry.digest:
             return ReplicaDone(changed=False)
         return _refused(order, "the catalog knows other content under this id")
+    in_use = _other_in_use(services, order)
+    if in_use is not None and not entry.retiring:
+        return _refused(
+            order, f"the catalog knows {in_use} as the copy in use, and would delete the other one after a day"
+        )
     try:
         found = services.model_service(order.target, entry.api_version, order.kind).find_model(order.subject_id)
     except BadRequest:
@@ -67,6 +75,12 @@ def confirm_replica(services: Services, step: StepInput) -> Message:
     services.catalog.replicas.put(replica, stored)
     emit(Event.RECORDED, targetModel=order.subject_id, apiVersion=entry.api_version, adopted=True, **step_fields(step))
     return ReplicaDone(changed=True)
+
+
+def _other_in_use(services: Services, order: CopyOrder) -> str | None:
+    known = services.catalog.replicas.of_model(order.source, order.kind, order.model_id, order.target)
+    ready = (one.record.target_model_id for one in known if one.record.state is ReplicaState.READY)
+    return next((model_id for model_id in ready if model_id != order.subject_id), None)
 
 
 def _refused(order: CopyOrder, reason: str) -> Failure:

@@ -125,6 +125,7 @@ async def put_models(req: func.HttpRequest, app: Services, client: df.DurableOrc
 
 
 def _wrong(body: MappingBody) -> Iterator[tuple[str, str]]:
+    in_use: dict[tuple[str, Kind, str, str], str] = {}
     for index, model in enumerate(body.models):
         pointer = f"#/models/{index}"
         if MODEL_ID.fullmatch(model.model_id) is None:
@@ -132,6 +133,12 @@ def _wrong(body: MappingBody) -> Iterator[tuple[str, str]]:
         for number, place in enumerate(model.places):
             if MODEL_ID.fullmatch(place.model_id) is None:
                 yield f"{pointer}/places/{number}/modelId", MODEL_ID_RULE
+            if place.role == "replica" and place.state == "ready":
+                # of two, the app would take one for replaced and delete it after a day
+                first = in_use.setdefault((model.source, model.kind, model.model_id, place.resource), place.model_id)
+                if first != place.model_id:
+                    wrong = f"a second copy in use beside {first[:64]}: a model has one in each resource; remove the wrong one"
+                    yield f"{pointer}/places/{number}", wrong
             if place.role == "replica" and (place.digest is None or place.fingerprint is None):
                 lacks = (
                     "lacks digest or fingerprint, as exports of earlier versions do; POST /api/catalog/rebuild instead"

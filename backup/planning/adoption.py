@@ -14,6 +14,13 @@ MOST_CANDIDATES = 50
 """How many models are compared with one source model: those that were trained in one second, or copies of it."""
 
 
+def _from_rank(facts: PlanFacts, model: ModelSummary, ids: list[str]) -> list[str]:
+    """Return ``ids`` so that of many models trained in one second each begins with another one: equal ones then find one each."""
+    alike = facts.source_trained_at.get((model.kind, min(model.dates())), [])
+    rank = alike.index(model.model_id) % len(ids) if ids and model.model_id in alike else 0
+    return ids[rank:] + ids[:rank]
+
+
 MOST_UNLISTED = 5
 """How many lost copies of one model are looked for again."""
 
@@ -36,7 +43,7 @@ def candidates(facts: PlanFacts, target: str, model: ModelSummary) -> list[str]:
         # from v3 on, a model under the id of another model of the source is a copy of that one
         if is_v2 or (other.kind, other.model_id) not in facts.source.models
     }
-    ids += sorted(dated - set(ids))
+    ids += _from_rank(facts, model, sorted(dated - set(ids)))
     found = (listing.models.get((model.kind, model_id)) for model_id in ids)
     usable = [
         other.model_id

@@ -125,6 +125,14 @@ class PlanFacts:
         return found
 
     @cached_property
+    def source_trained_at(self) -> dict[tuple[Kind, str], list[str]]:
+        """The ids of the source's models by kind and earliest date, in order."""
+        found: dict[tuple[Kind, str], list[str]] = {}
+        for kind, model_id in sorted(self.source.models):
+            found.setdefault((kind, min(self.source.models[kind, model_id].dates())), []).append(model_id)
+        return found
+
+    @cached_property
     def components_in_use(self) -> set[ReplicaKey]:
         """The models that composed copies refer to: each must be in the target under its own id (v4)."""
         return {(replica.target, ref.kind, ref.model_id) for replica in self._composed for ref in replica.components}

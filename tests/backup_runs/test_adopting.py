@@ -15,6 +15,7 @@ from azure.core.credentials import AzureKeyCredential
 
 from catalog.catalog import Catalog
 from catalog.sqlite import SqliteStore
+from catalog.store import Table, scan_all
 from local.host.records import ActivityJob
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET
 from local.simulator import StoredModel
@@ -311,3 +312,26 @@ def test_a_list_that_leaves_copies_out_doubles_none(make_stage: MakeNights, nigh
         assert not stage.operations() & WRITES
         assert (mapping(stage), stage.held()) == (before, held)
     assert stage.backup()["message"].startswith("nothing to do: 3 copies are up to date")
+
+
+def test_sixty_equal_models_of_one_second(make_stage: MakeNights) -> None:
+    """Each finds a copy of its own, although the app compares fifty at most."""
+    stage = make_stage(copies_of(v2_model(V2_ID, name="Orders"), 60), targets=[TARGET])
+    stage.backup()
+    lose_catalog(stage)
+    assert codes(stage.backup()) == {"Adopted": 60}
+    assert len(stage.held()) == 60
+
+
+def test_of_a_catalog_half_lost_the_rest_stays(make_stage: MakeNights) -> None:
+    """Every second replica is gone from the catalog: these are adopted, and the mapping is the one before."""
+    stage = make_stage(night(), copies={"concurrency": 4})
+    stage.backup()
+    before, held = mapping(stage), {name: stage.held(name) for name in (TARGET, SECOND_TARGET)}
+    store = stage.services.catalog.replicas._store
+    for row in list(scan_all(store, Table.REPLICAS))[::2]:
+        store.delete(row)
+    assert codes(stage.backup()) == {"Adopted": 23, "KindUnsupported": 3}
+    assert not stage.operations() & WRITES
+    assert mapping(stage) == before
+    assert {name: stage.held(name) for name in (TARGET, SECOND_TARGET)} == held

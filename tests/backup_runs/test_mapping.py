@@ -134,3 +134,40 @@ def test_a_wrong_mapping_is_refused_as_a_whole(stage: Nights, document: Any, pla
 def test_a_mapping_that_is_too_large_is_refused(stage: Nights) -> None:
     answer = stage.http("PUT", "/api/models", {"models": [], "padding": "x" * 2 * 1024 * 1024})
     assert (answer.status, answer.body["code"]) == (413, "BodyTooLarge")
+
+
+def test_a_second_copy_in_use_is_refused(make_stage: MakeNights) -> None:
+    """A mapping that was edited wrongly: the app would take the other copies for replaced ones, and delete them a day later."""
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    document = export(stage)
+    lose_catalog(stage)
+    claims, invoices = (
+        next(one for one in document["models"] if one["modelId"] == name) for name in ("claims", "invoices")
+    )
+    both = {**claims, "places": [*claims["places"], *[one for one in invoices["places"] if one["role"] == "replica"]]}
+    answer = stage.http("PUT", "/api/models", {"models": [both]})
+    assert answer.status == 400, answer.body
+    assert "a second copy in use beside claims" in str(answer.body)
+    assert codes(read_back(stage, {"models": [claims]})) == {"Succeeded": 1}
+    run = read_back(stage, {"models": [{**invoices, "modelId": "claims"}]})
+    assert codes(run) == {"NotConfirmed": 1}
+    assert "the catalog knows claims as the copy in use" in run["copies"][0]["message"]
+    for _ in range(3):
+        stage.days_pass(1)
+        stage.backup()
+        assert "deleteModel" not in stage.operations()
+    assert len(stage.held()) == 3
+
+
+def test_a_source_that_is_not_configured_is_refused(make_stage: MakeNights) -> None:
+    """It would keep the copies from the resource that they belong to: these are adopted in the next night."""
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    document, before = export(stage), mapping(stage)
+    lose_catalog(stage)
+    for model in document["models"]:
+        model["source"] = "forms-elsewhere"
+    assert codes(read_back(stage, document)) == {"NotConfirmed": 3}
+    assert codes(stage.backup()) == {"Adopted": 3}
+    assert mapping(stage) == before

@@ -130,3 +130,94 @@ def test_very_many_odd_entries(make_stage: MakeNights) -> None:
     assert sum("(and 480 more on this page)" in one["detail"] for one in run["findings"]) == 2
     stage.source.set_behaviour(odd_entries=[None] * 501)
     assert stage.backup()["code"] == "SourceListFailed"
+
+
+USUAL = {
+    "createdDateTime": "2026-09-14T08:30:12Z",
+    "lastUpdatedDateTime": "2026-09-14T08:30:12Z",
+    "status": "ready",
+    "apiVersion": "2024-11-30",
+}
+"""An entry that every list can hold."""
+
+STRANGE: list[dict[str, Any]] = [
+    {"createdDateTime": "0001-01-01T00:00:00+14:00"},
+    {"createdDateTime": "9999-12-31T23:59:59-14:00"},
+    {"createdDateTime": "2026-01-01T00:00:00"},
+    {"createdDateTime": "yesterday"},
+    {"modifiedDateTime": "2001-01-01T00:00:00Z"},
+    {"expirationDateTime": "0001-01-01T00:00:00+14:00"},
+    {"expirationDateTime": "9999-12-31T23:59:59-14:00"},
+    {"expirationDateTime": 17},
+    {"status": "creating"},
+    {"status": "FAILED"},
+    {"status": 3},
+    {"apiVersion": 3},
+    {"apiVersion": ""},
+    {"apiVersion": "2999-99-99"},
+    {"apiVersion": "2031-01-01"},
+    {"tags": [1]},
+    {"tags": {"a": 1, "b": None, "c": {"d": [1]}}},
+    {"description": 5},
+    {"classifierId": 5},
+    {"modelId": "a" * 64},
+    {"modelId": "a" * 65},
+    {"modelId": "INVOICES"},
+    {"modelId": "in voices"},
+    {"modelId": "\u0131nvoices"},
+    {"modelId": "invoices"},
+    {"modelId": "invoices", "createdDateTime": "2020-01-01T00:00:00Z"},
+]
+"""Dates without a day, states and versions of no kind, ids that nearly are another's, the same model twice."""
+
+
+def test_many_strange_entries_cost_no_other(make_stage: MakeNights) -> None:
+    """All at once, in three nights: no step ends with an exception, nothing is deleted, and all that the app answers can be read."""
+    stage = make_stage(few_models(), targets=[TARGET], plan={**DELETE, "rpoHours": 1})
+    entries = [{**USUAL, "modelId": f"odd-{number:02d}", **odd} for number, odd in enumerate(STRANGE)]
+    stage.source.set_behaviour(odd_entries=entries)
+    for night in range(3):
+        run = stage.backup()
+        assert {row["code"] for row in run["copies"]} & {"StepCrashed", "ChildLost"} == set()
+        assert set(stage.held()) >= {"invoices", "claims"}
+        assert "deleteModel" not in stage.operations()
+        if night:
+            assert "invoices" not in {row["modelId"] for row in run["copies"]}
+        for path in ("health", "plans", "plans/nightly", "models", "replicas", "runs"):
+            answer = stage.http("GET", f"/api/{path}")
+            assert answer.status == 200, answer.body
+        stage.days_pass(1)
+    assert len(stage.held()) == 3
+
+
+@pytest.mark.parametrize("place", [SOURCE, TARGET])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"value": None, "modelList": None},
+        {},
+        {"value": {}, "modelList": {}},
+        {"value": [], "modelList": [], "nextLink": 5},
+        {"value": [], "modelList": [], "nextLink": "https://elsewhere.invalid/" + "y" * 100_000},
+    ],
+    ids=["null", "missing", "object", "number", "elsewhere"],
+)
+def test_a_page_that_is_none_deletes_and_doubles_none(make_stage: MakeNights, place: str, body: Any) -> None:
+    """A source without a list ends the run, in words; a target without one costs that target only."""
+    stage = make_stage(plan={**DELETE, "rpoHours": 1})
+    stage.backup()
+    held = {name: stage.held(name) for name in (TARGET, SECOND_TARGET)}
+    stage.source.put_model(v4_model("newest"))
+    stage.resource(place).inject("listModels", "status", status=200, body=body, count=None)
+    stage.days_pass(1)
+    run = stage.backup()
+    assert "deleteModel" not in stage.operations()
+    if place == SOURCE:
+        assert (run["status"], run["code"]) == ("Failed", "SourceListFailed")
+        assert {name: stage.held(name) for name in (TARGET, SECOND_TARGET)} == held
+    else:
+        assert {(row["target"], row["code"]) for row in run["copies"] if row["status"] == "Failed"} == {
+            (TARGET, "TargetListFailed")
+        }
+        assert (stage.held(), set(stage.held(SECOND_TARGET))) == (held[TARGET], {*held[SECOND_TARGET], "newest"})
+    assert "StepCrashed" not in str(run["copies"])
