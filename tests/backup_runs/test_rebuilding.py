@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -126,3 +127,19 @@ def test_without_plans_there_is_nothing_to_rebuild(make_stage: MakeNights) -> No
     """Plans say what to look for and where."""
     answer = make_stage(plans={}).http("POST", "/api/catalog/rebuild", {})
     assert (answer.status, answer.body["code"]) == (409, "NoPlans")
+
+
+def test_rebuilds_at_once_adopt_once(make_stage: MakeNights) -> None:
+    """Of four requests at the same time one run adopts; the others are refused, or end as PlanAlreadyRunning."""
+    stage = make_stage(targets=[TARGET])
+    stage.backup()
+    before, held = mapping(stage), stage.held()
+    lose_catalog(stage)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: stage.http("POST", "/api/catalog/rebuild"), range(4)))
+    stage.host.run_until_idle()
+    runs = [stage.run(run["runId"]) for answer in answers if answer.status == 202 for run in answer.body["runs"]]
+    assert {answer.status for answer in answers} <= {202, 409}
+    assert {run.get("code") for run in runs if run["status"] == "Failed"} <= {"PlanAlreadyRunning"}
+    assert sum(codes(run)["Adopted"] for run in runs) == 3
+    assert (mapping(stage), stage.held()) == (before, held)
