@@ -144,7 +144,10 @@ async def _view(app: Services, client: df.DurableOrchestrationClient, name: str)
 
     def bare() -> Plan:
         found = findings_views(plan_or_failure(app, name), None)
-        return {**plan_view(name, app.configuration.plans[name], configured_timing(app, name), PlanRuns(), None), **found}
+        return {
+            **plan_view(name, app.configuration.plans[name], configured_timing(app, name), PlanRuns(), None),
+            **found,
+        }
 
     return await asyncio.to_thread(bare)
 
