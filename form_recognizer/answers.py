@@ -34,6 +34,8 @@ DEEPEST = 64
 """How deeply values may be nested. The service nests ten deep."""
 
 _DEEPEST_OF_ERRORS = 500
+_LONGEST_ERROR = 64 * 1024
+"""Bytes. No error of the service or of a gateway is nearly as long, and a longer one is not worth the work of searching it."""
 
 Leaf = TypeVar("Leaf", bound=ServiceError)
 
@@ -136,7 +138,7 @@ class Answer:
     def reported_error(self) -> ReportedError:
         """Return the error that the body reports; empty if it reports none that can be read."""
         # nothing of an error is kept but a few words from its first levels
-        value = self._value(_DEEPEST_OF_ERRORS)
+        value = self._value(_DEEPEST_OF_ERRORS) if len(self.body) <= _LONGEST_ERROR else None
         envelope = value.get("error") if isinstance(value, Mapping) else None
         if envelope is None and isinstance(value, Mapping):
             # Gateways in front of the service send the error without its envelope.

@@ -28,6 +28,7 @@ from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
 from form_recognizer.redaction import note_token
 from form_recognizer.service import PREBUILT, CopyTarget, ModelService
+from form_recognizer.turns import taking_turns
 
 # A page holds some hundred of the operations of a day. A list with more pages than this is a circle.
 _MOST_OPERATION_PAGES = 100
@@ -65,12 +66,14 @@ _COLLECTIONS = {
 class DatedService(ModelService):
     """One kind of one resource through an API version that is a date. Subclasses name the content of a model."""
 
+    @taking_turns
     def account_limits(self) -> AccountLimits:
         """Return how many custom models the resource holds and may hold; the service does not count classifiers."""
         answer = self._send("GET", self._address("/info"), Purpose("count its models"))
         models = Fields.of(answer).object("customDocumentModels")
         return AccountLimits(models.count("count"), models.count("limit"))
 
+    @taking_turns
     def authorize_copy(self, target: CopyTarget) -> CopyAuthorization:
         """Authorize one copy into this resource, under the id of ``target``. Raises ``ModelExists``.
 
@@ -108,6 +111,7 @@ class DatedService(ModelService):
             error.target_model_id = model_id
             raise
 
+    @taking_turns
     def is_making(self, model_id: str) -> bool:
         """Tell whether this resource has an operation under way that will make ``model_id``."""
         # documentModelBuild, documentModelCompose; documentClassifierBuild
@@ -122,6 +126,7 @@ class DatedService(ModelService):
 
         return any(self._in_operations(lambda operation: is_it(operation) or None))
 
+    @taking_turns
     def find_copy(self, target_model_id: str, since: datetime, target_endpoint: str | None = None) -> str | None:
         """Return the operation of the newest copy to ``target_model_id`` that started at ``since`` or later.
 

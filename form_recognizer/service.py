@@ -24,6 +24,7 @@ from form_recognizer.errors import CopyRefused, ModelNotFound, OperationNotFound
 from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
 from form_recognizer.redaction import note_token
+from form_recognizer.turns import taking_turns
 
 PREBUILT = "prebuilt-"
 """How the ids of the service's own models begin."""
@@ -87,6 +88,7 @@ class ModelService(ServiceClient, ABC):
 
     _list_field: ClassVar[str] = "value"
 
+    @taking_turns
     def list_models(self, page: str | None = None) -> ModelPage:
         """Return the first page of custom models, or the page at ``page`` (a ``next_page`` of this resource).
 
@@ -124,6 +126,7 @@ class ModelService(ServiceClient, ABC):
         value = entry.get(self._id_field) if isinstance(entry, Mapping) else None
         return value if isinstance(value, str) and MODEL_ID.fullmatch(value) else None
 
+    @taking_turns
     def get_model(self, model_id: str) -> ModelDetails:
         """Return one model, whole. Raises ``ModelNotFound``."""
         purpose = Purpose(f"read {self.kind} {model_id}", missing=ModelNotFound)
@@ -136,6 +139,7 @@ class ModelService(ServiceClient, ABC):
         except ModelNotFound:
             return None
 
+    @taking_turns
     def delete_model(self, model_id: str) -> None:
         """Delete one model, in any state. Raises ``ModelNotFound``.
 
@@ -155,6 +159,7 @@ class ModelService(ServiceClient, ABC):
         An error carries ``target_model_id`` if the service authorized the copy in an answer that cannot be used.
         """
 
+    @taking_turns
     def start_copy(
         self, model_id: str, authorization: CopyAuthorization, address: TargetAddress, *, degrade: bool = False
     ) -> str:
@@ -179,6 +184,7 @@ class ModelService(ServiceClient, ABC):
         )
         return self._operation_of(answer)
 
+    @taking_turns
     def get_copy(self, model_id: str, operation: str) -> CopyOperation:
         """Return the state of the copy of ``model_id`` that :meth:`start_copy` called ``operation``.
 

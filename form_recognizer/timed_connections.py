@@ -20,6 +20,8 @@ import urllib3
 import urllib3.connection
 from requests.adapters import HTTPAdapter
 
+from form_recognizer.turns import FREE_BYTES, FREE_PROCESSOR_SECONDS, need_turn, pause_turn, take_turn
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -45,6 +47,7 @@ class CallProgress:
         self.deadline = deadline
         self.is_sent = False
         self._bytes_left = MOST_HEADER_BYTES
+        self._read = 0
         self._reading_since: float | None = None
 
     def allow_body(self, most: int) -> None:
@@ -52,12 +55,20 @@ class CallProgress:
         self._bytes_left += most + MOST_HEADER_BYTES
 
     def count(self, size: int) -> None:
-        """Count ``size`` bytes that were read. Raises ``EndlessAnswer`` if they are too many, or took too much work."""
+        """Count ``size`` bytes that were read, and wait for a turn if they are many.
+
+        Raises ``EndlessAnswer`` if they are too many or took too much work, ``TimeoutError`` if there is no turn before the deadline.
+        """
         self._bytes_left -= size
+        self._read += size
         now = time.thread_time()
         self._reading_since = now if self._reading_since is None else self._reading_since
-        if self._bytes_left < 0 or now - self._reading_since > MOST_PROCESSOR_SECONDS:
+        spent = now - self._reading_since
+        if self._bytes_left < 0 or spent > MOST_PROCESSOR_SECONDS:
             raise EndlessAnswer("the answer does not end")
+        if self._read > FREE_BYTES or spent > FREE_PROCESSOR_SECONDS:
+            need_turn()
+        take_turn(self.remaining())
 
     def remaining(self) -> float:
         """Return the seconds that are left. Raises ``TimeoutError`` if none are."""
@@ -97,6 +108,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        pause_turn()
         left = self._progress.remaining()
         self._sock.settimeout(left if self._read_timeout is None else min(left, self._read_timeout))
         size = self._inner.readinto(buffer)

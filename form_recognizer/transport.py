@@ -27,6 +27,7 @@ from form_recognizer.credentials import AuthHeader, Credential, CredentialUnavai
 from form_recognizer.errors import AccessDenied, NoAnswer, OutcomeUnknown, ServiceError, Unreachable, UnreadableAnswer
 from form_recognizer.redaction import note_key
 from form_recognizer.timed_connections import CallProgress, EndlessAnswer, TimedAdapter, following
+from form_recognizer.turns import FREE_BYTES, need_turn, take_turn, taking_turns
 
 USER_AGENT = "form-recognizer-model-backup/0.1.0"
 
@@ -79,7 +80,7 @@ class Transport:
         *,
         timeouts: Timeouts | None = None,
         pool_size: int = 16,
-        max_body: int = 16 * 1024 * 1024,
+        max_body: int = 8 * 1024 * 1024,
     ) -> None:
         self.endpoint = Endpoint.parse(endpoint)
         self._credential = credential
@@ -111,6 +112,7 @@ class Transport:
         """Close the pooled connections."""
         self._session.close()
 
+    @taking_turns
     def send(self, call: Call, resource: str) -> Answer:
         """Make one call and return its answer, whatever its status; ``resource`` is its name in errors.
 
@@ -136,7 +138,7 @@ class Transport:
                 failure = error
             else:
                 progress.allow_body(self._max_body)
-                return self._receive(response, resource, call, (auth.secret, *call.secrets))
+                return self._receive(response, resource, call, (auth.secret, *call.secrets), progress)
         # Outside the except block: the exceptions of requests hold the request with its headers, so they must not become
         # the context of this one.
         raise self._no_answer(failure, progress, resource)
@@ -160,14 +162,25 @@ class Transport:
             requests.Request(call.method, call.address, headers=headers, data=data, auth=_HeaderAuth(auth))
         )
 
-    def _receive(self, response: requests.Response, resource: str, call: Call, secrets: tuple[str, ...]) -> Answer:
+    def _receive(
+        self,
+        response: requests.Response,
+        resource: str,
+        call: Call,
+        secrets: tuple[str, ...],
+        progress: CallProgress,
+    ) -> Answer:
         body = bytearray()
         flaw: tuple[type[OutcomeUnknown], str] | None = None
         try:
             for piece in _unpacked(response, self._max_body + 1):
                 body += piece
+                if len(body) > FREE_BYTES:
+                    need_turn()
+                    take_turn(progress.remaining())
                 if len(body) > self._max_body:
                     flaw = UnreadableAnswer, f"its body is larger than {self._max_body} bytes"
+                    body.clear()
                     break
             else:
                 response.raw.release_conn()
@@ -263,9 +276,9 @@ def _unpacked(response: requests.Response, limit: int) -> Iterator[bytes]:
         packed += len(piece)
         if packed > limit or unpacker.eof:
             raise ValueError("the packed body does not end where it says")
-        yield unpacker.decompress(piece, limit)
+        yield unpacker.decompress(piece, piece_size)
         while unpacker.unconsumed_tail:
-            yield unpacker.decompress(unpacker.unconsumed_tail, limit)
+            yield unpacker.decompress(unpacker.unconsumed_tail, piece_size)
     if not unpacker.eof:
         raise ValueError("the packed body does not end")
 

@@ -25,6 +25,7 @@ from form_recognizer.failures import Purpose
 from form_recognizer.fields import Fields
 from form_recognizer.redaction import note_token
 from form_recognizer.service import CopyTarget, ModelService
+from form_recognizer.turns import taking_turns
 
 # What a copy keeps unchanged (recorded 2020 to 2022). It also keeps the dates, which belong to the summary.
 _KEPT_BY_COPIES = ("keys", "trainResult", "composedTrainResults")
@@ -39,12 +40,14 @@ class V2Service(ModelService):
     generation = Generation.V2
     _list_field = "modelList"
 
+    @taking_turns
     def account_limits(self) -> AccountLimits:
         """Return how many custom models the resource holds and may hold."""
         answer = self._send("GET", self._address("", {"op": "summary"}), Purpose("count its models"))
         summary = Fields.of(answer).object("summary")
         return AccountLimits(summary.count("count"), summary.count("limit"))
 
+    @taking_turns
     def authorize_copy(self, target: CopyTarget) -> CopyAuthorization:
         """Authorize one copy into this resource. The placeholder stays ``creating`` until a copy fills it.
 
