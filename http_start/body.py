@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from backup.configuration.checks import first_repeated
 from backup.configuration.problems import HIDDEN, in_words, path_of, root_errors
 from backup.json_types import Json
-from http_start.problems import Problem, refuse, wrong_input
+from http_start.problems import MOST_ERRORS, Problem, refuse, wrong_input
 
 LONGEST_BODY = 64 * 1024
 MOST_MODELS = 100
@@ -59,7 +59,7 @@ def read_body(
     unknown = f"unknown field; the fields are {', '.join(map(to_camel, kind.model_fields))}"
     details = [
         (_pointer(*entry["loc"]), unknown if _is_unknown(entry) else "; ".join(in_words(entry, "docs/http-api.md")))
-        for entry in errors
+        for entry in errors[:MOST_ERRORS]
     ]
     raise wrong_input("UnknownField" if any(map(_is_unknown, errors)) else "InvalidRequest", details)
 

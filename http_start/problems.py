@@ -129,11 +129,16 @@ class Problem(Exception):
         )
 
 
+MOST_ERRORS = 100
+"""How many errors one answer lists: every model of a request may have one."""
+
+
 def wrong_input(code: ProblemCode, errors: Sequence[tuple[str, str]]) -> Problem:
-    """Return the problem (400) of fields or query parameters that are wrong. Its detail has the first five.
+    """Return the problem (400) of fields or query parameters that are wrong. It lists the first hundred, and its detail has five.
 
     ``errors`` are pairs of a place (a JSON pointer such as ``#/models/0``, or the name of a parameter) and what to change there.
     """
+    errors = errors[:MOST_ERRORS]
     details = [f"{unquote(place).lstrip('#/') or 'the body'}: {detail}" for place, detail in errors[:5]]
     entries: list[FieldError] = [
         {"pointer": place, "detail": detail} if place.startswith("#") else {"parameter": place, "detail": detail}

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import CIMultiDict
 
 from local.host import loop
@@ -24,6 +24,8 @@ _log = logging.getLogger("local.host.server")
 BODY_LIMIT_BYTES = 1024 * 1024
 # How much is read and parsed of one connection before the others have their turn.
 _READ_BYTES = 16 * 1024
+# How many bytes may be around those of a body, beside as many again as it has: a usual chunk has thousands, and ten around it.
+_MOST_WASTE_BYTES = 64 * 1024
 # How long the rest of a body that is too large is read and thrown away, so that its sender sees the answer.
 _LINGER_S = 3.0
 DEEPEST_JSON = 64
@@ -156,15 +158,17 @@ class Server:
         if _HOST.fullmatch(request.host) is None or not request.raw_path.isascii():
             return _response(_malformed("the Host header or the path has characters that cannot be there"))
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            detail = f"a request body may have at most {BODY_LIMIT_BYTES} bytes"
-            return _response(Answer.problem(413, "BodyTooLarge", detail))
+            body = await _body(request)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever aiohttp finds wrong with a body
             _log.info("the body of a request cannot be read: %s", type(error).__name__)
             return _response(_malformed("the body ends too early, or is not in the chunks that its headers tell"))
+        if body is None:
+            detail = (
+                f"a request body may have at most {BODY_LIMIT_BYTES} bytes, in chunks of more than a few bytes each"
+            )
+            return _response(Answer.problem(413, "BodyTooLarge", detail))
         origin = f"{request.scheme}://{request.host}"
         target = request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
         web_request = WebRequest(
@@ -188,7 +192,30 @@ class Server:
 
 
 class _Connection(web.RequestHandler):
-    """A connection that reads in small pieces, and answers a malformed request with a problem."""
+    """A connection that reads in small pieces, and answers a malformed request with a problem.
+
+    ``is_wasteful``: the body came in chunks that are hardly larger than what is around them. They cost more to parse than anything else,
+    so the rest is thrown away unread.
+    """
+
+    is_wasteful = False
+    _received = 0
+    _body: StreamReader | None = None
+
+    def begin(self, body: StreamReader) -> None:
+        """Begin to count what comes around the bytes of a body."""
+        self._received, self._body = 0, body
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`aiohttp.web.RequestHandler`."""
+        if self.is_wasteful:
+            return
+        self._received += len(data)
+        super().data_received(data)
+        body = self._body
+        if body is not None and not body.is_eof() and self._received > _MOST_WASTE_BYTES + 2 * body.total_bytes:
+            self.is_wasteful = True
+            body.feed_data(b" ")  # wakes the reader
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`aiohttp.web.RequestHandler`."""
@@ -218,7 +245,7 @@ class _Connection(web.RequestHandler):
 
 
 class _Connections(web.Server):
-    """Makes these connections, and requests with bodies of up to ``BODY_LIMIT_BYTES``."""
+    """Makes these connections and their requests."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         # as on Azure, a compressed body reaches the function as it is: to unpack it here would cost what the sender likes
@@ -231,8 +258,19 @@ class _Connections(web.Server):
 
     @staticmethod
     def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        running = asyncio.get_running_loop()
-        return web.BaseRequest(message, payload, protocol, writer, task, running, client_max_size=BODY_LIMIT_BYTES)
+        protocol.begin(payload)
+        return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+
+async def _body(request: web.BaseRequest) -> bytes | None:
+    """Return the body of a request; ``None`` if it is too large or wasteful."""
+    connection: Any = request.protocol
+    body = bytearray()
+    while piece := await request.content.readany():
+        body += piece
+        if len(body) > BODY_LIMIT_BYTES or connection.is_wasteful:
+            return None
+    return bytes(body)
 
 
 def _response(answer: Answer) -> web.Response:

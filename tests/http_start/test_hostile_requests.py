@@ -95,6 +95,14 @@ def test_a_body_of_many_small_objects_is_refused(stage: HttpStage, route: str) -
     assert code_of(send(stage, "POST", f"/api/{route}", data=OBJECTS[: 900 * 1024])) == (413, "BodyTooLarge")
 
 
+def test_an_answer_lists_a_hundred_errors_at_most(stage: HttpStage) -> None:
+    """A body has room for thousands of unknown names, and each error is longer than the name."""
+    body = json.dumps(dict.fromkeys(map(str, range(4000)), 1))
+    answer = send(stage, "POST", "/api/copies", data=body)
+    assert code_of(answer) == (400, "UnknownField")
+    assert len(answer.json()["errors"]) == 100
+
+
 def test_twenty_bombs_at_once_hold_nobody_up(stage: HttpStage) -> None:
     """All are refused, and health is answered meanwhile."""
     bomb = gzip.compress(b"[" * 100_000_000)
@@ -121,7 +129,7 @@ def raw(stage: HttpStage, request: bytes) -> tuple[int, str]:
         answer = b""
         while part := connection.recv(65536):
             answer += part
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
     return int(head.split()[1]), str(json.loads(body).get("code"))
 
 
@@ -177,6 +185,43 @@ def test_a_body_in_chunks_of_one_byte_is_refused(stage: HttpStage) -> None:
     """It costs more to read than any other body of its size."""
     start = b"POST /api/copies HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-functions-key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert raw(stage, start + b"1\r\n[\r\n" * 70_000 + b"0\r\n\r\n") == (413, "BodyTooLarge")
+
+
+def test_a_body_in_tiny_chunks_is_not_read_to_its_end(stage: HttpStage) -> None:
+    """To parse a million of them would take a second of processor time."""
+    start = b"POST /api/copies HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-functions-key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw(stage, start + b"1\r\n[\r\n" * 30_000) == (413, "BodyTooLarge")
+
+
+def test_a_body_in_usual_chunks_is_read(stage: HttpStage) -> None:
+    start = b"POST /api/copies HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-functions-key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"20\r\n" + b" " * 32 + b"\r\n"
+    assert raw(stage, start + chunk * 2000 + b"0\r\n\r\n") == (400, "MalformedJson")
+
+
+ODD_LINES = {
+    "an absolute address": (b"GET http://elsewhere.invalid/api/models?code=KEY HTTP/1.1", b"", 200),
+    "an address of bytes": (b"GET /api/plans/\xff\xfe?code=KEY HTTP/1.1", b"", 400),
+    "an address of escaped bytes": (b"GET /api/plans/%FF%C0%AF?code=KEY HTTP/1.1", b"", 404),
+    "half a character": (b"GET /api/plans/%ED%A0%80?code=KEY HTTP/1.1", b"", 404),
+    "NUL": (b"GET /api/plans/%00?code=KEY HTTP/1.1", b"", 404),
+    "a raw NUL": (b"GET /api/plans/\x00?code=KEY HTTP/1.1", b"", 400),
+    "dots": (b"GET /api/../../api/plans/..?code=KEY HTTP/1.1", b"", 404),
+    "expect": (b"POST /api/copies?code=KEY HTTP/1.1", b"Expect: 100-continue\r\nContent-Length: 2\r\n", 400),
+    "another expectation": (b"POST /api/copies?code=KEY HTTP/1.1", b"Expect: 200-maybe\r\nContent-Length: 2\r\n", 400),
+    "two lengths": (b"POST /api/copies?code=KEY HTTP/1.1", b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", 400),
+    "HTTP/0.9": (b"GET /api/models", b"", 401),
+    "an upgrade": (b"GET /api/models?code=KEY HTTP/1.1", b"Upgrade: h2c\r\nConnection: Upgrade, close\r\n", 200),
+    "a tunnel": (b"CONNECT elsewhere.invalid:443 HTTP/1.1", b"", 404),
+    "all": (b"OPTIONS * HTTP/1.1", b"", 404),
+}
+
+
+@pytest.mark.parametrize(("line", "headers", "expected"), ODD_LINES.values(), ids=ODD_LINES)
+def test_an_odd_request_has_an_answer(stage: HttpStage, line: bytes, headers: bytes, expected: int) -> None:
+    body = b"{}" if b"Length" in headers else b""
+    start = line + b"\r\nHost: a\r\n" + headers + b"Connection: close\r\n\r\n"
+    assert raw(stage, start + body)[0] == expected
 
 
 @pytest.mark.parametrize("header", [b"x-functions-key", b"If-None-Match", b"Content-Type", b"X-Forwarded-For"])
