@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from backup.document_models import Kind, TargetAddress
-from form_recognizer import CopyTarget, NoAnswer, ServiceError, UnreadableAnswer, open_service
+from form_recognizer import CopyTarget, NoAnswer, ServiceError, Timeouts, UnreadableAnswer, open_service
 from form_recognizer.times import parse_ticks
 
 from .conftest import Scripted
@@ -57,7 +57,8 @@ FLOODS = {
 def test_an_answer_without_end(scripted: Scripted, head: bytes, piece: bytes, leaf: type[ServiceError]) -> None:
     """It costs this thread about a second of processor time at most, and little memory."""
     scripted.raw(endless(head, piece))
-    service = open_service(scripted.connect(max_body=16 * MB), "v2.1")
+    patient = Timeouts(connect=30, read=30, total=120)  # a second of processor time takes many on a busy machine
+    service = open_service(scripted.connect(timeouts=patient, max_body=16 * MB), "v2.1")
     begun = time.thread_time()
     with pytest.raises(leaf):
         service.account_limits()
