@@ -91,11 +91,13 @@ format: environment ## Format the code
 bench: environment ## Measure (docs/performance.md holds the numbers)
 	@$(BIN)/python -m bench
 
-schema: deployed ## Write backup.schema.json and docs/openapi.json from the types in the code
+schema: deployed ## Write backup.schema.json, docs/openapi.json and docs/events.schema.json from the types in the code
 	@$(BIN)/python -m local.schema > backup.schema.json.new
 	@mv backup.schema.json.new backup.schema.json
 	@$(BIN)/python -m local.schema api > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
+	@$(BIN)/python -m local.schema events > docs/events.schema.json.new
+	@mv docs/events.schema.json.new docs/events.schema.json
 
 clean: ## Remove the environments and everything that runs have left
 	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,8 +14,10 @@ from backup.codes import Code
 from backup.messages import Message
 from backup.messages.copy import Failure, StepInput
 from catalog.store import CatalogUnavailable, RowChanged, RowExists, RowTooLong
+from catalog.transactions import counted_transactions
 from claims.step import RETRY_SECONDS, Refused, failure_of, step_fields
 from form_recognizer import ServiceError
+from wiring.calls import counted_calls
 from wiring.events import Event, emit
 from wiring.sealing import SealingKeyUnknown
 from wiring.services import ConfigurationInvalid, Services, services
@@ -24,26 +26,18 @@ Input = TypeVar("Input", bound=Message)
 
 
 def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Message], data: object) -> dict[str, Any]:
-    """Run ``step`` on the input ``data`` and return its envelope as JSON. Logs one event for a failure."""
+    """Run ``step`` on the input ``data`` and return its envelope as JSON. Logs what it cost, and one event more for a failure."""
     message = kind.parse(data)
-    try:
-        result = step(services(), message)
-    except Refused as refused:
-        result = refused.failure
-    except ServiceError as error:
-        result = failure_of(error)
-    except (RowChanged, RowExists):
-        result = Failure.of(
-            Code.RECONCILING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
-        )
-    except RowTooLong as error:
-        result = Failure.of(Code.MODEL_TOO_LARGE, f"the catalog cannot hold what this step must note: {error}")
-    except CatalogUnavailable as error:
-        result = Failure.of(Code.CATALOG_UNAVAILABLE, str(error))
-    except SealingKeyUnknown as error:
-        result = Failure.of(Code.SEALING_KEY_UNKNOWN, str(error))
-    except (ConfigurationInvalid, LookupError) as error:
-        result = Failure.of(Code.CONFIGURATION_INVALID, str(error))
+    with counted_calls() as calls, counted_transactions() as transactions:
+        result = _result(step, message)
+    emit(
+        Event.STEP_ENDED,
+        step=name,
+        calls=calls.sent or None,
+        throttled=calls.throttled or None,
+        storage=transactions.count,
+        **_fields(message),
+    )
     if isinstance(result, Failure):
         emit(
             Event.STEP_FAILED,
@@ -57,6 +51,27 @@ def answer(name: str, kind: type[Input], step: Callable[[Services, Input], Messa
             **_fields(message),
         )
     return result.to_json()
+
+
+def _result(step: Callable[[Services, Input], Message], message: Input) -> Message:
+    try:
+        return step(services(), message)
+    except Refused as refused:
+        return refused.failure
+    except ServiceError as error:
+        return failure_of(error)
+    except (RowChanged, RowExists):
+        return Failure.of(
+            Code.RECONCILING, "a row of the catalog was changed concurrently; retrying", retry_after=RETRY_SECONDS
+        )
+    except RowTooLong as error:
+        return Failure.of(Code.MODEL_TOO_LARGE, f"the catalog cannot hold what this step must note: {error}")
+    except CatalogUnavailable as error:
+        return Failure.of(Code.CATALOG_UNAVAILABLE, str(error))
+    except SealingKeyUnknown as error:
+        return Failure.of(Code.SEALING_KEY_UNKNOWN, str(error))
+    except (ConfigurationInvalid, LookupError) as error:
+        return Failure.of(Code.CONFIGURATION_INVALID, str(error))
 
 
 def activity(
@@ -79,5 +94,5 @@ def _fields(message: Message) -> dict[str, Any]:
     """Return the fields by which an event is found."""
     if isinstance(message, StepInput):
         return step_fields(message)
-    run_id = getattr(message, "run_id", None)
+    run_id = getattr(message, "run_id", None) or getattr(getattr(message, "request", None), "run_id", None)
     return {} if run_id is None else {"run": run_id}

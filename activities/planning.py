@@ -15,6 +15,7 @@ from backup.messages import Message
 from backup.messages.copy import Failure, RowAction
 from backup.messages.plan import BackupRequest, MakePlanInput, PlanClaimed
 from backup.messages.run import RunOpened
+from backup.moments import written
 from backup.names import CLAIM_PLAN, MAKE_PLAN
 from backup.planning.backup_plan import SourceListEmpty, plan_backup
 from backup.planning.decisions import WITHHELD, Action, BackupPlan, withheld
@@ -80,7 +81,7 @@ def make_plan(services: Services, inputs: MakePlanInput) -> Message:
         )
     runs.write_chunks(request.run_id, "decision", [decision.to_json() for decision in plan.decisions])
     runs.write_chunks(request.run_id, "finding", [finding.to_json() for finding in plan.findings])
-    _report(request, plan)
+    _report(request, plan, facts)
     is_read_only = request.dry_run or request.rebuild
     suspects = [] if is_read_only else _due_suspects(services, facts, record.started_at if record else facts.now)
     rows, workable = ([], 0) if request.dry_run else rows_of_plan(facts, plan, suspects, inputs.list_failures)
@@ -176,10 +177,22 @@ def _mark(services: Services, stored_replicas: list[Stored[Replica]], marks: Ite
             continue
 
 
-def _report(request: BackupRequest, plan: BackupPlan) -> None:
+def _report(request: BackupRequest, plan: BackupPlan, facts: PlanFacts) -> None:
     emit(Event.PLAN_MADE, run=request.run_id, plan=request.plan, planHash=plan.hash(), **plan.counts())
     for finding in plan.findings:
-        emit(Event.FINDING, run=request.run_id, plan=request.plan, **finding.to_json())
+        replica = facts.ready.get((finding.target, finding.kind, finding.model_id or ""))
+        expires_at = replica.expires_at if replica is not None and finding.finding == "expiresSoon" else None
+        emit(
+            Event.FINDING,
+            run=request.run_id,
+            plan=request.plan,
+            finding=finding.finding,
+            target=finding.target,
+            kind=finding.kind,
+            model=finding.model_id,
+            detail=finding.detail,
+            expiresAt=written(expires_at) if expires_at else None,
+        )
     for (target, why), count in sorted(withheld(plan.decisions).items()):
         emit(
             Event.DELETION_GUARDED,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 
 from backup.codes import MEANINGS, Code
 from backup.configuration.sections import Plan
+from backup.document_models import Kind
 from backup.health import EXAMPLES, FindingCode, HealthFinding, model_finding
 from backup.messages import Message
 from backup.messages.copy import RowAction
@@ -52,30 +54,65 @@ class PlanCoverage(Message):
         return now - self.looked_at <= promise and (lacking is None or now - lacking <= promise)
 
 
-def coverage(
-    record: RunRecord, decisions: Iterable[Decision], rows: Iterable[RunRow], before: PlanCoverage | None = None
-) -> PlanCoverage:
-    """Return what the run ``record``, which has ended, shows about its plan. ``before`` is what the last run showed."""
+class ModelState(StrEnum):
+    """Whether a target has what it should have of one model."""
+
+    COVERED = "covered"
+    """It has a verified copy of the present version."""
+    NOT_COVERED = "notCovered"
+    """The service cannot copy it there."""
+    FAILING = "failing"
+    """It should have been copied, and was not."""
+    IN_TRAINING = "inTraining"
+
+
+class StateInTarget(Message):
+    """The state of one model of a plan in one target, at the end of a run."""
+
+    target: str
+    kind: Kind
+    model_id: str
+    state: ModelState
+    row: RunRow | None = None
+    """The row of the run that says why the target lacks it."""
+
+
+def states_in_targets(decisions: Iterable[Decision], rows: Iterable[RunRow]) -> Iterator[StateInTarget]:
+    """Give the state of each model in each target. Models that the source does not have any more have none."""
     lacking = {(row.target, row.kind, row.model_id): row for row in rows if _lacks(row)}
-    targets: dict[str, TargetCoverage] = {}
     for decision in decisions:
         if decision.action in {Action.ORPHAN, Action.DELETE}:
             continue
-        target = targets.get(decision.target, TargetCoverage())
         row = lacking.get((decision.target, decision.kind, decision.model_id))
-        changes: dict[str, object] = {"models": target.models + 1}
-        if row is not None and row.status is CopyStatus.NOT_COVERED:
-            changes["not_covered"] = target.not_covered + 1
-        elif row is not None:
-            changes["failing"] = target.failing + 1
-            last = before.targets.get(decision.target) if before else None
-            since = _lacking_since(row, record.started_at, last.lacking_since if last else None)
-            changes["lacking_since"] = min(since, target.lacking_since or since)
-        elif decision.action is Action.BLOCKED:
-            changes["in_training"] = target.in_training + 1
+        if row is not None:
+            state = ModelState.NOT_COVERED if row.status is CopyStatus.NOT_COVERED else ModelState.FAILING
         else:
-            changes["covered"] = target.covered + 1
-        targets[decision.target] = target.replace(**changes)
+            state = ModelState.IN_TRAINING if decision.action is Action.BLOCKED else ModelState.COVERED
+        yield StateInTarget(
+            target=decision.target, kind=decision.kind, model_id=decision.model_id, state=state, row=row
+        )
+
+
+_COUNTED_AS = {
+    ModelState.COVERED: "covered",
+    ModelState.NOT_COVERED: "not_covered",
+    ModelState.FAILING: "failing",
+    ModelState.IN_TRAINING: "in_training",
+}
+
+
+def coverage(record: RunRecord, states: Iterable[StateInTarget], before: PlanCoverage | None = None) -> PlanCoverage:
+    """Return what the run ``record``, which has ended, shows about its plan. ``before`` is what the last run showed."""
+    targets: dict[str, TargetCoverage] = {}
+    for each in states:
+        target = targets.get(each.target, TargetCoverage())
+        counter = _COUNTED_AS[each.state]
+        changes: dict[str, object] = {"models": target.models + 1, counter: getattr(target, counter) + 1}
+        if each.state is ModelState.FAILING and each.row is not None:
+            last = before.targets.get(each.target) if before else None
+            since = _lacking_since(each.row, record.started_at, last.lacking_since if last else None)
+            changes["lacking_since"] = min(since, target.lacking_since or since)
+        targets[each.target] = target.replace(**changes)
     return PlanCoverage(run_id=record.run_id, looked_at=record.started_at, targets=targets)
 
 

@@ -46,6 +46,17 @@ class PlanWatch:
             return timedelta(hours=self.plan.rpo_hours)
         return None if self.interval is None else self.interval + GRACE
 
+    def targets(self, now: datetime) -> dict[str, dict[str, object]]:
+        """Return the numbers of each target that is known, with whether its promise holds (``isRpoMet``, if there is one)."""
+        seen = self.coverage
+        if seen is None:
+            return {}
+        met = {name: seen.rpo(name, self.plan, now) for name in seen.targets}
+        return {
+            name: {**numbers.to_json(), **({} if met[name] is None else {"isRpoMet": met[name]})}
+            for name, numbers in seen.targets.items()
+        }
+
 
 def findings_of_plan(watch: PlanWatch, now: datetime) -> Iterator[HealthFinding]:
     """Give what is wrong with a plan now, besides what its last run found."""

@@ -12,6 +12,7 @@ from catalog.resources import ReachabilityTable, SlotTable
 from catalog.runs import RunTable
 from catalog.store import Store
 from catalog.target_ids import SuspectTable, TargetIdTable
+from catalog.transactions import CountedStore
 from catalog.waits import WaitTable
 
 
@@ -19,7 +20,8 @@ class Catalog:
     """What the app keeps between runs, and reads while the source's region is down."""
 
     def __init__(self, store: Store) -> None:
-        """Put every table over ``store``."""
+        """Put every table over ``store``, whose calls are counted."""
+        store = CountedStore(store)
         self.claims = ClaimTable(store)
         self.replicas = ReplicaTable(store)
         self.runs = RunTable(store)

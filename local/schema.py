@@ -1,6 +1,7 @@
-"""Writes what is made from types to standard output: the JSON Schema of ``backup.json``, or with ``api`` the OpenAPI document.
+"""Writes what is made from types to standard output: the JSON Schema of ``backup.json``, with ``api`` the OpenAPI document, or with
+``events`` the JSON Schema of the log's lines.
 
-``make schema`` makes ``backup.schema.json`` and ``docs/openapi.json`` from it.
+``make schema`` makes ``backup.schema.json``, ``docs/openapi.json`` and ``docs/events.schema.json`` from it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from backup.configuration.sections import Configuration
 from http_start.openapi import document
+from wiring.event_lines import lines_schema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -40,5 +42,16 @@ def api_document() -> str:
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
+def events_schema() -> str:
+    """Return the schema of a line of the log as the text of ``docs/events.schema.json``."""
+    schema = lines_schema(_Untitled)
+    for definition in schema["$defs"].values():
+        if "description" in definition:  # with the line breaks of the code
+            definition["description"] = " ".join(definition["description"].split())
+    return json.dumps({"$schema": _DIALECT, **schema}, indent=1, ensure_ascii=False) + "\n"
+
+
+_WRITERS = {"": configuration_schema, "api": api_document, "events": events_schema}
+
 if __name__ == "__main__":
-    sys.stdout.write(api_document() if sys.argv[1:] == ["api"] else configuration_schema())
+    sys.stdout.write(_WRITERS["".join(sys.argv[1:])]())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 from local.azurite import Azurite, AzuriteMissing
 from local.flaky_proxy import FlakyProxy
 from local.host import sdk
+from wiring.event_lines import problem_of
 
 # no test is judged by its time: machines are noisy
 settings.register_profile("unhurried", deadline=None)
@@ -53,3 +55,29 @@ def proxy(azurite: Azurite) -> Iterator[FlakyProxy]:
     """A proxy to Table Storage that loses answers on demand."""
     with FlakyProxy(azurite.port) as running:
         yield running
+
+
+class _Held(logging.Handler):
+    """Holds each line of the app's log to its definition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        problem = problem_of(record.getMessage())
+        if problem is not None:
+            self.problems.append(problem)
+
+
+@pytest.fixture(autouse=True)
+def _lines_are_as_defined() -> Iterator[None]:
+    """Whatever a test is about, each line that the app writes has the fields that ``wiring/event_lines.py`` says, and no others."""
+    logger, held = logging.getLogger("form_recognizer_backup"), _Held()
+    before = logger.level
+    logger.addHandler(held)
+    logger.setLevel(logging.INFO)
+    yield
+    logger.removeHandler(held)
+    logger.setLevel(before)
+    assert held.problems == []

@@ -48,7 +48,15 @@ def _announce_all(app: Services, found: Iterable[ProbeResult]) -> None:
 
 
 def _announce(app: Services, result: ProbeResult) -> None:
-    """Log the change if the resource works and did not at the last probe, or the other way round."""
+    """Log what the probe found; and the change, if the resource works and did not at the last probe, or the other way round."""
+    room = result.room
+    emit(
+        Event.RESOURCE_PROBED,
+        resource=result.resource,
+        state=result.state,
+        models=room.count if room else None,
+        limit=room.limit if room else None,
+    )
     works = result.state == REACHABLE
     changed = app.seen.announce(result.resource, is_working=works, now=app.now())
     if changed is None:

@@ -16,6 +16,7 @@ from backup.codes import Code
 from backup.health import Changes, FindingCode, HealthFinding
 from backup.messages.copy import Failure
 from backup.messages.run import RunClosing
+from backup.moments import written
 from backup.notices import Notice, notices_of, reminder_of
 from backup.records import RunRecord
 from catalog.store import CatalogUnavailable
@@ -33,6 +34,7 @@ from wiring.health import (
     resource_findings,
     tell,
     watch_findings,
+    watch_of,
 )
 from wiring.notifying import deliver, send_unqueued, send_unusable
 from wiring.orchestrations import ENDED
@@ -171,6 +173,15 @@ def _open_runs(app: Services) -> list[RunRecord]:
 
 
 def _tell_plan(app: Services, plan: str, now: datetime) -> None:
+    watch = watch_of(app, plan)
+    emit(
+        Event.PLAN_WATCHED,
+        plan=plan,
+        lastGoodAt=written(watch.last_good) if watch.last_good else None,
+        promiseHours=watch.promise.total_seconds() / 3600 if watch.promise else None,
+        isPaused=watch.paused_at is not None,
+        targets=watch.targets(now) or None,
+    )
     tell(app, plan_scope(plan), plan_findings(app, plan), now)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from backup.codes import Code
-from backup.coverage import coverage, findings_of_end, findings_of_rows
+from backup.coverage import StateInTarget, coverage, findings_of_end, findings_of_rows, states_in_targets
 from backup.health import HealthFinding
 from backup.messages.run import RunClosing
 from backup.moments import written
@@ -16,6 +18,9 @@ from wiring.services import Services
 
 _NOTHING_DONE = {Code.PLAN_RUNNING, Code.PLAN_CHANGED}
 """Codes of runs that gave way, to another run or to a plan that differs from the approved one: they say nothing about the plan."""
+
+MODELS_PER_EVENT = 100
+"""An entry takes at most 160 characters, and Application Insights cuts a message after 32,768."""
 
 
 def close(services: Services, closing: RunClosing) -> RunRecord:
@@ -62,13 +67,42 @@ def _observe(services: Services, record: RunRecord, plan: str) -> None:
     found = findings_of_end(record)
     if decisions or record.status is RunStatus.SUCCEEDED:
         rows = list(runs.rows(record.run_id))
-        plans = services.catalog.plans
-        plans.note_coverage(plan, coverage(record, decisions, rows, plans.coverage(plan)))
+        plans, states = services.catalog.plans, list(states_in_targets(decisions, rows))
+        plans.note_coverage(plan, coverage(record, states, plans.coverage(plan)))
+        _emit_states(services, record, plan, states)
         in_plan = [Finding.parse(entry) for entry in runs.read_chunks(record.run_id, "finding-")]
         found += findings_of_rows(record, rows, decisions, in_plan)
     else:
         found += [finding for finding in services.catalog.findings.of(scope) if _is_about_models(finding)]
     tell(services, scope, found, record.ended_at or services.now(), as_of=record.started_at)
+
+
+def _emit_states(services: Services, record: RunRecord, plan: str, states: Iterable[StateInTarget]) -> None:
+    """Emit the state of each model in each target, so many models in one event as the log takes."""
+    by_target: dict[str, list[StateInTarget]] = {}
+    for each in states:
+        by_target.setdefault(each.target, []).append(each)
+    resources = services.configuration.resources
+    for target, known in by_target.items():
+        pieces = range(0, len(known), MODELS_PER_EVENT)
+        for number, first in enumerate(pieces, start=1):
+            emit(
+                Event.MODEL_STATES,
+                run=record.run_id,
+                plan=plan,
+                source=services.configuration.plan(plan).source,
+                target=target,
+                region=resources[target].region if target in resources else None,
+                piece=number,
+                pieces=len(pieces),
+                models=[_state_view(each) for each in known[first : first + MODELS_PER_EVENT]],
+            )
+
+
+def _state_view(each: StateInTarget) -> dict[str, str]:
+    outcome = each.row.outcome if each.row else None
+    code = {"code": str(outcome.code)} if outcome is not None and outcome.code is not None else {}
+    return {"kind": each.kind, "model": each.model_id, "state": each.state, **code}
 
 
 def _is_about_models(finding: HealthFinding) -> bool:

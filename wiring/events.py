@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from backup.moments import written
+from wiring.event_lines import LINES, Level
 
 _logger = logging.getLogger("form_recognizer_backup")
 
 
 class Event(StrEnum):
-    """The stable names; queries and alerts are built on them (docs/events.md)."""
+    """The stable names; queries and alerts are built on them. ``wiring/event_lines.py`` says what each line holds."""
 
     CLAIM_TAKEN = "claimTaken"
     CLAIM_TAKEN_OVER = "claimTakenOver"
@@ -53,34 +57,21 @@ class Event(StrEnum):
     NOTICE_LOST = "noticeLost"
     RESOURCE_DOWN = "resourceDown"
     RESOURCE_UP = "resourceUp"
+    RESOURCE_PROBED = "resourceProbed"
+    PLAN_WATCHED = "planWatched"
+    MODEL_STATES = "modelStates"
+    STEP_ENDED = "stepEnded"
 
 
-WARNINGS = {
-    Event.STEP_FAILED,
-    Event.SUSPECT_FOUND,
-    Event.SUSPECT_DELETED,
-    Event.RECLAIMED,
-    Event.SUPERSEDED,
-    Event.ADOPTION_REFUSED,
-    Event.UNTRUSTED_ADDRESS,
-    Event.CLAIM_TAKEN_OVER,
-    Event.FALLBACK_ID,
-    Event.EXPIRES_SOON,
-    Event.FINDING,
-    Event.RUN_SKIPPED,
-    Event.RUN_NOT_STARTED,
-    Event.PLAN_PAUSED,
-    Event.DELETION_GUARDED,
-    Event.APP_UNUSABLE,
-    Event.FINDING_BEGAN,
-    Event.NOTICE_FAILED,
-    Event.NOTICE_LOST,
-    Event.RESOURCE_DOWN,
-}
+_LEVELS = {Level.INFORMATION: logging.INFO, Level.WARNING: logging.WARNING}
 
 
 def emit(event: Event, **fields: Any) -> None:
     """Write one event. ``fields`` hold names, ids, codes and numbers; a field that is ``None`` is left out."""
     present = {name: value for name, value in fields.items() if value is not None}
-    level = logging.WARNING if event in WARNINGS else logging.INFO
-    _logger.log(level, "%s", json.dumps({"event": event, **present}, default=str, ensure_ascii=False))
+    text = json.dumps({"event": event, **present}, default=_in_words, ensure_ascii=False)
+    _logger.log(_LEVELS[LINES[event].level], "%s", text)
+
+
+def _in_words(value: object) -> str:
+    return written(value) if isinstance(value, datetime) else str(value)

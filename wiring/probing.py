@@ -13,7 +13,7 @@ from functools import partial
 
 from backup.api_versions import newest_of_all
 from backup.codes import Code
-from backup.document_models import Kind
+from backup.document_models import AccountLimits, Kind
 from backup.lookup import REACHABLE
 from form_recognizer import NoAnswer, ResourceConnection, ServiceError, Throttled, Timeouts, Transport, open_service
 from form_recognizer.answers import Answer
@@ -49,6 +49,8 @@ class ProbeResult:
     message: str | None
     milliseconds: int
     skew_seconds: int | None = None
+    room: AccountLimits | None = None
+    """How many custom models the resource holds and may hold, if it said so."""
 
 
 async def probe_all(services: Services, names: Iterable[str], timeout: float) -> dict[str, ProbeResult]:
@@ -156,19 +158,22 @@ class _Known:
 
 def _probe(services: Services, name: str, limit: float) -> ProbeResult:
     began = time.monotonic()
+    room = None
     try:
-        found, skew = _ask(services, name, began + limit)
+        found, skew, room = _ask(services, name, began + limit)
     except (ConfigurationInvalid, LookupError) as error:
         found, skew = (Code.CONFIGURATION_INVALID, str(error)), None
     except Exception as error:
         _logger.exception("the probe of %s ended with an unexpected error", name)
         message = f"the probe of {name} ended with an unexpected error ({type(error).__name__}); the app's log has it."
         found, skew = (Code.STEP_CRASHED, message), None
-    return ProbeResult(name, *found, round(1000 * (time.monotonic() - began)), skew)
+    return ProbeResult(name, *found, round(1000 * (time.monotonic() - began)), skew, room)
 
 
-def _ask(services: Services, name: str, deadline: float) -> tuple[tuple[str, str | None], int | None]:
-    """Make the call; return the state with its message, and the skew of the clocks."""
+def _ask(
+    services: Services, name: str, deadline: float
+) -> tuple[tuple[str, str | None], int | None, AccountLimits | None]:
+    """Make the call; return the state with its message, the skew of the clocks, and how many models the resource holds and may hold."""
     resource = services.configuration.resource(name)
     header, problem = _credential(services, name, _FOR_CREDENTIAL * (deadline - time.monotonic()))
     left = deadline - time.monotonic()
@@ -177,9 +182,10 @@ def _ask(services: Services, name: str, deadline: float) -> tuple[tuple[str, str
     transport = _OneCall(resource.endpoint, _Known(header), timeouts=timeouts, pool_size=1, max_body=_LARGEST_ANSWER)
     service = open_service(ResourceConnection(name, transport), newest_of_all(resource.api_versions), Kind.MODEL)
     found: tuple[str, str | None] = (REACHABLE, None)
+    room = None
     asked_at = services.now()
     try:
-        service.account_limits()
+        room = service.account_limits()
     except Throttled:
         pass  # it works, and counts calls
     except NoAnswer:
@@ -191,16 +197,16 @@ def _ask(services: Services, name: str, deadline: float) -> tuple[tuple[str, str
         transport.close()
     answered_at = services.now()
     if transport.answer is None:
-        return found, None
+        return found, None, room
     if problem is not None and found[0] in {REACHABLE, Code.ACCESS_DENIED}:
         found = problem
     if state_of(transport.answer)[0] == Code.SERVER_ERROR:
         found = state_of(transport.answer)
     sent_at = transport.answer.sent_at
     if sent_at is None:
-        return found, None
+        return found, None, room
     middle = asked_at + (answered_at - asked_at) / 2
-    return found, round((sent_at - middle).total_seconds() + 0.5)  # the service cuts its seconds off
+    return found, round((sent_at - middle).total_seconds() + 0.5), room  # the service cuts its seconds off
 
 
 def _credential(services: Services, name: str, limit: float) -> tuple[AuthHeader, tuple[str, str] | None]:

@@ -14,6 +14,7 @@ from catalog.store import CatalogUnavailable
 from form_recognizer import NoAnswer, Transport, Unreachable
 from form_recognizer.answers import Answer
 from form_recognizer.transport import Call
+from wiring.calls import note_call
 
 FRESH_FOR = timedelta(seconds=5)
 
@@ -82,8 +83,11 @@ class WatchedTransport(Transport):
         try:
             answer = super().send(call, resource)
         except (Unreachable, NoAnswer) as error:
+            if isinstance(error, NoAnswer):
+                note_call(resource)
             self._note(resource, error.code, error.message)
             raise
+        note_call(resource, answer.status)
         self._note(resource, *state_of(answer))
         return answer
 

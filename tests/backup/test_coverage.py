@@ -10,7 +10,7 @@ import pytest
 
 from backup.codes import Code
 from backup.configuration.sections import Plan
-from backup.coverage import TargetCoverage, coverage, findings_of_end, findings_of_rows
+from backup.coverage import TargetCoverage, coverage, findings_of_end, findings_of_rows, states_in_targets
 from backup.document_models import Kind
 from backup.messages.copy import CopyOutcome, RowAction
 from backup.planning.decisions import Action, Decision, Finding, Reason
@@ -85,7 +85,7 @@ COPY, SKIP, BLOCKED = Action.COPY, Action.SKIP, Action.BLOCKED
     ],
 )
 def test_what_a_target_has(decisions: list[Decision], rows: list[RunRow], expected: TargetCoverage) -> None:
-    assert coverage(run(), decisions, rows).targets == {"east": expected}
+    assert coverage(run(), states_in_targets(decisions, rows)).targets == {"east": expected}
 
 
 @pytest.mark.parametrize("trained", [None, "yesterday", "2026-09-14T08:30:12Z"])
@@ -93,17 +93,17 @@ def test_model_without_a_date_lacks_for_ever(trained: str | None) -> None:
     """A date that is none, or later than the run by a wrong clock, keeps no target from breaking its promise."""
     plan = Plan.model_validate({"source": "west", "targets": ["east"], "rpoHours": 24})
     failed = [row("a", FAILED, Code.SERVER_ERROR, trained)]
-    seen = coverage(run(), [decision("a", COPY)], failed)
+    seen = coverage(run(), states_in_targets([decision("a", COPY)], failed))
     for days in (1, 2):
         next_run = run().replace(started_at=NOW + timedelta(days=days))
-        seen = coverage(next_run, [decision("a", COPY)], failed, seen)
+        seen = coverage(next_run, states_in_targets([decision("a", COPY)], failed), seen)
     assert seen.targets["east"].lacking_since == NOW
     assert seen.rpo("east", plan, NOW + timedelta(days=2)) is False
 
 
 def test_models_that_are_gone_from_the_source_do_not_count() -> None:
     gone = [decision("a", Action.ORPHAN, Reason.KEPT), decision("b", Action.DELETE, Reason.REMOVED)]
-    assert coverage(run(), gone, []).targets == {}
+    assert coverage(run(), states_in_targets(gone, [])).targets == {}
 
 
 @pytest.mark.parametrize(
@@ -163,5 +163,5 @@ def test_what_the_plan_found_is_told(kind: str, expected: str | None) -> None:
 def test_the_promise_of_a_target(hours_later: int, rpo_hours: int | None, expected: bool | None) -> None:
     """The model was trained 26 hours before the run."""
     plan = Plan.model_validate({"source": "west", "targets": ["east"], "rpoHours": rpo_hours})
-    seen = coverage(run(), [decision("a", COPY)], [row("a", FAILED, Code.SERVER_ERROR, NEW)])
+    seen = coverage(run(), states_in_targets([decision("a", COPY)], [row("a", FAILED, Code.SERVER_ERROR, NEW)]))
     assert seen.rpo("east", plan, NOW + timedelta(hours=hours_later)) is expected
