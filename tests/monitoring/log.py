@@ -90,19 +90,22 @@ class Traces:
         for table, schema in (("traces", TRACES), ("AppTraces", APP_TRACES)):
             columns = ", ".join(f"{name} {_DUCKDB[kind]}" for name, kind in schema.items())
             self._connection.execute(f"CREATE TABLE {table} ({columns})")
-        counts = item_counts or [1] * len(lines)
-        rows = [(moment.replace(tzinfo=None), text, count) for (moment, text), count in zip(lines, counts, strict=True)]
-        if rows:
-            self._connection.executemany("INSERT INTO traces (timestamp, message, itemCount) VALUES (?, ?, ?)", rows)
-            self._connection.executemany(
-                "INSERT INTO AppTraces (TimeGenerated, Message, ItemCount) VALUES (?, ?, ?)", rows
-            )
+        if lines:
+            moments, texts = zip(*((moment.replace(tzinfo=None), text) for moment, text in lines), strict=True)
+            rows = [[*moments], [*texts], [*(item_counts or [1] * len(lines))]]
+            values = "SELECT unnest(?), unnest(?), unnest(?)"
+            self._connection.execute(f"INSERT INTO traces (timestamp, message, itemCount) {values}", rows)
+            self._connection.execute(f"INSERT INTO AppTraces (TimeGenerated, Message, ItemCount) {values}", rows)
 
     def __enter__(self) -> Traces:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+    def without_traces(self) -> None:
+        """Leave only what the workspace has."""
+        self._connection.execute("DROP TABLE traces")
 
     def rows(self, query: str, now: datetime) -> list[dict[str, Any]]:
         """Run a query at ``now``; return its rows by column."""
