@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -63,16 +64,23 @@ class _Held(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.problems: list[str] = []
+        self.events: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        problem = problem_of(record.getMessage())
+        text = record.getMessage()
+        problem = problem_of(text)
         if problem is not None:
             self.problems.append(problem)
+        else:
+            self.events.add(json.loads(text)["event"])
 
 
 @pytest.fixture(autouse=True)
-def _lines_are_as_defined() -> Iterator[None]:
-    """Whatever a test is about, each line that the app writes has the fields that ``wiring/event_lines.py`` says, and no others."""
+def _lines_are_as_defined(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test is about, each line that the app writes has the fields that ``wiring/event_lines.py`` says, and no others.
+
+    A test that is marked with ``writes(event)`` makes the app write that event.
+    """
     logger, held = logging.getLogger("form_recognizer_backup"), _Held()
     before = logger.level
     logger.addHandler(held)
@@ -81,3 +89,5 @@ def _lines_are_as_defined() -> Iterator[None]:
     logger.removeHandler(held)
     logger.setLevel(before)
     assert held.problems == []
+    for mark in request.node.iter_markers("writes"):
+        assert set(mark.args) <= held.events

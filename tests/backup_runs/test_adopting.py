@@ -128,6 +128,7 @@ def copy_with_sdk(stage: Nights, model: StoredModel, target: str) -> bool:
     return True
 
 
+@pytest.mark.writes("adoptionRefused")
 def test_another_model_under_the_id_is_left_alone(make_stage: MakeNights) -> None:
     """Somebody trained another model under the same id: it is neither adopted nor deleted, and the copy gets a fallback id."""
     stage = make_stage([v3_model("claims"), v4_model("invoices")], targets=[TARGET])

@@ -102,6 +102,7 @@ def test_model_that_is_being_trained_is_decided(make_stage: MakeNights) -> None:
     assert (TARGET, V2_ID, "notReady") in reasons(run)
 
 
+@pytest.mark.writes("replicaDeleted")
 def test_retrained_model_is_replaced_under_another_id(stage: Nights) -> None:
     """A retrained model is replaced under another id and the old copy goes a day later."""
     stage.backup()
@@ -185,6 +186,7 @@ def test_with_deletion_on_a_replica_goes_after_its_grace(make_stage: MakeNights)
     assert stage.http("GET", f"/api/models/{SOURCE}/invoices").status == 404
 
 
+@pytest.mark.writes("deletionGuarded")
 def test_too_many_deletions_at_once_are_withheld(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
     """Too many deletions at once are withheld and the copies of that night go on."""
     models = [v4_model(f"model-{number}") for number in range(10)]
@@ -228,6 +230,7 @@ def test_an_empty_source_list_stops_the_run(make_stage: MakeNights) -> None:
     assert len(stage.held()) == 3
 
 
+@pytest.mark.writes("finding")
 def test_replica_deleted_by_hand_is_found_missing(stage: Nights) -> None:
     """A replica deleted by hand is found missing and healed."""
     stage.backup()

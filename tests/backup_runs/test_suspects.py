@@ -43,6 +43,7 @@ def test_without_being_asked_for_nothing_is_deleted(make_stage: MakeNights) -> N
     assert suspects(stage) == [left]
 
 
+@pytest.mark.writes("suspectDeleted")
 def test_suspect_is_deleted_when_its_time_is_up(make_stage: MakeNights, caplog: pytest.LogCaptureFixture) -> None:
     """Where it is asked for a suspect goes after its time and not before."""
     stage, left = lost_night(make_stage, deleteSuspectsAfterHours=72)

@@ -140,6 +140,7 @@ def test_a_run_that_died_is_the_last_run(nights: Nights, known: bool) -> None:
     assert (view["lastRun"]["runId"], view["lastRun"]["status"]) == (run_id, "Failed")
 
 
+@pytest.mark.writes("planResumed")
 def test_no_timer_starts_a_plan_that_is_paused(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
     """Each of its moments is told, and only later ones are due when it is resumed."""
     with caplog.at_level("INFO"):

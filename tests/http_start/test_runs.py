@@ -136,6 +136,7 @@ def test_unknown_run_is_a_404(stage: HttpStage, method: str, rest: str, run_id: 
     assert stage.services.catalog.runs.find(run_id) is None
 
 
+@pytest.mark.writes("cancelRequested")
 def test_cancelling_stops_unauthorized_copies(stage: HttpStage) -> None:
     stage.source.down()
     run_id = stage.under_way([FIRST, SECOND])
@@ -231,6 +232,7 @@ def test_run_terminated_without_rows_is_failed(stage: HttpStage) -> None:
     assert only_copy(answer.body)["code"] == "ChildLost"
 
 
+@pytest.mark.writes("claimTakenOver")
 def test_next_run_resumes_copies_of_a_terminated_one(stage: HttpStage) -> None:
     run_id = stage.under_way([FIRST])
     target_id = only_copy(stage.run(run_id))["targetModelId"]

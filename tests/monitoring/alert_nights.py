@@ -137,6 +137,17 @@ def _burned(stage: WatchedNights) -> None:
     stage.target.inject("authorizeCopy", "lostAnswer")
 
 
+def _start_lost(stage: WatchedNights) -> None:
+    stage.put_new()
+    stage.target.set_behaviour(placeholder_delete="notFound")
+    stage.source.inject("startCopy", "reset", count=2)
+
+
+def _wrong_host(stage: WatchedNights) -> None:
+    stage.put_new()
+    stage.source.inject("startCopy", "wrongHost")
+
+
 def _late(stage: WatchedNights) -> None:
     for resource in (stage.source, stage.target):
         resource.set_durations((10**6, 10**6))
@@ -187,6 +198,8 @@ def nights() -> Iterator[Night]:
         _burned,
         frozenset({"id-burned"}),
     )
+    yield Night("startLost", "the call that starts a copy was cut off", _start_lost, frozenset({"id-burned"}))
+    yield Night("wrongHost", "an answer of the source names an address on another host", _wrong_host)
     late = partly | {"copy-late"}
     yield Night(
         "late",

@@ -114,4 +114,3 @@ def told(folder: Path) -> Iterator[Story]:
             story.night(store)
             stage.let_pass(400)
             yield story
-

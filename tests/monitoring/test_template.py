@@ -18,7 +18,9 @@ SHOWN = [item["content"] for item in WORKBOOK["items"] if "query" in item["conte
 
 def test_the_template_loads_every_query() -> None:
     """Under its own name."""
-    loaded = dict(re.findall(r"^  '?([\w-]+)'?: loadTextContent\('queries/([\w-]+)\.kql'\)$", TEMPLATE, flags=re.MULTILINE))
+    loaded = dict(
+        re.findall(r"^  '?([\w-]+)'?: loadTextContent\('queries/([\w-]+)\.kql'\)$", TEMPLATE, flags=re.MULTILINE)
+    )
     assert all(name == file for name, file in loaded.items())
     assert {*loaded, "no-good-run"} == set(QUERIES)
 
@@ -34,7 +36,11 @@ def test_charts_name_columns_of_their_query() -> None:
     for content in SHOWN:
         text = QUERIES[content["query"]]
         chart = content.get("chartSettings", {})
-        columns = [*chart.get("yAxis", []), *([chart["xAxis"]] if chart else []), *([chart["group"]] if "group" in chart else [])]
+        columns = [
+            *chart.get("yAxis", []),
+            *([chart["xAxis"]] if chart else []),
+            *([chart["group"]] if "group" in chart else []),
+        ]
         columns += [each["columnMatch"] for each in content.get("gridSettings", {}).get("formatters", [])]
         assert [column for column in columns if not re.search(rf"\b{column}\b", text)] == []
 
@@ -43,7 +49,9 @@ def test_alert_queries_return_no_time_of_their_own() -> None:
     """A rule groups rows by a column ``timestamp``, and counts in each group."""
     for name in re.findall(r"\{ query: '([\w-]+)', title", TEMPLATE):
         last = QUERIES[name].rstrip().splitlines()[-2:]
-        assert not any(re.search(r"\b(timestamp|TimeGenerated)\b", line.partition("project ")[2]) for line in last), name
+        assert not any(re.search(r"\b(timestamp|TimeGenerated)\b", line.partition("project ")[2]) for line in last), (
+            name
+        )
         assert not re.search(r"\b(union|search|limit|take)\s", re.sub(r"//.*", "", QUERIES[name])), name
 
 

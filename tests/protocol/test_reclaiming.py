@@ -58,6 +58,7 @@ def assert_blocked(stage: ProtocolStage, model_id: str, minutes: int) -> None:
     assert suspects(stage) == [model_id]
 
 
+@pytest.mark.writes("idReclaimed")
 def test_an_id_that_was_blocked_for_hours_is_reclaimed(
     stage: ProtocolStage, blocked: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,6 +40,7 @@ def test_lookup_knows_outage_without_asking(stage: Nights) -> None:
     assert stage.look_up("invoices")[0]["role"] == "source"
 
 
+@pytest.mark.writes("resourceUp")
 def test_each_change_is_one_event(stage: Nights, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         stage.let_pass(601)

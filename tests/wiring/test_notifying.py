@@ -114,6 +114,7 @@ def reason(app: Services) -> str:
     return str(delivery.reason)
 
 
+@pytest.mark.writes("noticeSent")
 def test_a_notice_arrives_once_as_documented(app: Services, receiver: Receiver) -> None:
     """As docs/monitor.md shows it."""
     made = add(app, run_id="nightly-20260504T0200")
@@ -186,6 +187,7 @@ def test_a_receiver_that_asks_to_wait(app: Services, receiver: Receiver, clock: 
     assert deliver(app).sent == 1
 
 
+@pytest.mark.writes("noticeFailed")
 def test_a_receiver_that_hangs(app: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs one time-out, not one for each notice."""
     monkeypatch.setattr(notifying, "TIMEOUTS", Timeouts(connect=1, read=0.1, total=0.2))
@@ -265,6 +267,7 @@ def test_nobody_listens(open_app: Open) -> None:
     assert "refused" in reason(app)
 
 
+@pytest.mark.writes("noticeLost")
 def test_tries_become_rarer_and_end_after_a_day(
     app: Services, receiver: Receiver, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,88 +1,43 @@
-"""The alert query of docs/monitor.md, run over log lines that the app wrote: it fires on every night that is no good one."""
+"""The alert rule for a plan without a good run, over log lines that the app wrote: it fires after every night that is no good one."""
 
 from __future__ import annotations
 
-import logging
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import duckdb_kql
 import pytest
 
-from local.host import Clock
 from local.inprocess import TARGET
 from local.simulator.models import classifier, v4_model
 from tests.nights import PLAN, MakeNights, Nights, make_stage
+from wiring.event_lines import problem_of
 
-ROOT = Path(__file__).parents[1]
+from .log import ROOT, Line, Traces, result
+from .log import logged as logged_by
+
 FENCE = re.compile(r"^```kusto\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAME_ON_THE_PAGE = '"nightly-westeurope"'
 LOOKED_AT = timedelta(days=2)
-"""The page says over how many days of the log the rule looks."""
+"""Over how long the rule looks."""
 
-Line = tuple[datetime, str]
 MakeStage = Callable[..., Nights]
 
 __all__ = ["make_stage"]
 
 
-class Log(logging.Handler):
-    """Keeps the lines of the app's logger as traces, each with the moment of the stage's clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self.lines: list[Line] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self.lines.append((self._clock.now(), record.getMessage()))
-
-
-def kusto_of(page: str) -> str:
-    """Return the only query of a page."""
-    (query,) = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
-    return str(query)
-
-
-def rows_of(query: str, lines: Sequence[Line], now: datetime) -> list[tuple[Any, ...]]:
-    """Run a query at ``now`` over the traces of ``lines``."""
-    connection = duckdb_kql.connect()
-    try:
-        connection.execute("CREATE TABLE traces (timestamp TIMESTAMP, message VARCHAR, severityLevel INTEGER)")
-        if lines:
-            rows = [(moment.replace(tzinfo=None), message) for moment, message in lines]
-            connection.executemany("INSERT INTO traces VALUES (?, ?, 1)", rows)
-        found: list[tuple[Any, ...]] = duckdb_kql.kql(connection, query, query_now=now).fetchall()
-        return found
-    finally:
-        connection.close()
-
-
 def fires(lines: Sequence[Line], now: datetime, plan: str = PLAN) -> bool:
     """Tell whether the alert rule for ``plan`` fires at ``now``."""
-    query = kusto_of("docs/monitor.md")
-    assert query.count(NAME_ON_THE_PAGE) == 1
-    recent = [line for line in lines if line[0] > now - LOOKED_AT]
-    return bool(rows_of(query.replace(NAME_ON_THE_PAGE, f'"{plan}"'), recent, now))
+    return bool(result("no-good-run", [line for line in lines if line[0] > now - LOOKED_AT], now, plan=plan))
 
 
 @contextmanager
 def logged(stage: Nights) -> Iterator[list[Line]]:
     """Collect what the app logs meanwhile."""
-    logger, handler = logging.getLogger("form_recognizer_backup"), Log(stage.clock)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield handler.lines
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    with logged_by(stage.clock) as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -116,14 +71,14 @@ def test_a_good_night_is_silent(make: MakeStage) -> None:
 
 
 def test_a_good_run_that_is_too_old(make: MakeStage) -> None:
-    """The night after it was missed: the rule fires two hours after its time."""
+    """The night after it was missed: the rule fires three hours after its time."""
     stage = make()
     with logged(stage) as lines:
         stage.backup()
         stage.let_pass(60)
         ended = stage.clock.now()
-        assert not fires(lines, ended + timedelta(hours=25, minutes=50))
-        assert fires(lines, ended + timedelta(hours=26, minutes=10))
+        assert not fires(lines, ended + timedelta(hours=26, minutes=50))
+        assert fires(lines, ended + timedelta(hours=27, minutes=10))
         assert fires(lines, ended + timedelta(days=30))
 
 
@@ -208,5 +163,25 @@ def test_the_query_of_the_events_page(make: MakeStage) -> None:
     stage = with_one_too_many(make)
     with logged(stage) as lines:
         stage.backup()
-    found = rows_of(kusto_of("docs/events.md"), lines, stage.clock.now())
-    assert [row for row in found if "ModelLimitReached" in row]
+    (query,) = FENCE.findall((ROOT / "docs" / "events.md").read_text(encoding="utf-8"))
+    with Traces(lines) as traces:
+        assert [row for row in traces.rows(query, stage.clock.now()) if "ModelLimitReached" in row.values()]
+
+
+def test_the_promise_is_what_the_app_says(make_stage: MakeNights) -> None:
+    """A plan that promises three days has them, also if the log of its good run is gone: the watch says when that was."""
+    stage = make_stage([v4_model("invoices")], targets=[TARGET], plan={"rpoHours": 72})
+    stage.backup()
+    began = stage.clock.now()
+    watched = {
+        "event": "planWatched",
+        "plan": PLAN,
+        "lastGoodAt": began.isoformat(),
+        "promiseHours": 72.0,
+        "isPaused": False,
+    }
+    for hours, expected in ((72, False), (73.2, True)):
+        now = began + timedelta(hours=hours)
+        line = json.dumps(watched)
+        assert problem_of(line) is None
+        assert fires([(now - timedelta(minutes=5), line)], now) is expected
