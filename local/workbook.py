@@ -1,6 +1,7 @@
 """Shows the workbook of ``infra/monitoring`` as a page, as far as that can be done without Azure.
 
-``python -m local.workbook RESULTS > page.html``: ``RESULTS`` is a JSON file with the rows of each query. The page is made from the workbook's own JSON: its titles, widths, charts and icons.
+``python -m local.workbook RESULTS > page.html``: ``RESULTS`` is a JSON file with the rows of each query. The page is made from the
+workbook's own JSON: its titles, widths, charts and icons.
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ def test_the_page_says_which_rules_fire() -> None:
 def page() -> str:
     """Return docs/alerts.md as it should be."""
     rules = "\n".join(
-        f"| [`{name}`](../infra/monitoring/queries/{name}.kql) | {title[0].lower()}{title[1:]} | {severity} | {_words(window)} | {_words(often)} |"
+        f"| [`{name}`](../infra/monitoring/queries/{name}.kql) | {title[0].lower()}{title[1:]} | {severity} "
+        f"| {_words(window)} | {_words(often)} |"
         for name, (title, severity, window, often) in RULES.items()
     )
     head = (
@@ -121,8 +122,8 @@ Written from the tests (`tests/monitoring`), which hold it: do not edit it by ha
 |---|---|---|---|---|
 {rules}
 
-Each night follows a good one, and begins at two o'clock. **●**: the rule fires when the night is over (04:30). **○**: it fires an hour later,
-when the plan has been without a good run for longer than it promises (26 hours, and the hour of the rule).
+Each night follows a good one, and begins at two o'clock. **●**: the rule fires when the night is over (04:30). **○**: it fires an hour
+later, when the plan has been without a good run for longer than it promises (26 hours, and the hour of the rule).
 
 {nights}
 
