@@ -33,6 +33,9 @@ param backupSchedule string = '0 0 2 * * *'
 @maxValue(3650)
 param historyDays int = 30
 
+@description('E-mail addresses that get the alerts, separated by commas; empty: alerts are seen in the portal only.')
+param alertEmails string = ''
+
 // The one source of names: which resources there are, which of them take the identity, and what the settings with keys are called.
 // any(): what the file holds is checked by the app, not by this template. It is read when the template is compiled.
 var configuration = any(loadJsonContent('../backup.json'))
@@ -111,6 +114,18 @@ module telemetry 'telemetry.bicep' = {
     location: location
     tags: tags
     principalId: identity.outputs.principalId
+  }
+}
+
+module monitoring 'monitoring/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    applicationInsightsId: telemetry.outputs.applicationInsightsId
+    logAnalyticsWorkspaceId: telemetry.outputs.logAnalyticsWorkspaceId
+    alertEmails: empty(alertEmails) ? [] : split(replace(alertEmails, ' ', ''), ',')
   }
 }
 

@@ -39,4 +39,6 @@ resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+output applicationInsightsId string = insights.id
+output logAnalyticsWorkspaceId string = workspace.id
 output connectionString string = insights.properties.ConnectionString
