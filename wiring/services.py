@@ -164,8 +164,9 @@ class Services:
         # at a regional endpoint the key alone chooses the account: with another's key the app would read, fill and clear that one
         endpoint = self.configuration.resources[name].endpoint
         for other, resource in self.configuration.resources.items():
-            shares = other != name and resource.endpoint == endpoint and resource.key_setting is not None
-            if shares and self.environment.get(resource.key_setting or "", "").strip() == key:
+            if other == name or resource.endpoint != endpoint or resource.key_setting is None:
+                continue
+            if self.environment.get(resource.key_setting, "").strip() == key:
                 raise ConfigurationInvalid(
                     f'app setting {setting} (the key of resource "{name}") holds the key of "{other}" too, and both have the endpoint '
                     f"{endpoint}: copy Key 1 of each account into its own setting"

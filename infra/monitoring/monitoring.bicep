@@ -17,7 +17,7 @@ param logAnalyticsWorkspaceId string
 param alertEmails array
 
 // backup.json is the one source of names: each plan has a rule of its own, so that none hides another with a similar name.
-var plans = items(loadJsonContent('../../backup.json').plans)
+var configuration = any(loadJsonContent('../../backup.json'))
 
 // For how long a plan without rpoHours may be without a good run, until the app says what its schedule promises.
 var usualHours = 26
@@ -72,7 +72,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-resource planRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for plan in plans: {
+resource planRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for plan in items(configuration.?plans ?? {}): {
   name: 'backup-no-good-run-${plan.key}'
   location: location
   tags: tags
@@ -140,7 +140,7 @@ resource alertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for r
 
 // In workbook.json an item names its query; here it gets the text.
 var workbook = loadJsonContent('workbook.json')
-var workbookItems = map(workbook.items, item => contains(item.content, 'query') ? union(item, { content: { query: queries[item.content.query] } }) : item)
+var workbookItems = [for item in workbook.items: contains(item.content, 'query') ? union(item, { content: { query: queries[item.content.query] } }) : item]
 
 resource backupWorkbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'backup-workbook')
@@ -173,5 +173,3 @@ resource savedQueries 'Microsoft.OperationalInsights/workspaces/savedSearches@20
   }
 }]
 
-output actionGroupId string = actionGroup.id
-output workbookId string = backupWorkbook.id
