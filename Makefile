@@ -41,7 +41,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run start serve doctor test fuzz next lint templates format bench schema clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test fuzz next lint templates format bench schema histories freeze clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -98,6 +98,12 @@ schema: deployed ## Write backup.schema.json, docs/openapi.json and docs/events.
 	@mv docs/openapi.json.new docs/openapi.json
 	@$(BIN)/python -m local.schema events > docs/events.schema.json.new
 	@mv docs/events.schema.json.new docs/events.schema.json
+
+histories: deployed ## Record the histories of a new version of the orchestrators (defaultVersion in host.json; docs/host-json.md)
+	@$(BIN)/python -m local.record_histories
+
+freeze: deployed ## Freeze the histories of this version of the orchestrators, before a release
+	@$(BIN)/python -m local.record_histories --freeze
 
 clean: ## Remove the environments and everything that runs have left
 	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

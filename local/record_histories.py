@@ -1,13 +1,14 @@
-"""``python -m local.record_histories``: record the histories that the replay test replays.
+"""``python -m local.record_histories`` (``make histories``): record the histories that the replay test replays.
 
-Each story is run on a clock that stands still, and the history of every orchestration in it is written to a file. Record anew only
-when an orchestrator is meant to decide otherwise: the difference in the files is then what a reviewer looks at, and what runs under way
-at the moment of the deployment would stumble over.
+Each story is run on a clock that stands still, and the history of every orchestration in it is written to a file, into the folder of the
+version in host.json (``defaultVersion``). ``--freeze`` writes the checksums of this folder beside its files: from then on it is what a
+released app may have under way, and is not recorded anew. An orchestrator that is meant to decide otherwise gets a new version first.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import sys
@@ -29,11 +30,15 @@ from backup.names import BACKUP_RUN, COPY_BATCH, COPY_MODEL, LANE, LIST_RESOURCE
 from local.host import Host, ManualClock
 from local.host.protocol import Event
 from local.host.replay import save_history
+from local.host.settings import HostSettings
 from local.inprocess import REGIONS, SECOND_TARGET, SOURCE, TARGET, Stage
 from local.simulator import StoredModel, seeds
 from local.simulator.models import v3_model
 
 FOLDER = Path("tests/orchestrator/histories")
+"""A folder for each version of the orchestrators."""
+CHECKSUMS = "SHA256SUMS"
+"""Of a frozen folder, as ``sha256sum`` writes and checks them."""
 A_MOMENT = timedelta(milliseconds=500)
 MODELS = (seeds.FIRST_MODEL_ID, *(seeds.model_uuid(name) for name in ("Shop receipts", "Purchase orders")))
 COMPOSED = "incoming-mail-v4"
@@ -221,24 +226,81 @@ def _without_seal(event: Event) -> Event:
     return {**event, "Result": json.dumps({**result, "authorization": "sealed"})}
 
 
+class FrozenError(Exception):
+    """Histories of a released version would change."""
+
+
+def current_version() -> str:
+    """Return the version of the orchestrators, from host.json."""
+    version = HostSettings.load(Path("host.json")).versions.current
+    assert version is not None, "host.json has no defaultVersion"
+    return version
+
+
+def frozen(folder: Path) -> dict[str, str]:
+    """Return the checksum of each file of a frozen folder, by name; nothing for a folder that is not frozen."""
+    path = folder / CHECKSUMS
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="ascii").splitlines()
+    return {name: checksum for checksum, name in (line.split("  ") for line in lines)}
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the checksum of each file in ``folder`` as it is now, by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.json"))}
+
+
+def freeze(folder: Path) -> None:
+    """Write the checksums of ``folder``; raise ``FrozenError`` if a file that was frozen before has changed or is gone."""
+    before, now = frozen(folder), checksums(folder)
+    changed = sorted(name for name in before if now.get(name) != before[name])
+    if changed:
+        raise FrozenError(f"{folder} is frozen, and this has changed: {', '.join(changed)}; {WHAT_TO_DO}")
+    text = "".join(f"{checksum}  {name}\n" for name, checksum in now.items())
+    (folder / CHECKSUMS).write_text(text, encoding="ascii")
+
+
+WHAT_TO_DO = "put the files back, raise defaultVersion in host.json, then record (docs/host-json.md)"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Record the stories that are named, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m local.record_histories", description=main.__doc__)
     parser.add_argument("stories", nargs="*", metavar="story", help=f"one of {', '.join(STORIES)}")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go (default: %(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="of the folders of all versions (default: %(default)s)"
+    )
+    parser.add_argument("--freeze", action="store_true", help="record nothing; freeze the histories of this version")
     options = parser.parse_args(arguments)
     unknown = set(options.stories) - set(STORIES)
     if unknown:
         parser.error(f"unknown story {', '.join(sorted(unknown))}; there are {', '.join(STORIES)}")
-    for name in options.stories or STORIES:
-        for old in options.folder.glob(f"{name}.*.json"):
+    folder = options.folder / current_version()
+    try:
+        if options.freeze:
+            freeze(folder)
+        else:
+            write(options.stories or list(STORIES), folder)
+    except FrozenError as error:
+        print(f"record_histories: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def write(stories: Sequence[str], folder: Path) -> None:
+    """Record ``stories`` into ``folder``; raise ``FrozenError`` for one that is frozen there. A new story may join frozen ones."""
+    kept = {name.partition(".")[0] for name in frozen(folder)} & set(stories)
+    if kept:
+        raise FrozenError(f"{folder} is frozen, with {', '.join(sorted(kept))}; {WHAT_TO_DO}")
+    for name in stories:
+        for old in folder.glob(f"{name}.*.json"):
             old.unlink()
-        with tempfile.TemporaryDirectory(prefix="record-") as folder:
-            for number, (orchestrator, history) in enumerate(record(STORIES[name], Path(folder)), 1):
-                path = options.folder / f"{name}.{number}.{orchestrator}.json"
+        with tempfile.TemporaryDirectory(prefix="record-") as stage:
+            for number, (orchestrator, history) in enumerate(record(STORIES[name], Path(stage)), 1):
+                path = folder / f"{name}.{number}.{orchestrator}.json"
                 save_history(path, orchestrator, history)
                 print(f"{path}: {len(history)} events", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def orchestrator_handle(orchestrator: Any) -> OrchestratorHandle:
 
 
 def replay(
-    orchestrator: Any, history: Sequence[Event], protocol: OrchestratorProtocol | None = None
+    orchestrator: Any, history: Sequence[Event], protocol: OrchestratorProtocol | None = None, *, exact: bool = True
 ) -> list[list[Action]]:
     """Replay a recorded history and return the new actions of each episode.
 
@@ -53,6 +53,8 @@ def replay(
         orchestrator: the decorated function, or the SDK's handle of it.
         history: raw events of one generation, as :meth:`local.host.Host.history` returns them.
         protocol: protocol 1.x by default.
+        exact: find every difference. The platform finds only those for which it ends an orchestration as non-deterministic: another kind,
+            name or order of work that a later episode builds on.
 
     Raises:
         ReplayMismatchError: the first difference; the message names the episode, the history's work and the code's.
@@ -82,7 +84,8 @@ def replay(
             plan = replay_actions([*shown, *arrivals], decision.actions)
         except (NonDeterministicError, UnsupportedActionError) as exc:
             raise ReplayMismatchError(f"episode {number}: {exc}") from exc
-        _compare(number, turn, plan, decision)
+        if exact:
+            _compare(number, turn, plan, decision)
         decisions.append(list(decision.actions[action_count:]))
         action_count = len(decision.actions)
         shown += turn
