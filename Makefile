@@ -37,11 +37,15 @@ CHECKOV_VERSION := 3.3.30
 AZURITE := node_modules/.ready
 # Without Node.js the tests that need it are skipped, and reported as such.
 WITHOUT_NODE := $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),,WITHOUT_AZURITE=1)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+QUIETLY := --quiet --disable-pip-version-check --no-input
+INSTALL := $(BIN)/python -m pip install $(QUIETLY)
+# The program that pins what is deployed, and whether it takes newer versions than requirements.txt has.
+LOCKER := .venv/lock
+UPGRADE ?=
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run start serve doctor test fuzz next lint templates format bench schema histories freeze clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test fuzz next lint templates format bench schema lock histories freeze clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -71,7 +75,7 @@ next: ## Test with the newest azure-functions-durable, pre-releases too, in .ven
 	  echo "azure-functions-durable 2 needs Python 3.13 or later. Name one: make next PYTHON=python3.13" >&2; \
 	  exit 1; }
 	@$(MAKE) --no-print-directory environment VENV=$(NEXT)
-	@$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'azure-functions-durable>=2.0.0rc3'
+	@$(NEXT)/bin/python -m pip install $(QUIETLY) --upgrade 'azure-functions-durable>=2.0.0rc3'
 	@$(NEXT)/bin/python -m pip list --disable-pip-version-check 2>/dev/null | grep -E '^(azure-functions|durabletask)'
 	@$(NEXT)/bin/python -m pytest -rfE tests/test_worker.py tests/orchestrator tests/http_start
 
@@ -98,6 +102,11 @@ schema: deployed ## Write backup.schema.json, docs/openapi.json and docs/events.
 	@mv docs/openapi.json.new docs/openapi.json
 	@$(BIN)/python -m local.schema events > docs/events.schema.json.new
 	@mv docs/events.schema.json.new docs/events.schema.json
+
+lock: python ## Pin what is deployed: requirements.txt from requirements.in, with hashes; newer versions with UPGRADE=1 (docs/dependencies.md)
+	@test -x $(LOCKER)/bin/uv || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install $(QUIETLY) 'uv>=0.13,<1'; }
+	@$(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
 
 histories: deployed ## Record the histories of a new version of the orchestrators (defaultVersion in host.json; docs/host-json.md)
 	@$(BIN)/python -m local.record_histories
