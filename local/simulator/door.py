@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
-from local.simulator import v2, v3, v3_copying
+from local.simulator import analyzing, v2, v3, v3_copying
 from local.simulator.answers import (
     Answer,
     ServiceError,
@@ -28,6 +28,8 @@ V3_OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
     "deleteModel": v3.delete_model,
     "composeModel": v3.compose_model,
     "getInfo": v3.info,
+    "analyzeModel": v3.analyze_model,
+    "getAnalyzeResult": analyzing.result_v3,
     "authorizeCopy": v3_copying.authorize_copy,
     "startCopy": v3_copying.start_copy,
     "getOperation": v3_copying.get_operation,

@@ -8,7 +8,7 @@ import uuid
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from local.simulator.faults import Faults
@@ -86,6 +86,19 @@ class Behaviour:
         return [*shown[:1], *self.odd_entries, *shown[1:]] if is_first else shown
 
 
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A document that is analyzed. ``model`` is as it was at the beginning: the result stays if it is deleted."""
+
+    model: StoredModel
+    started: datetime
+    ended: datetime
+
+    def is_old(self, now: datetime) -> bool:
+        """Return whether the service has dropped the result: after 24 hours."""
+        return self.started + timedelta(hours=24) <= now
+
+
 class ModelTable:
     """The models of one kind by id, in the order of the lists."""
 
@@ -137,6 +150,7 @@ class ResourceState:
         self.copy_seconds = DEFAULT_COPY_SECONDS
         self.is_down = False
         self.last_change: datetime | None = None
+        self.analyses: dict[str, Analysis] = {}
 
     def new_id(self) -> str:
         """Return a new uuid; the same seed makes the same ids in the same order."""

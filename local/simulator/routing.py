@@ -63,8 +63,11 @@ def _v2(method: str, version: str, parts: list[str], query: dict[str, str]) -> R
     action = rest[1].lower()
     if len(rest) == 2 and action == "copy" and method == "POST":
         return Route("startCopy", "v2", lowered, model_id=rest[0].lower())
-    if len(rest) == 3 and action == "copyresults" and method == "GET":
-        return Route("getCopyResult", "v2", lowered, model_id=rest[0].lower(), result_id=rest[2].lower())
+    if len(rest) == 2 and action == "analyze" and method == "POST":
+        return Route("analyzeModel", "v2", lowered, model_id=rest[0].lower())
+    results = {"copyresults": "getCopyResult", "analyzeresults": "getAnalyzeResult"}
+    if len(rest) == 3 and action in results and method == "GET":
+        return Route(results[action], "v2", lowered, model_id=rest[0].lower(), result_id=rest[2].lower())
     return None
 
 
@@ -83,6 +86,7 @@ _NAMES = {
     ("model", "authorizecopy"): "authorizeCopy",
     ("model", "compose"): "composeModel",
     ("model", "copyto"): "startCopy",
+    ("model", "analyze"): "analyzeModel",
     ("classifier", "list"): "listClassifiers",
     ("classifier", "get"): "getClassifier",
     ("classifier", "delete"): "deleteClassifier",
@@ -90,8 +94,17 @@ _NAMES = {
     ("classifier", "copyto"): "startClassifierCopy",
 }
 
+_OF_ONE_MODEL = ("copyto", "analyze")
+"""Actions on a model and not on the collection."""
 
-OPERATIONS = frozenset(_NAMES.values()) | {"getCopyResult", "getOperation", "listOperations", "getInfo", UNKNOWN}
+OPERATIONS = frozenset(_NAMES.values()) | {
+    "getAnalyzeResult",
+    "getCopyResult",
+    "getInfo",
+    "getOperation",
+    "listOperations",
+    UNKNOWN,
+}
 """The names of operations in the journal and in faults."""
 
 
@@ -109,12 +122,13 @@ def _v3(method: str, generation: Generation, parts: list[str], query: dict[str, 
         return None
     if len(parts) == 1:
         verb = {"POST": action.lower()}.get(method) if action else {"GET": "list"}.get(method)
-        name = _NAMES.get((kind, verb or "")) if verb != "copyto" else None
+        name = _NAMES.get((kind, verb or "")) if verb not in _OF_ONE_MODEL else None
         return Route(name, generation, version, kind) if name else None
+    if len(parts) == 4 and kind == "model" and parts[2].lower() == "analyzeresults" and method == "GET":
+        return Route("getAnalyzeResult", generation, version, model_id=parts[1], result_id=parts[3])
     if len(parts) != 2:
         return None
     model_id, _, action = parts[1].partition(":")
     verb = {"POST": action.lower()}.get(method) if action else {"GET": "get", "DELETE": "delete"}.get(method)
-    if not model_id or verb not in ("get", "delete", "copyto"):
-        return None
-    return Route(_NAMES[kind, verb], generation, version, kind, model_id=model_id)
+    name = _NAMES.get((kind, verb)) if verb in ("get", "delete", *_OF_ONE_MODEL) else None
+    return Route(name, generation, version, kind, model_id=model_id) if model_id and name else None

@@ -8,6 +8,7 @@ import re
 import zlib
 from typing import Any
 
+from local.simulator import analyzing
 from local.simulator.answers import (
     Answer,
     Json,
@@ -227,6 +228,16 @@ def failure_text(failure: Failure, operation: Operation) -> tuple[str, str]:
     )
 
 
+def analyze_model(call: Call) -> Answer:
+    """Begin to analyze a document: 202 with the address of the result."""
+    model = _find(call)
+    if model.state != "ready":
+        raise v2_error(400, "1015", f"Model with 'id={model.model_id}' is not ready.")
+    result_id = analyzing.begin(call, model)
+    location = f"{_models_url(call)}/{model.model_id}/analyzeresults/{result_id}"
+    return Answer(202, headers={"Operation-Location": location})
+
+
 def compose_model(call: Call) -> Answer:
     """Compose v2.1 models into one: 201, and the model is ready after the time of a copy."""
     if call.route.version != "v2.1":
@@ -302,4 +313,6 @@ OPERATIONS = {
     "startCopy": start_copy,
     "getCopyResult": get_copy_result,
     "composeModel": compose_model,
+    "analyzeModel": analyze_model,
+    "getAnalyzeResult": analyzing.result_v2,
 }

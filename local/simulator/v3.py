@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from datetime import timedelta
 
+from local.simulator import analyzing
 from local.simulator.answers import Answer, Json, json_answer, resource_not_found, seconds, v3_error, v3_not_found
 from local.simulator.call import Call
 from local.simulator.models import StoredModel, two_years_after
@@ -72,6 +73,15 @@ def delete_model(call: Call) -> Answer:
     table.remove(model.model_id)
     call.resource.last_change = call.now
     return Answer(204)
+
+
+def analyze_model(call: Call) -> Answer:
+    """Begin to analyze a document with a custom model: 202 with the address of the result."""
+    model = _find(call)
+    if not model_details(model, call.route.version)["docTypes"]:
+        raise v3_not_found()  # the models of Microsoft do not analyze here
+    location = address(call, f"documentModels/{model.model_id}/analyzeResults/{analyzing.begin(call, model)}")
+    return Answer(202, headers={"Operation-Location": location})
 
 
 def info(call: Call) -> Answer:

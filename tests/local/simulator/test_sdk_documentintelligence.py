@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from azure.ai.documentintelligence import DocumentIntelligenceAdministrationClient
+from azure.ai.documentintelligence import DocumentIntelligenceAdministrationClient, DocumentIntelligenceClient
 from azure.ai.documentintelligence.models import (
+    AnalyzeDocumentRequest,
     AuthorizeClassifierCopyRequest,
     AuthorizeCopyRequest,
     ComposeDocumentModelRequest,
@@ -20,6 +21,7 @@ from azure.core.exceptions import (
 )
 
 from local.simulator import Simulator, classifier, v4_composed_model, v4_model
+from local.simulator.models import DEFAULT_FIELDS
 
 
 def client(simulator: Simulator, name: str, key: str | None = None) -> DocumentIntelligenceAdministrationClient:
@@ -199,3 +201,19 @@ def test_a_429_is_retried_after_the_wait(live: Simulator) -> None:
     client(live, "source").begin_copy_model_to("invoices", authorize(live, "copy")).result()
 
     assert [entry.status for entry in source.requests("startCopy")] == [429, 202]
+
+
+def test_a_copy_analyzes_a_document(live: Simulator) -> None:
+    live.resource("source").put_model(v4_model("invoices"))
+    client(live, "source").begin_copy_model_to("invoices", authorize(live, "backup")).result()
+    analysis = DocumentIntelligenceClient(
+        live.endpoint("target"), AzureKeyCredential("target-key"), polling_interval=0.02
+    )
+
+    result = analysis.begin_analyze_document("backup", AnalyzeDocumentRequest(bytes_source=b"%PDF-1.7")).result()
+
+    assert (result.api_version, result.model_id) == ("2024-11-30", "backup")
+    (document,) = result.documents or []
+    assert {name: field.confidence for name, field in (document.fields or {}).items()} == dict(DEFAULT_FIELDS)
+    with pytest.raises(ResourceNotFoundError):
+        analysis.begin_analyze_document("invoices", AnalyzeDocumentRequest(bytes_source=b"%PDF-1.7"))

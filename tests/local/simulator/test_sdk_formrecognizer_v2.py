@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from azure.ai.formrecognizer import FormTrainingClient
+from azure.ai.formrecognizer import FormRecognizerClient, FormTrainingClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from local.simulator import ResourceSpec, Simulator, v2_composed_model, v2_model
+from local.simulator.models import DEFAULT_FIELDS
 
 MODEL = "33f4d42c-cd2f-4e74-b990-a1aeafab5a5d"
 PART = "5b1d2b3c-2c9e-4c56-8f53-0d6e1c9f7a10"
@@ -164,3 +165,20 @@ def test_a_429_is_retried_after_the_wait(live: Simulator) -> None:
 
     assert copied.status == "ready"
     assert [entry.status for entry in source.requests("startCopy")] == [429, 202]
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+def test_a_copy_analyzes_a_document(live: Simulator, version: str) -> None:
+    live.resource("source").put_model(v2_model(MODEL, api_version=f"v{version}", name="Invoices"))
+    permission = authorize(live, version)
+    client(live, "source", version).begin_copy_model(MODEL, permission).result()
+    recognizer = FormRecognizerClient(
+        live.endpoint("target"), AzureKeyCredential("target-key"), api_version=version, polling_interval=0.02
+    )
+
+    (form,) = recognizer.begin_recognize_custom_forms(str(permission["modelId"]), b"%PDF-1.7").result()
+
+    assert form.model_id == permission["modelId"]
+    assert {name: field.confidence for name, field in form.fields.items()} == dict(DEFAULT_FIELDS)
+    with pytest.raises(HttpResponseError, match="not found"):
+        recognizer.begin_recognize_custom_forms(UNKNOWN, b"%PDF-1.7")

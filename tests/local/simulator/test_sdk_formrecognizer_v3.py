@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from azure.ai.formrecognizer import DocumentModelAdministrationClient, DocumentModelDetails
+from azure.ai.formrecognizer import DocumentAnalysisClient, DocumentModelAdministrationClient, DocumentModelDetails
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
@@ -13,6 +13,7 @@ from azure.core.exceptions import (
 )
 
 from local.simulator import Simulator, classifier, v2_model, v3_model
+from local.simulator.models import DEFAULT_FIELDS
 
 VERSIONS = ["2022-08-31", "2023-07-31"]
 both = pytest.mark.parametrize("version", VERSIONS)
@@ -188,3 +189,22 @@ def test_classifiers_are_listed_read_and_deleted(live: Simulator) -> None:
     source.delete_document_classifier("sorter")
     with pytest.raises(ResourceNotFoundError):
         source.get_document_classifier("sorter")
+
+
+@both
+def test_a_copy_analyzes_a_document(live: Simulator, version: str) -> None:
+    live.resource("source").put_model(v3_model("invoices", api_version=version))
+    permission = client(live, "target", version).get_copy_authorization(model_id="backup")
+    client(live, "source", version).begin_copy_document_model_to("invoices", permission).result()
+    analysis = DocumentAnalysisClient(
+        live.endpoint("target"), AzureKeyCredential("target-key"), api_version=version, polling_interval=0.02
+    )
+
+    result = analysis.begin_analyze_document("backup", b"%PDF-1.7").result()
+
+    assert (result.api_version, result.model_id) == (version, "backup")
+    assert result.documents is not None
+    (document,) = result.documents
+    assert {name: field.confidence for name, field in (document.fields or {}).items()} == dict(DEFAULT_FIELDS)
+    with pytest.raises(ResourceNotFoundError):
+        analysis.begin_analyze_document("invoices", b"%PDF-1.7")
