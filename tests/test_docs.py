@@ -24,6 +24,7 @@ PAGES_WITH_PATHS = [
     "docs/glossary.md",
     "docs/host-json.md",
     "docs/how-it-works.md",
+    "docs/security.md",
 ]
 HOW_IT_WORKS = "docs/how-it-works.md"
 MOST_SENTENCES = 10
