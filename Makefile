@@ -42,10 +42,12 @@ INSTALL := $(BIN)/python -m pip install $(QUIETLY)
 # The program that pins what is deployed, and whether it takes newer versions than requirements.txt has.
 LOCKER := .venv/lock
 UPGRADE ?=
+# What becomes a release (make release).
+TAG ?=
 CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
-.PHONY: help run start serve doctor test fuzz next lint templates format bench schema lock histories freeze clean environment deployed emulator without-node python
+.PHONY: help run start serve doctor test fuzz next lint templates format bench schema lock histories freeze release clean environment deployed emulator without-node python
 
 help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
@@ -106,13 +108,16 @@ schema: deployed ## Write backup.schema.json, docs/openapi.json and docs/events.
 lock: python ## Pin what is deployed: requirements.txt from requirements.in, with hashes; newer versions with UPGRADE=1 (docs/dependencies.md)
 	@test -x $(LOCKER)/bin/uv || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install $(QUIETLY) 'uv>=0.13,<1'; }
 	@$(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
+	  $(if $(UPGRADE),--upgrade) --output-file requirements.txt requirements.in
 
 histories: deployed ## Record the histories of a new version of the orchestrators (defaultVersion in host.json; docs/host-json.md)
 	@$(BIN)/python -m local.record_histories
 
 freeze: deployed ## Freeze the histories of this version of the orchestrators, before a release
 	@$(BIN)/python -m local.record_histories --freeze
+
+release: deployed ## Check that a tag may become a release; write its notes and its package into .local/release (TAG=v1.2.0)
+	@$(BIN)/python -m local.release "$(TAG)"
 
 clean: ## Remove the environments and everything that runs have left
 	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
