@@ -44,7 +44,7 @@ LOCKER := .venv/lock
 UPGRADE ?=
 # What becomes a release (make release).
 TAG ?=
-CODE := $(wildcard function_app.py activities backup bench catalog claims doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
+CODE := $(wildcard function_app.py activities backup bench catalog claims cli doctor form_recognizer http_start local orchestrator schedules tests timer_start wiring)
 
 .DEFAULT_GOAL := help
 .PHONY: help run start serve doctor test fuzz next lint templates format bench schema lock histories freeze release clean environment deployed emulator without-node python
@@ -139,13 +139,13 @@ python:
 
 # A stamp is written last: an installation that was cut off is done again. The interpreter is checked each time, but is no reason to
 # install again.
-$(DEPLOYED): requirements.txt | python
+$(DEPLOYED): requirements.txt cli/requirements.txt | python
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; \
 	  exit 1; }
 	@echo "Preparing $(VENV) (once, a minute or so)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) -r requirements.txt -r cli/requirements.txt
 	@touch $@
 
 $(READY): requirements-dev.txt $(DEPLOYED) | python

@@ -174,5 +174,5 @@ def test_every_room_says_what_belongs_in_it() -> None:
 
 def test_only_the_app_is_deployed() -> None:
     ignored = {line.strip("/") for line in (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()}
-    assert {"local", "tests", "bench", "docs", "infra", "local.settings.json"} <= ignored
+    assert {"cli", "local", "tests", "bench", "docs", "infra", "local.settings.json"} <= ignored
     assert ignored.isdisjoint({*APP, "function_app.py", "host.json", "requirements.txt", "backup.json"})

@@ -1,0 +1,204 @@
+"""Commands that look: ``where``, ``export``, ``status``, ``check`` and ``doctor``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.calls import Call
+from cli.client import written
+from cli.command import Kind, KindOption, Session, command
+from cli.endings import OF_HEALTH, CommandFailed, Ending
+from cli.output import age, coloured, counted, err, facts, out, raw, say, table
+from cli.plans import show_plans
+
+
+@command(
+    "where",
+    """
+    formsbackup where 33f4d42c-cd2f-4e74-b990-a1aeafab5a5d
+    formsbackup where invoices --source forms-westeurope --probe
+    formsbackup where invoices -o json
+    """,
+)
+def where(
+    session: Session,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The id of the model in its source.")],
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="RESOURCE", help="Its source; all of them by default.")
+    ] = None,
+    kind: KindOption = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Ask these resources now, within two seconds.")] = False,
+) -> None:
+    """Tell where a model can be used now, best place first. It works while the region of its source is down.
+
+    Without --source and --kind every source is asked for a model and a classifier of this id. json prints what was found in "models", a
+    list, each as the API answers it.
+    """
+    sources = [source] if source else list(session.app.get(Call.HEALTH)["resources"])
+    unknown: CommandFailed | None = None
+    found = []
+    for name, one in itertools.product(sources, [kind] if kind else list(Kind)):
+        query = {"kind": one, "probe": "true" if probe else None}
+        try:
+            found.append(session.app.get(Call.WHERE, query, source=name, modelId=model))
+        except CommandFailed as failure:
+            if failure.code != "UnknownModel":
+                raise
+            unknown = unknown or failure
+    if not found:
+        if source and unknown:
+            raise unknown
+        hint = f"Copy it: formsbackup copy {model} --from SOURCE --to TARGET"
+        raise CommandFailed(Ending.FAILED, f"no source has a usable copy of {model} in the catalog", [hint])
+
+    def show(_: Any) -> None:
+        for answer in found:
+            _places(answer)
+
+    session.show({"models": found}, show)
+
+
+def _places(answer: Mapping[str, Any]) -> None:
+    say(f"{answer['kind']} {answer['modelId']} of {answer['source']}")
+    columns = ("resource", "role", "state", "modelId", "apiVersion", "verified", "endpoint")
+    rows = []
+    for place in answer["places"]:
+        found = {"state": (place["lastSeen"] or {}).get("state"), "verified": age(place.get("verifiedAt"))}
+        rows.append([{**place, **found}[column] for column in columns])
+    table(("place", "role", "state", "model id", "api version", "verified", "endpoint"), rows)
+
+
+@command(
+    "export",
+    """
+    formsbackup export mapping.json
+    formsbackup export --source forms-westeurope > mapping.json
+    """,
+)
+def export(
+    session: Session,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write; standard output by default.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="RESOURCE", help="Only models of this source.")
+    ] = None,
+) -> None:
+    """Write the whole mapping, which model has which copies, as a file to keep elsewhere.
+
+    A lost catalog is filled from it again with PUT /api/models.
+    """
+    answer = session.app.get(Call.MAPPING, {"source": source})
+    if file is None:
+        raw(written(answer))
+        return
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.write_text(written(answer) + "\n", encoding="utf-8")
+        new.replace(file)
+    except OSError as error:
+        raise CommandFailed(Ending.FAILED, f"{file} cannot be written: {error.strerror}") from None
+    say(f"{len(answer['models'])} models are in {file}.", err)
+
+
+@command("status", "formsbackup status")
+def status(session: Session) -> None:
+    """Show in one look what holds: the app, its plans, its resources, and what is wrong, with the remedy.
+
+    The exit code is 0 if it can be shown, whatever it says; formsbackup check judges. json prints the answer of GET /api/health, with the
+    plans of GET /api/plans.
+    """
+    health = session.app.get(Call.HEALTH)
+    plans = session.app.get(Call.PLANS)["plans"]
+    address = session.app.address
+
+    def show(_: Any) -> None:
+        facts([("app", f"{address.url} (from {address.origin})"), ("status", health["status"])])
+        out.print()
+        show_plans(plans)
+        out.print()
+        resources = health["resources"].items()
+        table(
+            ("resource", "region", "state", "seen"),
+            [(name, one["region"], *_seen(one["lastSeen"])) for name, one in resources],
+        )
+        _findings(health["findings"])
+
+    session.show({**health, "plans": plans}, show)
+
+
+@command("check", "formsbackup check || echo 'the backup needs a person'")
+def check(session: Session) -> Ending:
+    """Check whether every plan keeps its promise, for monitors and scripts: one line, the findings, and the exit code.
+
+    0 is ok, 3 degraded, 1 failing, 4 an app that cannot be asked or can do nothing.
+    """
+    health = session.app.get(Call.HEALTH)
+
+    def show(_: Any) -> None:
+        out.print(coloured(health["status"]))
+        _findings(health["findings"])
+
+    session.show(health, show)
+    return OF_HEALTH.get(health["status"], Ending.FAILED)
+
+
+@command(
+    "doctor",
+    """
+    formsbackup doctor
+    formsbackup doctor --resource forms-eastus --plan nightly-westeurope --all
+    """,
+)
+def doctor(
+    session: Session,
+    resources: Annotated[
+        list[str] | None, typer.Option("--resource", metavar="NAME", help="Only this; may be repeated.")
+    ] = None,
+    plans: Annotated[
+        list[str] | None, typer.Option("--plan", metavar="NAME", help="Only this; may be repeated.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what is well.")] = False,
+) -> Ending:
+    """Find out what is wrong with the app, its resources and its plans, why, and what to do. It changes nothing.
+
+    The exit code is 1 if something is wrong; warnings alone are 0.
+    """
+    named = {"resources": resources, "plans": plans}
+    report = session.app.once(Call.DOCTOR, {name: names for name, names in named.items() if names})
+
+    def show(_: Any) -> None:
+        for one in report["checks"]:
+            if everything or one["status"] in {"wrong", "warning"}:
+                _finding(
+                    one["status"],
+                    one["code"] or "",
+                    f"{one['subject']}, {one['check']}: {one['message']}",
+                    one["remedy"],
+                )
+        out.print(coloured(report["status"]), counted(report["counts"]), soft_wrap=True)
+
+    session.show(report, show)
+    return Ending.FAILED if report["status"] == "wrong" else Ending.OK
+
+
+def _seen(last: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
+    return (None, None) if last is None else (last["state"], age(last["at"]))
+
+
+def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
+    for one in findings:
+        since = f" (since {age(one['since'])})" if one.get("since") else ""
+        _finding(one["severity"], one["code"], f"{one['message']}{since}", one["remedy"])
+
+
+def _finding(severity: str, code: str, message: str, remedy: str | None) -> None:
+    out.print(coloured(severity), code, soft_wrap=True)
+    say(message, first="  ", indent="  ")
+    if remedy:
+        say(remedy, first="  -> ", indent="     ")

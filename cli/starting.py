@@ -1,0 +1,122 @@
+"""Commands that start a run: ``copy``, ``backup`` and ``restore``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.calls import Call
+from cli.command import Follow, KindOption, Session, command
+from cli.endings import CommandFailed, Ending
+from cli.following import follow, how_to_follow
+from cli.output import err, raw, say
+from cli.runs import show_run
+
+Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids of models, 100 at most.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")]
+
+
+@command(
+    "copy",
+    """
+    formsbackup copy 33f4d42c-cd2f-4e74-b990-a1aeafab5a5d --from forms-westeurope --to forms-northeurope --follow
+    formsbackup copy invoices claims --from forms-westeurope --to forms-northeurope --to forms-eastus
+    formsbackup copy invoices --from forms-westeurope --to forms-eastus --as invoices-backup
+    """,
+)
+def copy(
+    session: Session,
+    models: Models,
+    source: Annotated[str, typer.Option("--from", metavar="RESOURCE", help="The resource that has the models.")],
+    targets: Annotated[
+        list[str], typer.Option("--to", metavar="RESOURCE", help="Where to copy them; may be repeated.")
+    ],
+    kind: KindOption = None,
+    target_id: Annotated[
+        str | None, typer.Option("--as", metavar="ID", help="The id of the copy (one model, v3 and later).")
+    ] = None,
+    deadline: Annotated[
+        int | None, typer.Option("--deadline-minutes", metavar="N", help="The longest time for a copy.")
+    ] = None,
+    follows: Follow = False,
+) -> Ending | None:
+    """Copy named models from one resource to others.
+
+    Each copy is verified, and recorded in the catalog. A model that was copied before is not copied again.
+    """
+    body = {"source": source, "targets": targets, "models": models, "kind": kind}
+    return _start(session, Call.COPIES, {**body, "targetModelId": target_id, "deadlineMinutes": deadline}, follows)
+
+
+@command(
+    "backup",
+    """
+    formsbackup backup --dry-run
+    formsbackup backup nightly-westeurope --follow
+    formsbackup backup nightly-westeurope --plan-hash HASH --follow
+    """,
+)
+def backup(
+    session: Session,
+    plan: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="A plan of backup.json; the only one by default.")
+    ] = None,
+    dry_run: DryRun = False,
+    plan_hash: Annotated[
+        str | None, typer.Option("--plan-hash", metavar="HASH", help="Do exactly what this dry run showed, or nothing.")
+    ] = None,
+    follows: Follow = False,
+) -> Ending | None:
+    """Run a plan now: copy what is missing in its targets, or was retrained.
+
+    A dry run lists what it would do, and copies and deletes nothing. It prints a hash; with it, a run does that and nothing else.
+    """
+    body = {"plan": plan or _only_plan(session), "dryRun": dry_run, "planHash": plan_hash}
+    return _start(session, Call.BACKUPS, body, follows or dry_run)
+
+
+@command(
+    "restore",
+    """
+    formsbackup restore forms-westeurope --dry-run
+    formsbackup restore forms-westeurope --follow
+    formsbackup restore forms-westeurope invoices claims --to forms-eastus --follow
+    """,
+)
+def restore(
+    session: Session,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The resource whose models were lost.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL...]", help="Only these; all by default.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="RESOURCE", help="Where to copy them; the source itself by default.")
+    ] = None,
+    kind: KindOption = None,
+    dry_run: DryRun = False,
+    follows: Follow = False,
+) -> Ending | None:
+    """Copy models from their replicas back to their source, or to a third resource."""
+    body = {"source": source, "target": target, "models": models or None, "kind": kind, "dryRun": dry_run}
+    return _start(session, Call.RESTORES, body, follows or dry_run)
+
+
+def _only_plan(session: Session) -> str:
+    plans = [str(plan["name"]) for plan in session.app.get(Call.PLANS)["plans"]]
+    if len(plans) != 1:
+        names = f"it has {', '.join(plans)}" if plans else "its backup.json has none"
+        raise CommandFailed(Ending.USAGE, f"name the plan: {names}")
+    return plans[0]
+
+
+def _start(session: Session, call: Call, body: dict[str, Any], follows: bool) -> Ending | None:
+    started = session.app.once(call, {name: value for name, value in body.items() if value is not None})
+    run_id = started["runId"]
+    if follows:
+        say(f"Run {run_id} was started.", err)
+        return show_run(session, follow(session.app, run_id))
+    session.show(started, lambda _: raw(run_id))
+    for hint in how_to_follow(run_id):
+        say(hint, err, indent="  ", first="")
+    return None
