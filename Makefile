@@ -20,7 +20,9 @@ FUNCTION_KEY ?=
 RESOURCES ?=
 PLANS ?=
 ALL ?=
-export PORT SIM_PORT LIMITS DOWN APP_URL FUNCTION_KEY RESOURCES PLANS ALL
+# 1: after `make run` the app runs on until Ctrl-C.
+KEEP ?=
+export PORT SIM_PORT LIMITS DOWN KEEP APP_URL FUNCTION_KEY RESOURCES PLANS ALL
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
@@ -53,7 +55,7 @@ help: ## Show this list
 	@echo "make <chore> [PYTHON=python3.13]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: deployed ## Copy a model before your eyes, then a whole resource, then lose its region (DOWN=forms-northeurope: with that down)
+run: deployed ## Copy a model before your eyes, then a whole resource, then lose its region (KEEP=1: and run on; DOWN=forms-northeurope)
 	@$(BIN)/python -m local.run
 
 start: deployed ## Run the app on your own resources until Ctrl-C (backup.json, local.settings.json, PORT)

@@ -13,6 +13,8 @@ from cli.command import program
 from cli.endings import EXIT_CODES
 from cli.output import raw
 
+_ORDER = ("login", "status", "check", "doctor", "copy", "backup", "restore", "runs", "cancel", "where", "export")
+
 _EXAMPLES = """\b
 Examples:
   formsbackup login https://NAME.azurewebsites.net
@@ -47,6 +49,7 @@ def main() -> None:
     """Run the program."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    program.registered_commands.sort(key=lambda one: _ORDER.index(one.name) if one.name in _ORDER else len(_ORDER))
     program(prog_name="formsbackup")
 
 

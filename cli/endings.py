@@ -20,11 +20,13 @@ class Ending(IntEnum):
 EXIT_CODES = """\b
 Exit codes:
   0    done, and all is well
-  1    failed: the app refused, the run failed or was cancelled, something is wrong
-  2    wrong usage: an option, a value, or a name that the app does not know (400)
+  1    failed: the app refused, the run failed or was
+       cancelled, or something is wrong
+  2    wrong usage, or a value that the app refuses (400)
   3    partly: some copies failed, or the app is degraded
-  4    unreachable: no answer, the key is refused, or the app can do nothing (503)
-  130  interrupted with Ctrl-C; a run that was started goes on"""
+  4    unreachable: no answer, the key is refused, or the
+       app can do nothing (503)
+  130  interrupted with Ctrl-C; a run goes on"""
 
 OF_RUNS = {"Succeeded": Ending.OK, "PartiallyFailed": Ending.PARTLY}
 """The exit code for the status of a run that has ended; any other is ``FAILED``."""

@@ -10,7 +10,7 @@ import typer
 from cli.calls import Call
 from cli.client import App
 from cli.endings import Away, CommandFailed, Ending
-from cli.output import err, say
+from cli.output import err, hint, say
 from cli.progress import Copies, Rate, headline, picture
 from cli.screen import Screen
 
@@ -32,8 +32,8 @@ def follow(app: App, run_id: str) -> dict[str, Any]:
     except KeyboardInterrupt:
         err.print()
         say(f"You follow run {run_id} no more. It goes on.", err)
-        for hint in how_to_follow(run_id):
-            say(hint, err, first="  ", indent="    ")
+        for text in how_to_follow(run_id):
+            hint(text)
         raise typer.Exit(Ending.INTERRUPTED) from None
 
 

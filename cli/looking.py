@@ -34,9 +34,11 @@ def where(
     kind: KindOption = None,
     probe: Annotated[bool, typer.Option("--probe", help="Ask these resources now, within two seconds.")] = False,
 ) -> None:
-    """Tell where a model can be used now, best place first. It works while the region of its source is down.
+    """Tell where a model can be used now, best place first.
 
-    Without --source and --kind every source is asked for a model and a classifier of this id. json prints what was found in "models", a
+    It answers from the app's catalog, so also while the region of the source is down. Without --source and
+    --kind every source is asked for a model and a classifier of this id. json prints what was found in
+    "models", a
     list, each as the API answers it.
     """
     sources = [source] if source else list(session.app.get(Call.HEALTH)["resources"])
@@ -89,9 +91,9 @@ def export(
         str | None, typer.Option("--source", metavar="RESOURCE", help="Only models of this source.")
     ] = None,
 ) -> None:
-    """Write the whole mapping, which model has which copies, as a file to keep elsewhere.
+    """Write which model has which copies into a file.
 
-    A lost catalog is filled from it again with PUT /api/models.
+    It is the whole mapping, to keep elsewhere. A lost catalog is filled from it again with PUT /api/models.
     """
     answer = session.app.get(Call.MAPPING, {"source": source})
     if file is None:
@@ -108,9 +110,10 @@ def export(
 
 @command("status", "formsbackup status")
 def status(session: Session) -> None:
-    """Show in one look what holds: the app, its plans, its resources, and what is wrong, with the remedy.
+    """Show what holds, and what is wrong, with the remedy.
 
-    The exit code is 0 if it can be shown, whatever it says; formsbackup check judges. json prints the answer of GET /api/health, with the
+    The exit code is 0 if it can be shown, whatever it says; formsbackup check judges. json prints the answer
+    of GET /api/health, with the
     plans of GET /api/plans.
     """
     health = session.app.get(Call.HEALTH)
@@ -134,9 +137,10 @@ def status(session: Session) -> None:
 
 @command("check", "formsbackup check || echo 'the backup needs a person'")
 def check(session: Session) -> Ending:
-    """Check whether every plan keeps its promise, for monitors and scripts: one line, the findings, and the exit code.
+    """Check whether every plan keeps its promise.
 
-    0 is ok, 3 degraded, 1 failing, 4 an app that cannot be asked or can do nothing.
+    For monitors and scripts: one line, the findings, and the exit code. 0 is ok, 3 degraded, 1 failing, 4 an
+    app that cannot be asked or can do nothing.
     """
     health = session.app.get(Call.HEALTH)
 
@@ -165,9 +169,10 @@ def doctor(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also show what is well.")] = False,
 ) -> Ending:
-    """Find out what is wrong with the app, its resources and its plans, why, and what to do. It changes nothing.
+    """Find out what is wrong, why, and what to do.
 
-    The exit code is 1 if something is wrong; warnings alone are 0.
+    The app calls every resource, looks at its plans and itself, and changes nothing. The exit code is 1 if
+    something is wrong; warnings alone are 0.
     """
     named = {"resources": resources, "plans": plans}
     report = session.app.once(Call.DOCTOR, {name: names for name, names in named.items() if names})

@@ -68,8 +68,13 @@ def fail(failure: CommandFailed) -> None:
     """Tell what failed, and what to do."""
     code = f" [{failure.code}]" if failure.code else ""
     say(f"{failure}{code}", err, first="error: ", indent="       ")
-    for hint in failure.hints:
-        say(hint, err, first="  -> ", indent="     ")
+    for text in failure.hints:
+        hint(text)
+
+
+def hint(text: str) -> None:
+    """Tell what to do next. The line is not wrapped: it holds a command to copy."""
+    err.print(f"  -> {plain(text)}", soft_wrap=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], console: Console = out) -> None:
@@ -114,7 +119,8 @@ def facts(pairs: Iterable[tuple[str, Any]], console: Console = out, width: int =
         room = console.width - width - len(_GAP)
         parts = text.wrap(console, room) if console.is_terminal and room > 0 else [text]
         for number, part in enumerate(parts):
-            console.print(Text(f"{name if not number else '':{width}}{_GAP}", style="bold") + part, soft_wrap=True)
+            label = f"{'' if number else name:{width}}{_GAP}"
+            console.print(Text.assemble((label, "bold"), part), soft_wrap=True)
 
 
 def moment(text: str | None) -> str | None:

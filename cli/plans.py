@@ -27,7 +27,10 @@ def plans(
         str | None, typer.Argument(metavar="[PLAN]", help="One plan, with what fails; all by default.")
     ] = None,
 ) -> None:
-    """List the plans, or show one: its schedule, its runs, what each target has, what fails and what to do."""
+    """List the plans, or show one.
+
+    One plan has its schedule, its runs, what each target has, what fails and what to do.
+    """
     if name is not None:
         session.show(session.app.get(Call.PLAN, name=name), _show)
         return
@@ -40,7 +43,10 @@ def pause(
     name: PlanName,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who see the plan.")],
 ) -> None:
-    """Keep a plan from being started by its schedule, until it is resumed. A run under way goes on."""
+    """Keep a plan from starting until it is resumed.
+
+    Its schedule does not start it, and a run under way goes on.
+    """
     plan = session.app.once(Call.PAUSE, {"paused": True, "reason": reason}, name=name)
     session.show(plan, lambda _: say(f"Plan {name} is paused. Resume it: formsbackup resume {name}"))
 

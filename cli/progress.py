@@ -82,7 +82,7 @@ def picture(
     run: Mapping[str, Any], copies: list[dict[str, Any]], rate: float | None, columns: int, rows: int
 ) -> list[Text]:
     """Return a run as lines: headline, what it waits for, and models by targets as far as there is room."""
-    lines = [Text(f"{run['runId']}  ", style="bold") + coloured(run["status"])]
+    lines = [Text.assemble((f"{run['runId']}  ", "bold"), coloured(run["status"]))]
     lines += [_bar(run, columns), Text(headline(run, rate))]
     for wait in run.get("waiting", ())[:3]:
         text = f"waits for {wait['for']}: {wait['code']}, until {wait['until'][11:19]}Z at the latest"
@@ -98,7 +98,7 @@ def _bar(run: Mapping[str, Any], columns: int) -> Text:
     done, total = run["progress"]["done"], run["progress"]["total"] or 0
     width = min(columns, 60)
     full = width * done // total if total else 0
-    return Text("█" * full, style="green") + Text("░" * (width - full), style="dim")
+    return Text.assemble(("█" * full, "green"), ("░" * (width - full), "dim"))
 
 
 def _counts(copies: list[dict[str, Any]], target: str) -> Text:

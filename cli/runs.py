@@ -13,11 +13,13 @@ from cli.calls import Call
 from cli.command import Follow, Session, command
 from cli.endings import OF_RUNS, CommandFailed, Ending
 from cli.following import follow, how_to_follow
-from cli.output import counted, duration, err, facts, moment, out, read_moment, say, table
+from cli.output import counted, duration, err, facts, hint, moment, out, read_moment, say, table
 from cli.progress import PAGE
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
-_MOST_SKIPPED = 20
+_NO_CONCERN = {"Succeeded", "Pending", "Running", "NotCovered"}
+_FEW = 12
+"""Copies of a run that are all shown. Of more, those are shown that need a person."""
 
 
 @command(
@@ -48,9 +50,10 @@ def runs(
     decisions: Annotated[bool, typer.Option("--decisions", help="All that the run decided.")] = False,
     follows: Follow = False,
 ) -> Ending | None:
-    """List the runs, newest first, or show one; --follow watches it, or the newest that is under way.
+    """List the runs, newest first, or show or follow one.
 
-    With a RUN that has ended, or --follow, the exit code is that of the run.
+    --follow without a RUN takes the newest that is under way. With a RUN that has ended, or --follow, the
+    exit code is that of the run.
     """
     filters = {"plan": plan, "kind": kind, "status": status, "from": since, "until": until}
     if run_id is None and (copies or decisions):
@@ -80,7 +83,10 @@ def _under_way(session: Session, filters: Mapping[str, Any]) -> str:
 
 @command("cancel", "formsbackup cancel RUN")
 def cancel(session: Session, run_id: RunId) -> None:
-    """Cancel a run: it starts nothing more, and copies under way finish."""
+    """Cancel a run.
+
+    It starts nothing more, and copies under way finish.
+    """
     answer = session.app.once(Call.CANCEL, id=run_id)
 
     def show(_: Any) -> None:
@@ -88,7 +94,7 @@ def cancel(session: Session, run_id: RunId) -> None:
             say(f"Run {run_id} had ended already: {answer['status']}.")
             return
         say(f"Run {run_id} is cancelled once its copies under way have finished.")
-        say(how_to_follow(run_id)[0], err)
+        hint(how_to_follow(run_id)[0])
 
     session.show(answer, show)
 
@@ -115,13 +121,15 @@ def _show(session: Session, run: dict[str, Any]) -> None:
             *(("waits for", f"{wait['for']}: {wait['message']}") for wait in run.get("waiting", ())),
         ]
     )
-    is_large = (total or 0) > PAGE
-    copies = session.app.pages(Call.RUN_COPIES, "copies", id=run["runId"]) if is_large else iter(run["copies"])
-    # of many copies, those that need a person
-    shown = [copy for copy in copies if not is_large or copy["status"] not in {"Succeeded", "Pending", "NotCovered"}]
+    copies = run["copies"]
+    if run["status"] in {"Failed", "PartiallyFailed"} and (total or 0) > PAGE:
+        copies = session.app.pages(Call.RUN_COPIES, "copies", id=run["runId"])
+    shown = [copy for copy in copies if (total or 0) <= _FEW or copy["status"] not in _NO_CONCERN]
     if shown:
         out.print()
         _copies(shown)
+    if (total or 0) > len(shown):
+        hint(f"All copies: formsbackup runs {run['runId']} --copies")
     if run.get("dryRun") and run["endedAt"] is not None:
         _plan(session, run)
 
@@ -131,9 +139,9 @@ def _plan(session: Session, run: dict[str, Any]) -> None:
     reasons = Counter((one["target"], one["action"], one["reason"]) for one in decisions)
     out.print()
     table(("target", "action", "reason", "models"), [(*key, number) for key, number in sorted(reasons.items())])
-    say(f"All decisions: formsbackup runs {run['runId']} --decisions", err)
+    hint(f"All decisions: formsbackup runs {run['runId']} --decisions")
     if run.get("plan") and run.get("planHash"):
-        say(f"Do this and nothing else: formsbackup backup {run['plan']} --plan-hash {run['planHash']} --follow", err)
+        hint(f"Do this and nothing else: formsbackup backup {run['plan']} --plan-hash {run['planHash']} --follow")
 
 
 def _ended(run: Mapping[str, Any]) -> str | None:

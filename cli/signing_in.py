@@ -28,9 +28,10 @@ def login(
     key_file: KeyFile = None,
     entra: Entra = None,
 ) -> None:
-    """Save the address of an app and its function key, after a call that tries them.
+    """Save the address and the function key of an app.
 
-    The key is asked for, or read from standard input if that is a pipe; never write it into a command. It is saved in
+    They are tried with a call first. The key is asked for, or read from standard input if that is a pipe;
+    never write it into a command. It is saved in
     ~/.config/formsbackup/config.json, which only you can read. With --entra the key may be left out (press Enter).
     """
 

@@ -10,7 +10,7 @@ from cli.calls import Call
 from cli.command import Follow, KindOption, Session, command
 from cli.endings import CommandFailed, Ending
 from cli.following import follow, how_to_follow
-from cli.output import err, raw, say
+from cli.output import err, hint, raw, say
 from cli.runs import show_run
 
 Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids of models, 100 at most.")]
@@ -68,9 +68,10 @@ def backup(
     ] = None,
     follows: Follow = False,
 ) -> Ending | None:
-    """Run a plan now: copy what is missing in its targets, or was retrained.
+    """Run a plan now.
 
-    A dry run lists what it would do, and copies and deletes nothing. It prints a hash; with it, a run does that and nothing else.
+    It copies what is missing in the targets, or was retrained. A dry run lists what it would do, and copies
+    and deletes nothing. It prints a hash; with it, a run does that and nothing else.
     """
     body = {"plan": plan or _only_plan(session), "dryRun": dry_run, "planHash": plan_hash}
     return _start(session, Call.BACKUPS, body, follows or dry_run)
@@ -97,7 +98,10 @@ def restore(
     dry_run: DryRun = False,
     follows: Follow = False,
 ) -> Ending | None:
-    """Copy models from their replicas back to their source, or to a third resource."""
+    """Copy models back from their replicas.
+
+    They go to their source, or with --to to a third resource.
+    """
     body = {"source": source, "target": target, "models": models or None, "kind": kind, "dryRun": dry_run}
     return _start(session, Call.RESTORES, body, follows or dry_run)
 
@@ -117,6 +121,6 @@ def _start(session: Session, call: Call, body: dict[str, Any], follows: bool) ->
         say(f"Run {run_id} was started.", err)
         return show_run(session, follow(session.app, run_id))
     session.show(started, lambda _: raw(run_id))
-    for hint in how_to_follow(run_id):
-        say(hint, err, indent="  ", first="")
+    for text in how_to_follow(run_id):
+        hint(text)
     return None

@@ -16,6 +16,7 @@ from local.app_client import AppClient, AppRefused
 from local.endings import interrupt_at_signals
 from local.event_log import EventLog
 from local.night import show_night
+from local.serve import write_stage_address
 from local.stage import Stage, StageError, locked, read_versions
 from local.stage_setup import DEMO_MODEL, REGIONS, SOURCE, StageOptions
 
@@ -31,7 +32,7 @@ _CONCURRENCY = 48
 """One lane for each copy of the backup, so that the demonstration is short. The app's default is 32."""
 
 _EPILOG = """\
-DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options.
+DOWN, LIMITS and API_VERSIONS in the environment are the defaults of the options, and KEEP=1 is --keep.
 Exit code: 0 if everything was copied, verified and looked up, 1 if not, 2 if the programs could not start,
 130 if interrupted.
 """
@@ -44,19 +45,42 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _print(f"Starting the simulated service ({', '.join(REGIONS)}) and the embedded host")
         with locked(options.directory), Stage(_stage_options(options), report=_print) as stage:
-            copied = _copy(stage, options.down)
-            if copied != 0 or options.only_copy:
-                return copied
-            if options.limits != "none" or options.api_versions:
-                _print("\nThe backup of the whole resource is left out: it needs all API versions and no limits")
-                return copied
-            return show_night(stage, AppClient(stage.url, stage.function_key))
+            code = _demonstrate(stage, options)
+            if code == 0 and options.keep:
+                _keep(stage, options.directory.parent / "kept.json")
+            return code
     except (StageError, AppRefused, requests.RequestException) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("run: interrupted; both programs were stopped", file=sys.stderr)
         return 130
+
+
+def _demonstrate(stage: Stage, options: argparse.Namespace) -> int:
+    copied = _copy(stage, options.down)
+    if copied != 0 or options.only_copy:
+        return copied
+    if options.limits != "none" or options.api_versions:
+        _print("\nThe backup of the whole resource is left out: it needs all API versions and no limits")
+        return copied
+    return show_night(stage, AppClient(stage.url, stage.function_key))
+
+
+def _keep(stage: Stage, address: Path) -> None:
+    """Leave both programs running until Ctrl-C, with their address in a file, as ``make serve`` does."""
+    requests.put(f"{stage.admin}/_sim/resources/{SOURCE}/down", json={"down": False}, timeout=10).raise_for_status()
+    try:
+        write_stage_address(address, stage)
+        _print(
+            f"\nThe app goes on at {stage.url}, until Ctrl-C. In another terminal:\n\n  ./formsbackup where {DEMO_MODEL}\n"
+        )
+        while True:
+            stage.wait(0.2)
+    except KeyboardInterrupt:
+        _print("Both programs were stopped")
+    finally:
+        address.unlink(missing_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RESOURCE",
         choices=list(REGIONS),
         help=f"take this resource down first: one of {names}",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", default=os.environ.get("KEEP") == "1", help="then run on until Ctrl-C"
     )
     parser.add_argument("--only-copy", action="store_true", help="stop after the single copy")
     parser.add_argument(

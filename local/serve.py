@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             with Stage(options, report=_print) as stage:
                 failure = 1
                 try:
-                    _write_address(address, stage)
+                    write_stage_address(address, stage)
                     _welcome(address, stage, options)
                     while not stopped.is_set():
                         stage.wait(0.2)
@@ -105,7 +105,8 @@ def _require_free_ports(options: StageOptions) -> None:
             require_free_port("serve", "SIM_PORT", options.simulator_port + index, LAST_PORT + 1 - len(REGIONS))
 
 
-def _write_address(path: Path, stage: Stage) -> None:
+def write_stage_address(path: Path, stage: Stage) -> None:
+    """Write the addresses and keys of a stage into a file for its owner."""
     document = {
         "host": stage.url,
         "functionKey": stage.function_key,

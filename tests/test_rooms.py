@@ -15,7 +15,7 @@ from backup import names
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"bench", "tests"})
-APP = [name for name in PACKAGES if name != "local"]
+APP = [name for name in PACKAGES if name not in {"cli", "local"}]
 PURE = ["backup", "orchestrator", "schedules"]
 
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
