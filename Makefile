@@ -147,7 +147,8 @@ $(DEPLOYED): requirements.txt cli/requirements.txt | python
 	  exit 1; }
 	@echo "Preparing $(VENV) (once, a minute or so)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(INSTALL) -r requirements.txt -r cli/requirements.txt
+	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) -r cli/requirements.txt
 	@touch $@
 
 $(READY): requirements-dev.txt $(DEPLOYED) | python
