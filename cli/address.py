@@ -69,7 +69,7 @@ def _known() -> Iterator[Address]:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a file of the user's own as JSON, or ``None``: a file of another user must not choose the app."""
     try:
-        if path.stat().st_uid != os.getuid():
+        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
             return None
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

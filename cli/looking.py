@@ -197,9 +197,16 @@ def _seen(last: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
 
 
 def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
+    """Print findings; those that say the same of many models are one."""
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in findings:
-        since = f" (since {age(one['since'])})" if one.get("since") else ""
-        _finding(one["severity"], one["code"], f"{one['message']}{since}", one["remedy"])
+        alike.setdefault((one["code"], one["message"]), []).append(one)
+    for first, *others in alike.values():
+        more = f" and {len(others)} more" if others else ""
+        since = f" (began {age(first['since'])})" if first.get("since") else ""
+        _finding(
+            first["severity"], first["code"], f"{first['subject']}{more}: {first['message']}{since}", first["remedy"]
+        )
 
 
 def _finding(severity: str, code: str, message: str, remedy: str | None) -> None:

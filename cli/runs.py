@@ -117,7 +117,7 @@ def _show(session: Session, run: dict[str, Any]) -> None:
             ("ended", _ended(run)),
             ("copies", f"{done} of {total}" if total is not None else None),
             ("decided", counted(run["counts"]) if run.get("counts") else None),
-            ("not covered", f"{run['notCovered']} models" if run.get("notCovered") else None),
+            ("not covered", run.get("notCovered") or None),
             *(("waits for", f"{wait['for']}: {wait['message']}") for wait in run.get("waiting", ())),
         ]
     )
