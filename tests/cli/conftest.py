@@ -121,6 +121,11 @@ class App:
         headers = {"x-functions-key": self.stage.function_key}
         return requests.request(method, self.stage.url + path, headers=headers, timeout=SECONDS).json()
 
+    def models(self) -> list[str]:
+        """Return the ids of the source's models."""
+        url = f"{self.stage.admin}/_sim/resources/{SOURCE}/models"
+        return [model["modelId"] for model in requests.get(url, timeout=SECONDS).json()["models"]]
+
     def simulate(self, route: str, body: Mapping[str, Any], resource: str = SOURCE) -> None:
         """Change a simulated resource."""
         requests.put(
