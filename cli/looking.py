@@ -85,7 +85,7 @@ def _places(answer: Mapping[str, Any]) -> None:
 def export(
     session: Session,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Where to write; standard output by default.")
+        Path | None, typer.Argument(metavar="FILE", help="Where to write; standard output by default.")
     ] = None,
     source: Annotated[
         str | None, typer.Option("--source", metavar="RESOURCE", help="Only models of this source.")

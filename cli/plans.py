@@ -24,7 +24,7 @@ PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan of backup.
 def plans(
     session: Session,
     name: Annotated[
-        str | None, typer.Argument(metavar="[PLAN]", help="One plan, with what fails; all by default.")
+        str | None, typer.Argument(metavar="PLAN", help="One plan, with what fails; all by default.")
     ] = None,
 ) -> None:
     """List the plans, or show one.

@@ -34,12 +34,12 @@ class Copies:
         """Return the copies that are known; ``run`` holds the first page. Raises ``CommandFailed``."""
         self._pages[0] = run["copies"]
         for number in range(1, -(-(run["progress"]["total"] or 0) // PAGE)):
+            if all(copy["status"] == "Pending" for copy in self._pages[number - 1]):
+                break  # lanes take the copies in order: those after it wait, too
             known = self._pages.get(number)
             if known is None or any(copy["status"] in _OPEN for copy in known):
                 known = self._app.once(Call.RUN_COPIES, query={"first": number * PAGE}, id=self._run_id)["copies"]
                 self._pages[number] = known
-            if all(copy["status"] == "Pending" for copy in known):
-                break  # lanes take the copies in order: those after it wait, too
         return [copy for number in sorted(self._pages) for copy in self._pages[number]]
 
 

@@ -33,7 +33,7 @@ _FEW = 12
 )
 def runs(
     session: Session,
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run; the newest ones by default.")] = None,
+    run_id: Annotated[str | None, typer.Argument(metavar="RUN", help="One run; the newest ones by default.")] = None,
     plan: Annotated[str | None, typer.Option("--plan", metavar="NAME", help="Only runs of this plan.")] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="KIND", help="Only copies, backup, restore, rebuild or mapping.")

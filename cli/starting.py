@@ -13,7 +13,7 @@ from cli.following import follow, how_to_follow
 from cli.output import err, hint, raw, say
 from cli.runs import show_run
 
-Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids of models, 100 at most.")]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="Ids of models, 100 at most.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")]
 
 
@@ -60,7 +60,7 @@ def copy(
 def backup(
     session: Session,
     plan: Annotated[
-        str | None, typer.Argument(metavar="[PLAN]", help="A plan of backup.json; the only one by default.")
+        str | None, typer.Argument(metavar="PLAN", help="A plan of backup.json; the only one by default.")
     ] = None,
     dry_run: DryRun = False,
     plan_hash: Annotated[
@@ -88,9 +88,7 @@ def backup(
 def restore(
     session: Session,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The resource whose models were lost.")],
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", help="Only these; all by default.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Only these; all by default.")] = None,
     target: Annotated[
         str | None, typer.Option("--to", metavar="RESOURCE", help="Where to copy them; the source itself by default.")
     ] = None,
