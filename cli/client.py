@@ -94,9 +94,15 @@ class App:
         status, url = answer.status_code, self.address.url
         code = document.get("code")
         if status in {401, 403}:
-            lacking = "there is none for it" if not (self.address.key or self.address.entra) else "it is not this app's"
+            shown = (
+                "the token or the key"
+                if self.address.entra
+                else "the key"
+                if self.address.key
+                else "a call without a key"
+            )
             hints = ["Sign in again: formsbackup login " + url]
-            return CommandFailed(Ending.UNREACHABLE, f"{url} refuses the key ({status}): {lacking}", hints)
+            return CommandFailed(Ending.UNREACHABLE, f"{url} refuses {shown} ({status})", hints)
         if answer.is_redirect or answer.ok or (status == 404 and code in {None, "UnknownRoute"}):
             what = f"it redirects to {answer.headers['Location']}" if answer.is_redirect else f"status {status}"
             hints = ["Write the address of the function app; if Entra ID protects it, add --entra SCOPE"]

@@ -132,7 +132,7 @@ def end(call: Callable[[], Ending | None]) -> None:
         output.fail(failure)
         ending = failure.ending
     except KeyboardInterrupt:
-        output.err.print("interrupted")
+        output.err.print("interrupted; a run that was started goes on")
         ending = Ending.INTERRUPTED
     except BrokenPipeError:
         # the reader has enough, as `head` has; nothing more can be flushed

@@ -36,10 +36,8 @@ def where(
 ) -> None:
     """Tell where a model can be used now, best place first.
 
-    It answers from the app's catalog, so also while the region of the source is down. Without --source and
-    --kind every source is asked for a model and a classifier of this id. json prints what was found in
-    "models", a
-    list, each as the API answers it.
+    It answers from the app's catalog, so also while the region of the source is down. Without --source and --kind
+    every source is asked for a model and a classifier of this id. json prints a list, "models", of what was found.
     """
     sources = [source] if source else list(session.app.get(Call.HEALTH)["resources"])
     unknown: CommandFailed | None = None
@@ -112,9 +110,8 @@ def export(
 def status(session: Session) -> None:
     """Show what holds, and what is wrong, with the remedy.
 
-    The exit code is 0 if it can be shown, whatever it says; formsbackup check judges. json prints the answer
-    of GET /api/health, with the
-    plans of GET /api/plans.
+    The exit code is 0 if it can be shown, whatever it says; formsbackup check judges. json prints the answer of
+    GET /api/health, with the plans of GET /api/plans.
     """
     health = session.app.get(Call.HEALTH)
     plans = session.app.get(Call.PLANS)["plans"]
@@ -125,11 +122,8 @@ def status(session: Session) -> None:
         out.print()
         show_plans(plans)
         out.print()
-        resources = health["resources"].items()
-        table(
-            ("resource", "region", "state", "seen"),
-            [(name, one["region"], *_seen(one["lastSeen"])) for name, one in resources],
-        )
+        head = ("resource", "region", "state", "seen")
+        table(head, [(name, one["region"], *_seen(one)) for name, one in health["resources"].items()])
         _findings(health["findings"])
 
     session.show({**health, "plans": plans}, show)
@@ -139,8 +133,8 @@ def status(session: Session) -> None:
 def check(session: Session) -> Ending:
     """Check whether every plan keeps its promise.
 
-    For monitors and scripts: one line, the findings, and the exit code. 0 is ok, 3 degraded, 1 failing, 4 an
-    app that cannot be asked or can do nothing.
+    For monitors and scripts: one line, the findings, and the exit code. 0 is ok, 3 degraded, 1 failing, 4 an app
+    that cannot be asked or can do nothing.
     """
     health = session.app.get(Call.HEALTH)
 
@@ -171,8 +165,8 @@ def doctor(
 ) -> Ending:
     """Find out what is wrong, why, and what to do.
 
-    The app calls every resource, looks at its plans and itself, and changes nothing. The exit code is 1 if
-    something is wrong; warnings alone are 0.
+    The app calls every resource, looks at its plans and itself, and changes nothing. The exit code is 1 if something
+    is wrong; warnings alone are 0.
     """
     named = {"resources": resources, "plans": plans}
     report = session.app.once(Call.DOCTOR, {name: names for name, names in named.items() if names})
@@ -180,20 +174,16 @@ def doctor(
     def show(_: Any) -> None:
         for one in report["checks"]:
             if everything or one["status"] in {"wrong", "warning"}:
-                _finding(
-                    one["status"],
-                    one["code"] or "",
-                    f"{one['subject']}, {one['check']}: {one['message']}",
-                    one["remedy"],
-                )
+                _finding(one["status"], one, f"{one['subject']}, {one['check']}: {one['message']}")
         out.print(coloured(report["status"]), counted(report["counts"]), soft_wrap=True)
 
     session.show(report, show)
     return Ending.FAILED if report["status"] == "wrong" else Ending.OK
 
 
-def _seen(last: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
-    return (None, None) if last is None else (last["state"], age(last["at"]))
+def _seen(resource: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    last = resource["lastSeen"]
+    return (last["state"], age(last["at"])) if last else (None, None)
 
 
 def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
@@ -204,13 +194,11 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
     for first, *others in alike.values():
         more = f" and {len(others)} more" if others else ""
         since = f" (began {age(first['since'])})" if first.get("since") else ""
-        _finding(
-            first["severity"], first["code"], f"{first['subject']}{more}: {first['message']}{since}", first["remedy"]
-        )
+        _finding(first["severity"], first, f"{first['subject']}{more}: {first['message']}{since}")
 
 
-def _finding(severity: str, code: str, message: str, remedy: str | None) -> None:
-    out.print(coloured(severity), code, soft_wrap=True)
+def _finding(severity: str, one: Mapping[str, Any], message: str) -> None:
+    out.print(coloured(severity), coloured(one["code"] or "ok"), soft_wrap=True)
     say(message, first="  ", indent="  ")
-    if remedy:
-        say(remedy, first="  -> ", indent="     ")
+    if one["remedy"]:
+        say(one["remedy"], first="  -> ", indent="     ")

@@ -16,7 +16,6 @@ from cli.following import follow, how_to_follow
 from cli.output import counted, duration, err, facts, hint, moment, out, read_moment, say, table
 from cli.progress import PAGE
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
 _NO_CONCERN = {"Succeeded", "Pending", "Running", "NotCovered"}
 _FEW = 12
 """Copies of a run that are all shown. Of more, those are shown that need a person."""
@@ -52,8 +51,8 @@ def runs(
 ) -> Ending | None:
     """List the runs, newest first, or show or follow one.
 
-    --follow without a RUN takes the newest that is under way. With a RUN that has ended, or --follow, the
-    exit code is that of the run.
+    --follow without a RUN takes the newest that is under way. With a RUN that has ended, or --follow, the exit code
+    is that of the run.
     """
     filters = {"plan": plan, "kind": kind, "status": status, "from": since, "until": until}
     if run_id is None and (copies or decisions):
@@ -82,7 +81,7 @@ def _under_way(session: Session, filters: Mapping[str, Any]) -> str:
 
 
 @command("cancel", "formsbackup cancel RUN")
-def cancel(session: Session, run_id: RunId) -> None:
+def cancel(session: Session, run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]) -> None:
     """Cancel a run.
 
     It starts nothing more, and copies under way finish.
@@ -157,12 +156,13 @@ def _list(found: list[dict[str, Any]]) -> None:
     head = ("run", "plan", "status", "copies", "started")
     table(
         head,
-        [(r["runId"], r.get("plan"), r["status"], _fraction(r["progress"]), moment(r["startedAt"])) for r in found],
+        [(run["runId"], run.get("plan"), run["status"], _fraction(run), moment(run["startedAt"])) for run in found],
     )
 
 
-def _fraction(progress: Mapping[str, Any]) -> str:
-    return "-" if progress["total"] is None else f"{progress['done']}/{progress['total']}"
+def _fraction(run: Mapping[str, Any]) -> str | None:
+    done, total = run["progress"]["done"], run["progress"]["total"]
+    return None if total is None else f"{done}/{total}"
 
 
 def _copies(copies: Iterable[Mapping[str, Any]]) -> None:

@@ -224,11 +224,11 @@ def test_4_no_such_host(alone: Cli) -> None:
     assert "https://no-such-app.invalid does not answer" in done.stderr
 
 
-@pytest.mark.parametrize("key", ["", "wrong-key"])
-def test_4_the_key_is_refused(cli: Cli, key: str) -> None:
+@pytest.mark.parametrize(("key", "told"), [("", "refuses a call without a key"), ("wrong-key", "refuses the key")])
+def test_4_the_key_is_refused(cli: Cli, key: str, told: str) -> None:
     code, text = cli.terminal("status", FORMSBACKUP_KEY=key).end()
     assert code == 4
-    assert "refuses the key (401)" in text
+    assert f"{told} (401)" in words(text)
     assert "formsbackup login http" in text
     assert "wrong-key" not in text
 
