@@ -122,7 +122,7 @@ release: deployed ## Check that a tag may become a release; write its notes and 
 	@$(BIN)/python -m local.release "$(TAG)"
 
 clean: ## Remove the environments and everything that runs have left
-	rm -rf .venv .local node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 deployed: $(DEPLOYED)
