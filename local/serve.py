@@ -7,7 +7,6 @@ Only the owner can read the file, and it is removed at the end.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import threading
@@ -131,10 +130,10 @@ def _welcome(address: Path, stage: Stage, options: StageOptions) -> None:
     for resource in stage.resources.values():
         _print(f"{resource.name:{width}}  {resource.endpoint}")
     targets = [name for name in stage.resources if name != SOURCE]
-    body = json.dumps({"source": SOURCE, "targets": targets[:1], "models": [DEMO_MODEL]})
-    key = f'$(python3 -c \'import json; print(json.load(open("{address}"))["functionKey"])\')'
-    _print(f"\nKeys and addresses: {address}. Logs and state: {options.directory}. To copy a model:\n")
-    _print(f"  curl -i {stage.url}/api/copies -H \"x-functions-key: {key}\" \\\n    -d '{body}'\n")
+    _print(
+        f"\nKeys and addresses: {address}. Logs and state: {options.directory}. To copy a model, in another terminal:\n"
+    )
+    _print(f"  ./formsbackup copy {DEMO_MODEL} --from {SOURCE} --to {targets[0]} --follow\n")
     _print("Press Ctrl-C to stop.")
 
 
