@@ -22,7 +22,7 @@ from backup.states import ClaimState, CopyStatus, RunStatus
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
 """A time in UTC, as ISO 8601."""
 Count = Annotated[int, Field(ge=0)]
-LineKind = Literal["copies", "backup", "restore", "rebuild", "confirm"]
+LineKind = Literal["copies", "backup", "restore", "rebuild", "mapping"]
 
 
 class Level(StrEnum):
