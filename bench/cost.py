@@ -72,19 +72,19 @@ class Counts:
 
 # Counted by python -m bench.cost with Python 3.11: nights over 40 and 240 models of v4.
 FIRST_NIGHT_COPY = Counts(
-    activities=7.04, episodes=10.04, events=40.17, messages=17.09, catalog=33.23, lines=6.0, kilobytes=1.52, calls=6.04
+    activities=7.04, episodes=10.04, events=40.17, messages=17.09, catalog=33.25, lines=13.05, kilobytes=3.3, calls=6.04
 )
 FIRST_NIGHT = Counts(
-    activities=42.6, episodes=91.6, events=434.4, messages=168.2, catalog=158.6, lines=2.8, kilobytes=0.32, calls=7.6
+    activities=42.6, episodes=93.6, events=438.4, messages=168.2, catalog=209.2, lines=46.8, kilobytes=3.58, calls=7.6
 )
 LATER_NIGHT_MODEL = Counts(
-    activities=0.26, episodes=0.27, events=1.04, messages=0.51, catalog=0.0, lines=0.0, kilobytes=0.0, calls=0.26
+    activities=0.26, episodes=0.26, events=1.03, messages=0.51, catalog=0.0, lines=0.28, kilobytes=0.16, calls=0.26
 )
 LATER_NIGHT = Counts(
-    activities=8.8, episodes=23.4, events=102.4, messages=36.6, catalog=68.0, lines=3.0, kilobytes=0.84, calls=4.8
+    activities=8.8, episodes=24.6, events=104.8, messages=36.6, catalog=68.0, lines=13.0, kilobytes=1.87, calls=4.8
 )
 QUIET_HOUR = Counts(
-    activities=0.0, episodes=0.0, events=0.0, messages=0.0, catalog=854.0, lines=0.0, kilobytes=0.0, calls=36.0
+    activities=0.0, episodes=0.0, events=0.0, messages=0.0, catalog=914.0, lines=48.0, kilobytes=7.88, calls=36.0
 )
 
 
@@ -265,6 +265,8 @@ GIGABYTES = 2.0
 """Memory of an instance."""
 LOG_KILOBYTES_PER_EXECUTION = 2.0
 """What the platform logs of each execution: a request and two traces."""
+LOG_KILOBYTES_PER_LINE = 1.0
+"""The columns of a line of the app beside its text: operation, category, role, instance."""
 DAYS = 30
 HOURS = 24 * DAYS
 
@@ -288,7 +290,8 @@ class Bill:
             counts.catalog + TABLE_REQUESTS_PER_EPISODE * counts.episodes,
             QUEUE_REQUESTS_PER_MESSAGE * counts.messages,
             GIGABYTES * ACTIVE_SECONDS_PER_ACTIVITY * counts.activities,
-            (counts.kilobytes + LOG_KILOBYTES_PER_EXECUTION * executions) / 1000,
+            (counts.kilobytes + LOG_KILOBYTES_PER_LINE * counts.lines + LOG_KILOBYTES_PER_EXECUTION * executions)
+            / 1000,
         )
 
     def dollars(self, gigabyte_second: float = PRICES.gigabyte_second_always_ready) -> float:

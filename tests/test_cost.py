@@ -46,11 +46,11 @@ def test_the_page_names_every_price() -> None:
 
 
 def test_a_bill_is_the_sum_of_its_units() -> None:
-    """By hand: 10 executions, 3 episodes, 2 messages, 5 requests to the catalog, 1 kB of log."""
-    bill = Bill.of(Counts(activities=7, episodes=3, messages=2, catalog=5, kilobytes=1))
+    """By hand: 10 executions, 3 episodes, 2 messages, 5 requests to the catalog, 4 lines with 1 kB of text."""
+    bill = Bill.of(Counts(activities=7, episodes=3, messages=2, catalog=5, lines=4, kilobytes=1))
     assert (bill.executions, bill.table_requests, bill.queue_requests) == (10, 14, 6)
     assert bill.gigabyte_seconds == pytest.approx(2.1)
-    assert bill.log_megabytes == pytest.approx(0.021)
-    assert bill.dollars(0.0) == pytest.approx(4e-6 + 14 * 3.6e-8 + 6 * 4e-7 + 2.1e-5 * 2.3)
+    assert bill.log_megabytes == pytest.approx(0.025)
+    assert bill.dollars(0.0) == pytest.approx(4e-6 + 14 * 3.6e-8 + 6 * 4e-7 + 2.5e-5 * 2.3)
     assert FIRST_NIGHT_COPY.activities > 0
     assert FIRST_NIGHT.catalog > LATER_NIGHT.catalog
