@@ -10,7 +10,7 @@ from form_recognizer import ServiceError, Throttled
 from form_recognizer.answers import Answer
 
 _ROLE = (
-    "give the app's identity the role Cognitive Services User on the resource (portal: Access control); "
+    "give the app's identity its role on the resource (azd provision, or the page Access control; docs/roles.md says which); "
     "it takes effect after some minutes"
 )
 # "The principal `…` lacks the required data action `Microsoft.CognitiveServices/accounts/…/read` to perform `GET …` operation."

@@ -17,7 +17,7 @@ from doctor.report import Check, Code, Diagnosis, Result, Status, ok, skipped, w
 from form_recognizer import ApiKey, EntraToken
 from form_recognizer.addresses import Endpoint
 from form_recognizer.credentials import AuthHeader, CredentialUnavailableError
-from wiring.identity import managed_identity
+from wiring.identity import identity_in_words, managed_identity
 
 CHECKS = (
     Check.CREDENTIAL,
@@ -97,7 +97,7 @@ class ResourceExamination:
         if self.resource.managed_identity is None:
             return self._key()
         identity = self.resource.managed_identity
-        whose = f"the identity with client id {identity.client_id}" if identity.client_id else "the app's own identity"
+        whose = identity_in_words(identity.client_id, self.environment)
         remedy = (
             "turn on the identity on the function app's page Identity, and check managedIdentity.clientId in backup.json or app setting "
             "AZURE_CLIENT_ID; outside Azure use keySetting"

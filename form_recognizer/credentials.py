@@ -64,7 +64,7 @@ class TokenSource(Protocol):
 class EntraToken:
     """An Entra ID token.
 
-    The resource needs its custom subdomain, and the identity of ``source`` the role "Cognitive Services User".
+    The resource needs its custom subdomain, and the identity of ``source`` a role that allows the call (docs/roles.md).
     """
 
     def __init__(self, source: TokenSource, scope: str) -> None:

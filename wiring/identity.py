@@ -19,4 +19,17 @@ def managed_identity(client_id: str | None, environment: Mapping[str, str]) -> M
     # It is a tenth of all that a start loads; an app with keys starts without it.
     from azure.identity import ManagedIdentityCredential
 
-    return ManagedIdentityCredential(client_id=client_id or environment.get(CLIENT_ID_SETTING, "").strip() or None)
+    return ManagedIdentityCredential(client_id=client_id or _of_the_setting(environment) or None)
+
+
+def identity_in_words(client_id: str | None, environment: Mapping[str, str]) -> str:
+    """Return which identity :func:`managed_identity` signs in with, for a message."""
+    if client_id:
+        return f"the identity with client id {client_id}"
+    if named := _of_the_setting(environment):
+        return f"the identity of app setting {CLIENT_ID_SETTING} (client id {named})"
+    return "the function app's system-assigned identity"
+
+
+def _of_the_setting(environment: Mapping[str, str]) -> str:
+    return environment.get(CLIENT_ID_SETTING, "").strip()

@@ -215,7 +215,7 @@ def no_identity(world: World) -> None:
     world.use_identity(endpoint=world.simulator.identity_endpoint)
 
 
-@names(RESOURCE, "access", "RoleMissing", cause="has no role on the resource (401)", remedy="Cognitive Services User")
+@names(RESOURCE, "access", "RoleMissing", cause="has no role on the resource (401)", remedy="docs/roles.md")
 def identity_without_a_role(world: World) -> None:
     world.use_identity(Identity(IDENTITY_HEADER, resources=(SOURCE,)))
 
@@ -225,7 +225,7 @@ def identity_without_a_role(world: World) -> None:
     "access",
     "DataActionMissing",
     cause="lacks the data action Microsoft.CognitiveServices/accounts/FormRecognizer/custom/models/read",
-    remedy="Cognitive Services User",
+    remedy="docs/roles.md",
 )
 def identity_with_a_smaller_role(world: World) -> None:
     world.use_identity(Identity(IDENTITY_HEADER))
