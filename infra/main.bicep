@@ -82,9 +82,10 @@ module roles 'roles.bicep' = {
   }
 }
 
+// Names of deployments: at most 64 characters, and another one for each resource.
 module sourceGrants 'grant.bicep' = [
   for entry in managed: if (allowRestores || contains(sources, entry.key)) {
-    name: take('source-${token}-${entry.key}', 64)
+    name: 'source-${uniqueString(token, entry.key)}'
     scope: resourceGroup(split(entry.value.resourceId, '/')[2], split(entry.value.resourceId, '/')[4])
     params: {
       accountName: split(entry.value.resourceId, '/')[8]
@@ -96,7 +97,7 @@ module sourceGrants 'grant.bicep' = [
 
 module targetGrants 'grant.bicep' = [
   for entry in managed: if (allowRestores || contains(targets, entry.key)) {
-    name: take('target-${token}-${entry.key}', 64)
+    name: 'target-${uniqueString(token, entry.key)}'
     scope: resourceGroup(split(entry.value.resourceId, '/')[2], split(entry.value.resourceId, '/')[4])
     params: {
       accountName: split(entry.value.resourceId, '/')[8]

@@ -165,11 +165,13 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existin
 resource savedQueries 'Microsoft.OperationalInsights/workspaces/savedSearches@2020-08-01' = [for query in items(queries): {
   parent: workspace
   name: 'backup-${query.key}'
-  properties: {
+  // With etag a later deployment overwrites the query; without, it is refused with 409 Conflict. any(): Bicep's types lack it there.
+  properties: any({
+    etag: '*'
     category: 'Form Recognizer model backup'
     displayName: 'Backup: ${replace(query.key, '-', ' ')}'
     query: '${workspacePrefix}${query.value}'
     version: 2
-  }
+  })
 }]
 
