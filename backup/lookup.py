@@ -191,7 +191,26 @@ def _written(moment: datetime | None) -> str | None:
 
 
 def _usable(replicas: Iterable[Replica], resources: Mapping[str, Resource], now: datetime) -> list[Replica]:
-    return [each for each in replicas if each.state in USABLE and each.target in resources and not _is_over(each, now)]
+    replicas = list(replicas)
+    return [
+        each
+        for each in replicas
+        if each.state in USABLE
+        and each.target in resources
+        and not _is_over(each, now)
+        and not _is_overtaken(each, replicas)
+    ]
+
+
+def _is_overtaken(replica: Replica, replicas: Iterable[Replica]) -> bool:
+    """Tell whether a model that was restored under its own id has been retrained since: a copy of a newer version shows it."""
+    return (replica.target, replica.target_model_id) == (replica.source, replica.model_id) and any(
+        each.target != replica.source
+        and each.fingerprint != replica.fingerprint
+        and each.version_order > replica.version_order
+        and each.verified_at > replica.verified_at
+        for each in replicas
+    )
 
 
 def _source_model(source: str, replicas: Sequence[Replica], restored: Sequence[Replica]) -> Replica | None:

@@ -132,6 +132,23 @@ def test_an_older_version_is_restored(make_stage: MakeNights) -> None:
     assert found(stage)["versions"][0]["version"] == before["versions"][0]["version"]
 
 
+def test_a_restored_model_is_retrained(make_stage: MakeNights) -> None:
+    """The source has another version under the id since then: a lookup of the older one does not name it."""
+    stage = make_stage(plan=KEEPING)
+    stage.backup()
+    version = found(stage)["versions"][0]["version"]
+    stage.source.remove_model(MODEL)
+    answer = stage.http("POST", "/api/restores", {"source": SOURCE, "models": [MODEL]})
+    stage.host.run_until_idle()
+    assert stage.run(answer.body["runId"])["status"] == "Succeeded"
+    assert found(stage, f"?version={version}")["places"][0]["resource"] == SOURCE
+    retrain_daily(stage, 1)
+    body = found(stage, f"?version={version}")
+    assert {place["resource"] for place in body["places"]} == set(TARGETS)
+    assert SOURCE not in {name for one in body["versions"] for name in one["resources"]}
+    assert found(stage)["places"][0]["role"] == "source"
+
+
 def test_an_older_version_goes_to_a_third_resource(make_stage: MakeNights) -> None:
     """Its source is down, and has been replaced by nobody: the id is free there, and no target counts it as its copy."""
     stage = make_stage(targets=[TARGET], plan=KEEPING)
