@@ -96,10 +96,32 @@ def test_what_they_start_exists() -> None:
         first, *rest = line.split()
         if first == "make":
             assert rest[0] in targets, f"{where}: make {rest[0]}"
+        elif first in {"cp", "az"}:
+            assert (ROOT / rest[rest.index("--file") + 1 if first == "az" else 0]).is_file(), f"{where}: {line}"
+        elif first == "azd":
+            assert (ROOT / "azure.yaml").is_file(), f"{where}: azd without azure.yaml"
         elif "/" in first:
             assert os.access(ROOT / first, os.X_OK), f"{where}: {first}"
         started.add(" ".join([first, *rest[:1]]) if first == "make" else first)
-    assert {"make lint", "make test", ".ci/run", "make release"} <= started
+    assert {"make lint", "make test", ".ci/run", "make release", "az", "azd"} <= started
+
+
+def test_who_installs_packages_gets_no_rights() -> None:
+    """A package that was taken over could sign in to Azure, or change a release."""
+    for name, job in jobs():
+        if any(right == "write" for right in job.get("permissions", {}).values()):
+            started = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+            assert [line for line in started if re.match(r"(make|pip|npm|npx)\b|python3? -m pip|\.ci/", line)] == [], (
+                name
+            )
+
+
+def test_a_deployment_keeps_the_choices() -> None:
+    """Every variable that the template takes is handed over: one that is left out would go back to its default."""
+    taken = re.findall(r"\$\{([A-Z_]+)", (ROOT / "infra/main.parameters.json").read_text(encoding="utf-8"))
+    given = read("deploy.yml")["jobs"]["deploy"]["env"]
+    assert {"ALLOW_RESTORES", "AZURE_LOCATION"} <= set(taken)
+    assert [name for name in taken if given.get(name) != f"${{{{ vars.{name} }}}}"] == []
 
 
 def test_the_matrix_is_what_the_docs_promise() -> None:
