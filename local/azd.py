@@ -101,7 +101,9 @@ def put(environment: Mapping[str, str], setting: str) -> None:
     if not value:
         raise StepError(f"nothing was typed for {setting}; nothing was written")
     _write(_vault(environment), secret_name(setting), value)
-    print(f"The vault has {setting}. The app reads it within a day, or at once: az functionapp restart")
+    print(
+        f"The vault has {setting}. The app reads it within a day, or at once when an app setting changes: docs/operate.md#rotate-keys"
+    )
 
 
 def package(environment: Mapping[str, str]) -> None:
