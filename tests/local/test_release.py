@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -73,5 +74,21 @@ def test_the_package_is_what_is_deployed(tmp_path: Path) -> None:
         "\n"
     )
     rooms = {Path(name).parts[0] for name in names if "/" in name}
-    python = {name for name in tracked if name.endswith(".py") and Path(name).parts[0] in rooms}
-    assert python <= names
+    assert {name for name in tracked if name.partition("/")[0] in rooms and not name.endswith(".md")} <= names
+
+
+def test_the_package_is_enough(tmp_path: Path) -> None:
+    """The app and its description load from nothing else."""
+    release.write_package(tmp_path / "package.zip")
+    with zipfile.ZipFile(tmp_path / "package.zip") as package:
+        package.extractall(tmp_path / "app")
+    program = (
+        "import function_app; from http_start.openapi import document; "
+        "print(len(function_app.app.get_functions()), len(document()['paths']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path / "app", capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    functions, paths = map(int, result.stdout.split())
+    assert functions > paths > 10
