@@ -164,6 +164,16 @@ def test_outputs_of_the_template_are_used() -> None:
     assert [name for name in read("main.bicep").of("output") if name not in used] == []
 
 
+def test_docs_type_names_that_exist() -> None:
+    """Steps of this project, outputs and variables: no test types the commands that need Azure."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    steps = set(re.findall(r'add_parser\("(\w+)"', (ROOT / "local" / "azd.py").read_text(encoding="utf-8")))
+    variables = set(re.findall(r"\$\{([A-Z_]+)", (INFRA / "main.parameters.json").read_text(encoding="utf-8")))
+    assert "put" in set(re.findall(r"local\.azd (\w+)", pages)) <= steps
+    assert "KEY_VAULT_ID" in set(re.findall(r"azd env get-value (\w+)", pages)) <= set(read("main.bicep").of("output"))
+    assert "ALLOW_RESTORES" in set(re.findall(r"azd env set ([A-Z_]{2,})", pages)) <= variables | {"NAME"}
+
+
 def test_azd_runs_steps_that_exist() -> None:
     text = (ROOT / "azure.yaml").read_text(encoding="utf-8")
     program = (ROOT / "local" / "azd.py").read_text(encoding="utf-8")
