@@ -63,9 +63,11 @@ class _Follower:
                 if time.monotonic() - away_since > LONGEST_AWAY:
                     raise CommandFailed(Ending.UNREACHABLE, str(failure), how_to_follow(self._run_id)) from None
                 note = f"{failure}; trying again"
+            if run["endedAt"] is not None:
+                break
             self._rate.add(time.monotonic(), run["progress"]["done"])
             self._show(run, copies, note, poll)
-            poll = min(2 * poll, _LONGEST_POLL)
+            poll = min(1.5 * poll, _LONGEST_POLL)
         if self._screen:
             self._screen.clear()
         return run
