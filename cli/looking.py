@@ -13,8 +13,11 @@ from cli.calls import Call
 from cli.client import written
 from cli.command import Kind, KindOption, Session, command
 from cli.endings import OF_HEALTH, CommandFailed, Ending
-from cli.output import age, coloured, counted, err, facts, out, raw, say, table
+from cli.output import age, coloured, counted, err, facts, hint, moment, out, raw, say, table
 from cli.plans import show_plans
+
+_SHORTEST = 8
+"""Characters of a version that are shown at least."""
 
 
 @command(
@@ -22,6 +25,7 @@ from cli.plans import show_plans
     """
     formsbackup where 33f4d42c-cd2f-4e74-b990-a1aeafab5a5d
     formsbackup where invoices --source forms-westeurope --probe
+    formsbackup where invoices --version 3fa85f64
     formsbackup where invoices -o json
     """,
 )
@@ -33,44 +37,80 @@ def where(
     ] = None,
     kind: KindOption = None,
     probe: Annotated[bool, typer.Option("--probe", help="Ask these resources now, within two seconds.")] = False,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="V", help="Only this version; its first characters, four at least."),
+    ] = None,
 ) -> None:
     """Tell where a model can be used now, best place first.
 
     It answers from the app's catalog, so also while the region of the source is down. Without --source and --kind
-    every source is asked for a model and a classifier of this id. json prints a list, "models", of what was found.
+    every source is asked for a model and a classifier of this id. If there are several versions it lists them, the
+    present one first. json prints a list, "models", of what was found.
     """
     sources = [source] if source else list(session.app.get(Call.HEALTH)["resources"])
     unknown: CommandFailed | None = None
     found = []
     for name, one in itertools.product(sources, [kind] if kind else list(Kind)):
-        query = {"kind": one, "probe": "true" if probe else None}
+        query = {"kind": one, "probe": "true" if probe else None, "version": version}
         try:
             found.append(session.app.get(Call.WHERE, query, source=name, modelId=model))
         except CommandFailed as failure:
-            if failure.code != "UnknownModel":
+            if failure.code == "UnknownVersion":
+                unknown = failure
+            elif failure.code != "UnknownModel":
                 raise
             unknown = unknown or failure
     if not found:
-        if source and unknown:
+        if unknown and (source or unknown.code == "UnknownVersion"):
             raise unknown
-        hint = f"Copy it: formsbackup copy {model} --from SOURCE --to TARGET"
-        raise CommandFailed(Ending.FAILED, f"no source has a usable copy of {model} in the catalog", [hint])
+        remedy = f"Copy it: formsbackup copy {model} --from SOURCE --to TARGET"
+        raise CommandFailed(Ending.FAILED, f"no source has a usable copy of {model} in the catalog", [remedy])
 
     def show(_: Any) -> None:
         for answer in found:
-            _places(answer)
+            _places(answer, version)
+            if version is None and len(answer["versions"]) > 1:
+                _versions(answer)
 
     session.show({"models": found}, show)
 
 
-def _places(answer: Mapping[str, Any]) -> None:
-    say(f"{answer['kind']} {answer['modelId']} of {answer['source']}")
+def _places(answer: Mapping[str, Any], version: str | None) -> None:
+    asked = "" if version is None else f", version {version}"
+    say(f"{answer['kind']} {answer['modelId']} of {answer['source']}{asked}")
     columns = ("resource", "role", "state", "modelId", "apiVersion", "verified", "endpoint")
     rows = []
     for place in answer["places"]:
         found = {"state": (place["lastSeen"] or {}).get("state"), "verified": age(place.get("verifiedAt"))}
         rows.append([{**place, **found}[column] for column in columns])
     table(("place", "role", "state", "model id", "api version", "verified", "endpoint"), rows)
+
+
+def _versions(answer: Mapping[str, Any]) -> None:
+    """Print the versions of a model, each by as much of it as tells it from the others, and what to do with an older one."""
+    known = [one["version"] for one in answer["versions"]]
+    size = next(
+        size for size in range(_SHORTEST, len(known[0]) + 1) if len({one[:size] for one in known}) == len(known)
+    )
+    out.print()
+    table(
+        ("version", "is", "trained", "verified", "resources"),
+        [
+            (
+                one["version"][:size],
+                "present" if one["present"] else "older",
+                moment(one["trained"]),
+                age(one["verifiedAt"]),
+                ", ".join(one["resources"]),
+            )
+            for one in answer["versions"]
+        ],
+    )
+    model, source, kind = answer["modelId"], answer["source"], answer["kind"]
+    older = f"--version {known[1][:size]}"
+    hint(f"Where an older one is: formsbackup where {model} --source {source} --kind {kind} {older}")
+    hint(f"Bring it back: formsbackup restore {source} {model} --kind {kind} {older} --follow")
 
 
 @command(

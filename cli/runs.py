@@ -19,6 +19,17 @@ from cli.progress import PAGE
 _NO_CONCERN = {"Succeeded", "Pending", "Running", "NotCovered"}
 _FEW = 12
 """Copies of a run that are all shown. Of more, those are shown that need a person."""
+_GOING = {"surplus", "tooOld"}
+_WHY = {
+    "kept": "the plan keeps them",
+    "surplus": "enough newer versions are there",
+    "tooOld": "older than versionDays allows",
+    "deletionGuarded": "too much would be deleted at once (maxDeletePercent)",
+    "listIncomplete": "a list has entries that cannot be read, so nothing is deleted",
+}
+"""Why older versions stay or go, by the reason of the decision."""
+_NAMED = 5
+"""Models that are named where there may be many."""
 
 
 @command(
@@ -138,9 +149,31 @@ def _plan(session: Session, run: dict[str, Any]) -> None:
     reasons = Counter((one["target"], one["action"], one["reason"]) for one in decisions)
     out.print()
     table(("target", "action", "reason", "models"), [(*key, number) for key, number in sorted(reasons.items())])
+    _older_versions(decisions)
     hint(f"All decisions: formsbackup runs {run['runId']} --decisions")
     if run.get("plan") and run.get("planHash"):
         hint(f"Do this and nothing else: formsbackup backup {run['plan']} --plan-hash {run['planHash']} --follow")
+
+
+def _older_versions(decisions: Iterable[Mapping[str, Any]]) -> None:
+    """Tell what becomes of the older versions in each target, and whose versions go."""
+    models: dict[str, dict[str, Counter[str]]] = {}
+    for one in decisions:
+        for version in one.get("olderVersions", ()):
+            of_target = models.setdefault(one["target"], {})
+            of_target.setdefault(version["reason"], Counter())[one["modelId"]] += 1
+    for target, reasons in models.items():
+        out.print()
+        say(f"Older versions in {target}:")
+        for reason, counts in reasons.items():
+            number = counts.total()
+            fate = ("goes" if number == 1 else "go") if reason in _GOING else ("stays" if number == 1 else "stay")
+            why = _WHY.get(reason, reason)
+            named = ", ".join(list(counts)[:_NAMED]) + (
+                f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
+            )
+            whose = f" ({named})" if reason != "kept" else ""
+            say(f"{number} {fate}: {why}{whose}", first="  ", indent="    ")
 
 
 def _ended(run: Mapping[str, Any]) -> str | None:
@@ -178,5 +211,12 @@ def _copies(copies: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _decisions(decisions: Iterable[Mapping[str, Any]]) -> None:
-    head = ("model", "target", "action", "reason")
-    table(head, [(one["modelId"], one["target"], one["action"], one["reason"]) for one in decisions])
+    found = list(decisions)
+    head, names = ["model", "target", "action", "reason"], ("modelId", "target", "action", "reason")
+    rows = [[one[name] for name in names] for one in found]
+    if any("olderVersions" in one for one in found):
+        head.append("older versions")
+        for row, one in zip(rows, found, strict=True):
+            reasons = Counter(version["reason"] for version in one.get("olderVersions", ()))
+            row.append(counted(reasons) if reasons else None)
+    table(head, rows)

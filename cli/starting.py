@@ -83,6 +83,7 @@ def backup(
     formsbackup restore forms-westeurope --dry-run
     formsbackup restore forms-westeurope --follow
     formsbackup restore forms-westeurope invoices claims --to forms-eastus --follow
+    formsbackup restore forms-westeurope invoices --version 3fa85f64 --follow
     """,
 )
 def restore(
@@ -93,15 +94,22 @@ def restore(
         str | None, typer.Option("--to", metavar="RESOURCE", help="Where to copy them; the source itself by default.")
     ] = None,
     kind: KindOption = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="V", help="An older version of one MODEL: formsbackup where MODEL lists them."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     follows: Follow = False,
 ) -> Ending | None:
     """Copy models back from their replicas.
 
-    They go to their source, or with --to to a third resource.
+    They go to their source, or with --to to a third resource. An older version becomes a model of its own, MODEL.2,
+    if the source still has MODEL.
     """
-    body = {"source": source, "target": target, "models": models or None, "kind": kind, "dryRun": dry_run}
-    return _start(session, Call.RESTORES, body, follows or dry_run)
+    body = {"source": source, "target": target, "models": models or None, "kind": kind}
+    return _start(session, Call.RESTORES, {**body, "version": version, "dryRun": dry_run}, follows or dry_run)
 
 
 def _only_plan(session: Session) -> str:
