@@ -78,7 +78,7 @@ def hint(text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], console: Console = out) -> None:
-    """Print rows as a table. In a terminal that is too narrow each row becomes a block with a line for each column."""
+    """Print rows as a table. In a terminal that is too narrow the last columns stand below each row, with their names."""
     cells = [[coloured(value) for value in row] for row in rows]
     if not cells:
         return
@@ -86,12 +86,34 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], console: Console =
         max(cell_len(name), *(cell.cell_len for cell in column))
         for name, column in zip(head, zip(*cells, strict=True), strict=True)
     ]
-    if console.is_terminal and sum(widths) + len(_GAP) * (len(widths) - 1) > console.width:
-        _blocks(head, cells, console)
-        return
-    console.print(_line([Text(name.upper(), style="bold") for name in head], widths), soft_wrap=True)
+    beside = _beside(widths, console)
+    console.print(_line([Text(name.upper(), style="bold") for name in head[:beside]], widths[:beside]), soft_wrap=True)
     for row in cells:
-        console.print(_line(row, widths), soft_wrap=True)
+        console.print(_line(row[:beside], widths[:beside]), soft_wrap=True)
+        for line in _below(head[beside:], row[beside:], console):
+            console.print(line, soft_wrap=True)
+
+
+def _beside(widths: Sequence[int], console: Console) -> int:
+    """Return how many columns fit beside each other; a pipe takes all of them."""
+    fitting = len(widths)
+    while console.is_terminal and fitting > 1 and sum(widths[:fitting]) + len(_GAP) * (fitting - 1) > console.width:
+        fitting -= 1
+    return fitting
+
+
+def _below(head: Sequence[str], cells: Sequence[Text], console: Console) -> list[Text]:
+    """Return lines of names and values that fit the terminal; what is not known is left out."""
+    lines: list[Text] = []
+    for name, cell in zip(head, cells, strict=True):
+        if cell.plain == "-":
+            continue
+        pair = Text.assemble(_GAP, (f"{name} ", "dim"), cell)
+        if lines and lines[-1].cell_len + pair.cell_len <= console.width:
+            lines[-1] += pair
+        else:
+            lines += pair.wrap(console, console.width)
+    return lines
 
 
 def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
@@ -102,18 +124,10 @@ def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
     return line
 
 
-def _blocks(head: Sequence[str], rows: Sequence[Sequence[Text]], console: Console) -> None:
-    width = max(map(len, head))
-    for number, row in enumerate(rows):
-        if number:
-            console.print()
-        facts(zip(head, row, strict=True), console, width)
-
-
-def facts(pairs: Iterable[tuple[str, Any]], console: Console = out, width: int = 0) -> None:
+def facts(pairs: Iterable[tuple[str, Any]], console: Console = out) -> None:
     """Print names and values, one pair a line. Values that are ``None`` are left out."""
     shown = [(name, value) for name, value in pairs if value is not None]
-    width = max([width, *(len(name) for name, _ in shown)])
+    width = max(len(name) for name, _ in shown)
     for name, value in shown:
         text = value if isinstance(value, Text) else coloured(value)
         room = console.width - width - len(_GAP)
