@@ -21,6 +21,7 @@ from rich.cells import cell_len
 
 from local.stage import Stage
 from local.stage_setup import SOURCE, StageOptions
+from tests.cli.documented import Witness, undocumented
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-P", "-m", "cli"]
@@ -111,10 +112,16 @@ class App:
     """The real app on the embedded host, and its simulated resources."""
 
     stage: Stage
+    witness: Witness
+
+    @property
+    def url(self) -> str:
+        """Where the command line finds it."""
+        return self.witness.url
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"FORMSBACKUP_URL": self.stage.url, "FORMSBACKUP_KEY": self.stage.function_key}
+        return {"FORMSBACKUP_URL": self.url, "FORMSBACKUP_KEY": self.stage.function_key}
 
     def call(self, method: str, path: str) -> Any:
         """Call the app without the command line."""
@@ -143,7 +150,17 @@ def app(tmp_path_factory: pytest.TempPathFactory, protocol_1: None) -> Iterator[
         seed_models="night",
     )
     with Stage(options, report=lambda _: None) as stage:
-        yield App(stage)
+        witness = Witness(stage.url)
+        yield App(stage, witness)
+        witness.stop()
+
+
+@pytest.fixture
+def watched(app: App) -> Iterator[App]:
+    """The app; a request that docs/openapi.json does not describe fails the test that sent it."""
+    app.witness.wrong.clear()
+    yield app
+    assert app.witness.wrong == []
 
 
 @pytest.fixture
@@ -153,9 +170,9 @@ def alone(tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
-def cli(app: App, tmp_path: Path) -> Cli:
+def cli(watched: App, tmp_path: Path) -> Cli:
     """The command line, and the app in its environment."""
-    return Cli(tmp_path, app.environment)
+    return Cli(tmp_path, watched.environment)
 
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]] | None
@@ -167,6 +184,8 @@ class Scripted:
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
         self.calls: list[tuple[str, dict[str, str]]] = []
+        self.wrong: list[str] = []
+        """What docs/openapi.json does not describe."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -190,11 +209,14 @@ class Scripted:
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 call = f"{self.command} {self.path}"
                 scripted.calls.append((call, dict(self.headers)))
                 answers = scripted.answers.get(call) or scripted.answers.get(call.partition("?")[0]) or [(404, {})]
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
+                status = answer[0] if answer else 0
+                if not self.path.startswith("/msi/"):  # that is no call of the app, but of the identity of this machine
+                    scripted.wrong += undocumented(self.command, self.path, set(self.headers), body, status)
                 if answer is None:
                     self.close_connection = True
                     return
@@ -220,6 +242,7 @@ def scripted() -> Iterator[Scripted]:
     server = Scripted()
     yield server
     server.stop()
+    assert server.wrong == []
 
 
 @pytest.fixture

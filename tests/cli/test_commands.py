@@ -54,7 +54,7 @@ def test_each_command_in_a_narrow_terminal(
 ) -> None:
     """60 columns: it succeeds, says what was asked for, and no line is too wide."""
     (cli.folder / "key").write_text(f"{app.stage.function_key}\n", encoding="utf-8")
-    filled = [one.format(run=copied, url=app.stage.url) for one in arguments]
+    filled = [one.format(run=copied, url=app.url) for one in arguments]
     code, text = cli.terminal(*filled, columns=60).end()
     assert (code, too_wide(text, 60)) == (0, [])
     assert re.search(shown, words(text))
@@ -273,10 +273,10 @@ def test_the_app_of_a_checkout_is_found(alone: Cli, app: App, tmp_path: Path) ->
     local = tmp_path / ".local"
     local.mkdir()
     (tmp_path / "host.json").write_text("{}", encoding="utf-8")
-    document = {"host": app.stage.url, "functionKey": app.stage.function_key}
+    document = {"host": app.url, "functionKey": app.stage.function_key}
     (local / "serve.json").write_text(json.dumps(document), encoding="utf-8")
     below = Cli(tmp_path / "docs")
     below.folder.mkdir()
     done = below.run("status")
     assert done.returncode == 0
-    assert f"{app.stage.url} (from {local / 'serve.json'})" in done.stdout
+    assert f"{app.url} (from {local / 'serve.json'})" in done.stdout

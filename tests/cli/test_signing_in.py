@@ -20,29 +20,27 @@ ONE, TWO = "https://one.example", "https://two.example"
 
 
 def test_login_asks_for_the_key_and_does_not_show_it(alone: Cli, app: App) -> None:
-    terminal = alone.terminal("login", app.stage.url + "/api/")
+    terminal = alone.terminal("login", app.url + "/api/")
     terminal.wait_for("Function key: ")
     terminal.process.sendline(app.stage.function_key)
     code, text = terminal.end()
     saved = alone.folder / SAVED
     assert code == 0
     assert app.stage.function_key not in text
-    assert json.loads(saved.read_text(encoding="utf-8")) == {"url": app.stage.url, "key": app.stage.function_key}
+    assert json.loads(saved.read_text(encoding="utf-8")) == {"url": app.url, "key": app.stage.function_key}
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert alone.run("status").returncode == 0
 
 
 def test_login_reads_the_key_from_a_pipe(alone: Cli, app: App) -> None:
-    done = alone.run(
-        "login", app.stage.url, stdin=f"{app.stage.function_key}\n", XDG_CONFIG_HOME=str(alone.folder / "x")
-    )
+    done = alone.run("login", app.url, stdin=f"{app.stage.function_key}\n", XDG_CONFIG_HOME=str(alone.folder / "x"))
     assert done.returncode == 0
     assert (alone.folder / "x" / "formsbackup" / "config.json").exists()
 
 
 @pytest.mark.parametrize(("key", "code"), [("wrong", 4), ("", 2), ("two words", 2), ("kéy", 2)])
 def test_a_login_that_does_not_work_saves_nothing(alone: Cli, app: App, key: str, code: int) -> None:
-    assert alone.run("login", app.stage.url, stdin=key).returncode == code
+    assert alone.run("login", app.url, stdin=key).returncode == code
     assert not (alone.folder / SAVED).exists()
 
 
@@ -124,10 +122,10 @@ def test_the_key_is_no_argument_and_in_no_output(misled: Cli, scripted: Scripted
 
 
 def test_a_link_of_the_app_chooses_no_other_host(misled: Cli, scripted: Scripted) -> None:
-    first = {"runs": [], "nextLink": "http://elsewhere.invalid/api/runs?after=token%3D1"}
+    first = {"runs": [], "nextLink": "http://elsewhere.invalid/api/runs?after=1764454200000-run-1"}
     scripted.answer("GET /api/runs", (200, first), (200, {"runs": []}))
     assert misled.run("runs").returncode == 0
-    assert scripted.made()[1] == "GET /api/runs?after=token%3D1"
+    assert scripted.made()[1] == "GET /api/runs?after=1764454200000-run-1"
 
 
 # Entra ID
