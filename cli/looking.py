@@ -164,6 +164,8 @@ def status(session: Session) -> None:
         out.print()
         head = ("resource", "region", "state", "seen")
         table(head, [(name, one["region"], *_seen(one)) for name, one in health["resources"].items()])
+        if health["findings"]:
+            out.print()
         _findings(health["findings"])
 
     session.show({**health, "plans": plans}, show)

@@ -110,7 +110,7 @@ def _matrix(copies: list[dict[str, Any]], targets: list[str], columns: int, room
     models: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for copy in copies:
         models.setdefault((copy["kind"], copy["modelId"]), {})[copy["target"]] = copy
-    widest = max([_NAME, *(len(model) for _, model in models)])
+    widest = max([_NAME, *(len(model) + 1 for _, model in models)])
     cell = max(_CELL, min(24, (columns - widest) // max(1, len(targets))))
     name = min(widest, columns - cell * len(targets))
     lines = [_row([Text("")] + [Text(plain(target), style="bold") for target in targets], name, cell)]
