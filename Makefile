@@ -14,7 +14,8 @@ FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
 FUZZED := $(wildcard tests/test_fuzz*.py tests/*/test_fuzz*.py tests/*/*/test_fuzz*.py)
 # A resource to take down before `make run` copies to it, such as forms-northeurope.
 DOWN ?=
-# The app that `make doctor` asks, and what of it: that of `make start` or `make serve`, and everything.
+# The app that `make doctor` asks, and what of it; by default the one that `formsbackup` finds, and everything. RESOURCES and PLANS are lists with commas.
+comma := ,
 APP_URL ?=
 FUNCTION_KEY ?=
 RESOURCES ?=
@@ -65,7 +66,8 @@ serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM
 	@$(BIN)/python -m local.serve
 
 doctor: deployed ## Find out what is wrong with a running app and its resources (APP_URL, FUNCTION_KEY, RESOURCES, PLANS, ALL=1)
-	@$(BIN)/python -m local.doctor
+	@FORMSBACKUP_URL="$${APP_URL:-$$FORMSBACKUP_URL}" FORMSBACKUP_KEY="$${FUNCTION_KEY:-$$FORMSBACKUP_KEY}" $(BIN)/python -P -m cli doctor \
+	  $(foreach name,$(subst $(comma), ,$(RESOURCES)),--resource '$(name)') $(foreach name,$(subst $(comma), ,$(PLANS)),--plan '$(name)') $(if $(filter 1,$(ALL)),--all)
 
 test: environment emulator ## Run the tests
 	@$(WITHOUT_NODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 4

@@ -46,10 +46,6 @@ class AppClient:
         """Return what the app says of itself. Raises ``AppRefused``, also if the app can do nothing."""
         return self._call("GET", "/api/health")
 
-    def examine(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return what the doctor finds; ``body`` names resources and plans, or nothing. Raises ``AppRefused``."""
-        return self._call("POST", "/api/doctor", body)
-
     def run_timer(self, name: str, system_key: str) -> bool:
         """Let the host run a timer function now; false if it has none of this name that could run."""
         address = f"{self._url}/admin/functions/{name}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,27 +92,6 @@ def test_an_interrupted_run_says_so(tmp_path: Path, protocol_1: None, number: in
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (130, "run: interrupted; both programs were stopped\n")
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_an_interrupted_doctor_says_so(tmp_path: Path, number: int) -> None:
-    """While it waits for an answer."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        asked = threading.Event()
-        accepted: list[socket.socket] = []
-
-        def accept() -> None:
-            accepted.append(silent.accept()[0])
-            asked.set()
-
-        threading.Thread(target=accept, daemon=True).start()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with program(tmp_path, "local.doctor", "--url", url) as process:
-            assert asked.wait(60)
-            process.send_signal(number)
-            _, err = process.communicate(timeout=60)
-            assert (process.returncode, err) == (130, "doctor: interrupted\n")
-        accepted[0].close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from local import doctor
 from local.app_client import AppClient
 from local.stage import Stage
 from local.stage_setup import DEMO_MODEL, StageOptions
@@ -124,10 +123,28 @@ def user(tmp_path: Path) -> Iterator[User]:
         user.process.communicate(timeout=60)
 
 
-def test_a_new_user_copies_a_model(
-    resources: Stage, user: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the two files and start.json alone; the doctor finds the app without being told where it is."""
+def make_doctor(folder: Path, *variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``make doctor`` in a folder. What make would install is there already."""
+    (folder / "host.json").touch()  # the mark of a checkout
+    virtual = ROOT / ".venv" / f"{sys.version_info[0]}.{sys.version_info[1]}"
+    names = ("FORMSBACKUP_URL", "FORMSBACKUP_KEY", "APP_URL", "FUNCTION_KEY", "RESOURCES", "PLANS", "ALL", "MAKEFLAGS")
+    environment = {name: text for name, text in os.environ.items() if name not in names}
+    return subprocess.run(
+        [
+            *("make", "-f", ROOT / "Makefile", "-o", virtual / ".deployed", "doctor"),
+            *(f"VENV={virtual}", f"PYTHON={sys.executable}", *variables),
+        ],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_new_user_copies_a_model(resources: Stage, user: User) -> None:
+    """With the two files and start.json alone; make doctor finds the app without being told where it is."""
     user.name_resources(resources)
     told = user.ready()
     assert stat.S_IMODE(user.address.stat().st_mode) == 0o600
@@ -135,10 +152,15 @@ def test_a_new_user_copies_a_model(
     run = client.start_copies("forms-westeurope", ["forms-eastus"], [DEMO_MODEL])
     wait_until(lambda: client.run(run)["status"] != "Running" and client.run(run)["endedAt"])
     assert client.run(run)["status"] == "Succeeded"
-    monkeypatch.chdir(user.folder)
-    monkeypatch.delenv("APP_URL", raising=False)
-    assert doctor.main(["--resources", "forms-westeurope,forms-eastus", "--plans", "nightly-westeurope"]) == 0
-    assert "0 wrong" in capsys.readouterr().out
+    doctor = make_doctor(user.folder, "RESOURCES=forms-westeurope,forms-eastus", "PLANS=nightly-westeurope")
+    assert (doctor.returncode, doctor.stderr) == (0, "")
+    assert doctor.stdout.splitlines()[-1].startswith(("ok ok ", "warning warning "))
+    unknown = make_doctor(user.folder, "RESOURCES=forms-eastuss", f"APP_URL={told['host']}")
+    assert "Error 2" in unknown.stderr
+    assert 'did you mean "forms-eastus"?' in " ".join(unknown.stderr.split())
+    everything = make_doctor(user.folder, "ALL=1", f"APP_URL={told['host']}", f"FUNCTION_KEY={told['functionKey']}")
+    assert (everything.returncode, everything.stderr) == (0, "")
+    assert len(everything.stdout.splitlines()) > len(doctor.stdout.splitlines())
     code, out, err = user.stopped(signal.SIGINT)
     assert (code, err) == (0, "")
     assert f"listens on {told['host']}" in out
