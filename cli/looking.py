@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cli.calls import Call
 from cli.client import written
@@ -217,7 +218,7 @@ def doctor(
         for one in report["checks"]:
             if everything or one["status"] in {"wrong", "warning"}:
                 _finding(one["status"], one, f"{one['subject']}, {one['check']}: {one['message']}")
-        out.print(coloured(report["status"]), counted(report["counts"]), soft_wrap=True)
+        out.print(Text.assemble(coloured(report["status"]), f": {counted(report['counts'])}"), soft_wrap=True)
 
     session.show(report, show)
     return Ending.FAILED if report["status"] == "wrong" else Ending.OK
@@ -240,7 +241,7 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _finding(severity: str, one: Mapping[str, Any], message: str) -> None:
-    out.print(coloured(severity), coloured(one["code"] or "ok"), soft_wrap=True)
+    out.print(*map(coloured, filter(None, (severity, one["code"]))), soft_wrap=True)
     say(message, first="  ", indent="  ")
     if one["remedy"]:
         say(one["remedy"], first="  -> ", indent="     ")

@@ -133,6 +133,7 @@ def facts(pairs: Iterable[tuple[str, Any]], console: Console = out) -> None:
         room = console.width - width - len(_GAP)
         parts = text.wrap(console, room) if console.is_terminal and room > 0 else [text]
         for number, part in enumerate(parts):
+            part.rstrip()
             label = f"{'' if number else name:{width}}{_GAP}"
             console.print(Text.assemble((label, "bold"), part), soft_wrap=True)
 

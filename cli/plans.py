@@ -9,7 +9,7 @@ import typer
 
 from cli.calls import Call
 from cli.command import Session, command
-from cli.output import age, facts, moment, out, say, table
+from cli.output import age, facts, hint, moment, out, say, table
 
 PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan of backup.json.")]
 
@@ -48,7 +48,12 @@ def pause(
     Its schedule does not start it, and a run under way goes on.
     """
     plan = session.app.once(Call.PAUSE, {"paused": True, "reason": reason}, name=name)
-    session.show(plan, lambda _: say(f"Plan {name} is paused. Resume it: formsbackup resume {name}"))
+
+    def show(_: Any) -> None:
+        say(f"Plan {name} is paused.")
+        hint(f"Resume it: formsbackup resume {name}")
+
+    session.show(plan, show)
 
 
 @command("resume", "formsbackup resume nightly-westeurope")

@@ -13,7 +13,7 @@ from cli.calls import Call
 from cli.command import Follow, Session, command
 from cli.endings import OF_RUNS, CommandFailed, Ending
 from cli.following import follow, how_to_follow
-from cli.output import counted, duration, err, facts, hint, moment, out, read_moment, say, table
+from cli.output import age, counted, duration, err, facts, hint, moment, out, read_moment, say, table
 from cli.progress import PAGE
 
 _NO_CONCERN = {"Succeeded", "Pending", "Running", "NotCovered"}
@@ -186,10 +186,9 @@ def _ended(run: Mapping[str, Any]) -> str | None:
 def _list(found: list[dict[str, Any]]) -> None:
     if not found:
         say("There are no such runs.", err)
-    head = ("run", "plan", "status", "copies", "started")
+    head = ("run", "status", "copies", "started", "plan")
     table(
-        head,
-        [(run["runId"], run.get("plan"), run["status"], _fraction(run), moment(run["startedAt"])) for run in found],
+        head, [(run["runId"], run["status"], _fraction(run), age(run["startedAt"]), run.get("plan")) for run in found]
     )
 
 

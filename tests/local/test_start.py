@@ -154,7 +154,7 @@ def test_a_new_user_copies_a_model(resources: Stage, user: User) -> None:
     assert client.run(run)["status"] == "Succeeded"
     doctor = make_doctor(user.folder, "RESOURCES=forms-westeurope,forms-eastus", "PLANS=nightly-westeurope")
     assert (doctor.returncode, doctor.stderr) == (0, "")
-    assert doctor.stdout.splitlines()[-1].startswith(("ok ok ", "warning warning "))
+    assert doctor.stdout.splitlines()[-1].startswith(("ok: ok ", "warning: warning "))
     unknown = make_doctor(user.folder, "RESOURCES=forms-eastuss", f"APP_URL={told['host']}")
     assert "Error 2" in unknown.stderr
     assert 'did you mean "forms-eastus"?' in " ".join(unknown.stderr.split())
