@@ -25,8 +25,9 @@ _WAITS = (0.3, 1.0, 3.0)
 class App:
     """One app, as its HTTP API shows it."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, timeout: tuple[float, float] = TIMEOUT) -> None:
         self.address = address
+        self._timeout = timeout
         self._session = requests.Session()
         # no proxy to this machine; elsewhere those of the environment
         self._session.trust_env = not is_this_machine(address.url)
@@ -58,7 +59,7 @@ class App:
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             answer = self._session.request(
-                call.method, url, params=wanted, json=body, timeout=TIMEOUT, allow_redirects=False
+                call.method, url, params=wanted, json=body, timeout=self._timeout, allow_redirects=False
             )
         except requests.RequestException as error:
             raise self._no_answer(call, error) from None

@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.calls import Call
 from cli.client import written
 from cli.command import Kind, KindOption, Session, command
+from cli.completion import plan_names, resource_names
 from cli.endings import OF_HEALTH, CommandFailed, Ending
 from cli.output import age, coloured, counted, err, facts, hint, moment, out, raw, say, table
 from cli.plans import show_plans
@@ -34,7 +35,10 @@ def where(
     session: Session,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The id of the model in its source.")],
     source: Annotated[
-        str | None, typer.Option("--source", metavar="RESOURCE", help="Its source; all of them by default.")
+        str | None,
+        typer.Option(
+            "--source", metavar="RESOURCE", help="Its source; all of them by default.", autocompletion=resource_names
+        ),
     ] = None,
     kind: KindOption = None,
     probe: Annotated[bool, typer.Option("--probe", help="Ask these resources now, within two seconds.")] = False,
@@ -127,7 +131,8 @@ def export(
         Path | None, typer.Argument(metavar="FILE", help="Where to write; standard output by default.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="RESOURCE", help="Only models of this source.")
+        str | None,
+        typer.Option("--source", metavar="RESOURCE", help="Only models of this source.", autocompletion=resource_names),
     ] = None,
 ) -> None:
     """Write which model has which copies into a file.
@@ -199,10 +204,12 @@ def check(session: Session) -> Ending:
 def doctor(
     session: Session,
     resources: Annotated[
-        list[str] | None, typer.Option("--resource", metavar="NAME", help="Only this; may be repeated.")
+        list[str] | None,
+        typer.Option("--resource", metavar="NAME", help="Only this; may be repeated.", autocompletion=resource_names),
     ] = None,
     plans: Annotated[
-        list[str] | None, typer.Option("--plan", metavar="NAME", help="Only this; may be repeated.")
+        list[str] | None,
+        typer.Option("--plan", metavar="NAME", help="Only this; may be repeated.", autocompletion=plan_names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also show what is well.")] = False,
 ) -> Ending:

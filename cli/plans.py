@@ -9,9 +9,10 @@ import typer
 
 from cli.calls import Call
 from cli.command import Session, command
+from cli.completion import plan_names
 from cli.output import age, facts, hint, moment, out, say, table
 
-PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan of backup.json.")]
+PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan of backup.json.", autocompletion=plan_names)]
 
 
 @command(
@@ -24,7 +25,8 @@ PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan of backup.
 def plans(
     session: Session,
     name: Annotated[
-        str | None, typer.Argument(metavar="PLAN", help="One plan, with what fails; all by default.")
+        str | None,
+        typer.Argument(metavar="PLAN", help="One plan, with what fails; all by default.", autocompletion=plan_names),
     ] = None,
 ) -> None:
     """List the plans, or show one.

@@ -11,6 +11,7 @@ import typer
 
 from cli.calls import Call
 from cli.command import Follow, Session, command
+from cli.completion import plan_names, run_ids
 from cli.endings import OF_RUNS, CommandFailed, Ending
 from cli.following import follow, how_to_follow
 from cli.output import age, counted, duration, err, facts, hint, moment, out, read_moment, say, table
@@ -43,8 +44,12 @@ _NAMED = 5
 )
 def runs(
     session: Session,
-    run_id: Annotated[str | None, typer.Argument(metavar="RUN", help="One run; the newest ones by default.")] = None,
-    plan: Annotated[str | None, typer.Option("--plan", metavar="NAME", help="Only runs of this plan.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="One run; the newest ones by default.", autocompletion=run_ids)
+    ] = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", metavar="NAME", help="Only runs of this plan.", autocompletion=plan_names)
+    ] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="KIND", help="Only copies, backup, restore, rebuild or mapping.")
     ] = None,
@@ -92,7 +97,10 @@ def _under_way(session: Session, filters: Mapping[str, Any]) -> str:
 
 
 @command("cancel", "formsbackup cancel RUN")
-def cancel(session: Session, run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]) -> None:
+def cancel(
+    session: Session,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", autocompletion=run_ids)],
+) -> None:
     """Cancel a run.
 
     It starts nothing more, and copies under way finish.

@@ -8,6 +8,7 @@ import typer
 
 from cli.calls import Call
 from cli.command import Follow, KindOption, Session, command
+from cli.completion import plan_names, resource_names
 from cli.endings import CommandFailed, Ending
 from cli.following import follow, how_to_follow
 from cli.output import err, hint, raw, say
@@ -28,9 +29,17 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would
 def copy(
     session: Session,
     models: Models,
-    source: Annotated[str, typer.Option("--from", metavar="RESOURCE", help="The resource that has the models.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="RESOURCE", help="The resource that has the models.", autocompletion=resource_names
+        ),
+    ],
     targets: Annotated[
-        list[str], typer.Option("--to", metavar="RESOURCE", help="Where to copy them; may be repeated.")
+        list[str],
+        typer.Option(
+            "--to", metavar="RESOURCE", help="Where to copy them; may be repeated.", autocompletion=resource_names
+        ),
     ],
     kind: KindOption = None,
     target_id: Annotated[
@@ -60,7 +69,10 @@ def copy(
 def backup(
     session: Session,
     plan: Annotated[
-        str | None, typer.Argument(metavar="PLAN", help="A plan of backup.json; the only one by default.")
+        str | None,
+        typer.Argument(
+            metavar="PLAN", help="A plan of backup.json; the only one by default.", autocompletion=plan_names
+        ),
     ] = None,
     dry_run: DryRun = False,
     plan_hash: Annotated[
@@ -88,10 +100,19 @@ def backup(
 )
 def restore(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The resource whose models were lost.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="The resource whose models were lost.", autocompletion=resource_names),
+    ],
     models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Only these; all by default.")] = None,
     target: Annotated[
-        str | None, typer.Option("--to", metavar="RESOURCE", help="Where to copy them; the source itself by default.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="RESOURCE",
+            help="Where to copy them; the source itself by default.",
+            autocompletion=resource_names,
+        ),
     ] = None,
     kind: KindOption = None,
     version: Annotated[

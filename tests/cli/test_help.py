@@ -14,7 +14,7 @@ import cli.__main__  # noqa: F401  (registers the commands)
 from cli.calls import Call
 from cli.command import program
 from cli.endings import EXIT_CODES, Ending
-from tests.cli.conftest import PROGRAM, ROOT, Cli
+from tests.cli.conftest import PROGRAM, ROOT, Cli, Scripted
 
 COMMANDS = sorted(str(command.name) for command in program.registered_commands)
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -82,6 +82,44 @@ def test_it_is_built_without_the_app() -> None:
         for name in re.findall(r"^(?:import|from) (\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     }
     assert third_party <= imported
+
+
+def completed(cli: Cli, line: str) -> list[str]:
+    """Return what bash is offered after ``line``."""
+    words = ["formsbackup", *line.split(" ")]
+    settings = {
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+        "_FORMSBACKUP_COMPLETE": "complete_bash",
+    }
+    done = cli.run(**settings)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("plans ni", ["nightly-westeurope"]),
+        ("runs --plan ", ["nightly-westeurope", "weekly"]),
+        ("copy m --from forms-w", ["forms-westeurope"]),
+        ("cancel copies-", ["copies-1"]),
+    ],
+)
+def test_the_shell_completes_names_of_the_app(misled: Cli, scripted: Scripted, line: str, names: list[str]) -> None:
+    scripted.answer("GET /api/plans", (200, {"plans": [{"name": "nightly-westeurope"}, {"name": "weekly"}]}))
+    scripted.answer("GET /api/health", (200, {"resources": {"forms-westeurope": {}, "forms-eastus": {}}}))
+    scripted.answer("GET /api/runs", (200, {"runs": [{"runId": "copies-1"}, {"runId": "nightly-2"}]}))
+    assert completed(misled, line) == names
+    assert len(scripted.calls) == 1
+
+
+def test_completion_is_silent_without_an_app(alone: Cli, misled: Cli, scripted: Scripted) -> None:
+    """None is named, it does not listen, or it fails: nothing is offered."""
+    assert completed(alone, "plans ") == []
+    assert completed(alone, "plans --url http://127.0.0.1:9 ") == []
+    scripted.answer("GET /api/plans", None)
+    assert completed(misled, "plans ") == []
 
 
 def test_the_shell_completes_commands(alone: Cli) -> None:
