@@ -1,8 +1,10 @@
-"""Names that the shell completes: plans, resources and runs of the app. It asks once, for a second, and is silent if that fails."""
+"""Names that the shell completes: plans, resources and runs of the app. It asks once, for a second, and is silent if that fails.
+
+typer leaves out those that do not begin as the word does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import typer
@@ -15,23 +17,19 @@ from cli.endings import CommandFailed
 _SECONDS = (1.0, 1.0)
 
 
-def plan_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the plans that begin so."""
-    return _beginning(incomplete, (plan["name"] for plan in _ask(ctx, Call.PLANS).get("plans", ())))
+def plan_names(ctx: typer.Context) -> list[str]:
+    """Return the plans."""
+    return [plan["name"] for plan in _ask(ctx, Call.PLANS).get("plans", ())]
 
 
-def resource_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the resources that begin so."""
-    return _beginning(incomplete, _ask(ctx, Call.HEALTH).get("resources", {}))
+def resource_names(ctx: typer.Context) -> list[str]:
+    """Return the resources."""
+    return list(_ask(ctx, Call.HEALTH).get("resources", ()))
 
 
-def run_ids(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the newest runs that begin so."""
-    return _beginning(incomplete, (run["runId"] for run in _ask(ctx, Call.RUNS).get("runs", ())))
-
-
-def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+def run_ids(ctx: typer.Context) -> list[str]:
+    """Return the newest runs."""
+    return [run["runId"] for run in _ask(ctx, Call.RUNS).get("runs", ())]
 
 
 def _ask(ctx: typer.Context, call: Call) -> dict[str, Any]:
