@@ -23,7 +23,7 @@ from activities import (
     verify_copy,
     waiting,
 )
-from http_start import backups, copies, description, doctor, health, lookup, mapping, plans, rebuilding, restores
+from http_start import backups, copies, dashboard, description, doctor, health, lookup, mapping, plans, rebuilding, restores
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching
@@ -42,6 +42,7 @@ for module in (
     health,
     doctor,
     description,
+    dashboard,
     run,
     lane,
     list_resource,
