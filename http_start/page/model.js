@@ -37,7 +37,7 @@ export function model(query) {
   }
 
   function trouble() {
-    const found = store.plans.flatMap((plan) => [...(plan.failing.models ?? []), ...(plan.notCovered.models ?? [])].filter((one) => plan.source === wanted.source && one.modelId === wanted.id && one.kind === wanted.kind));
+    const found = store.plans.flatMap((plan) => [...(plan.failing.models), ...(plan.notCovered.models)].filter((one) => plan.source === wanted.source && one.modelId === wanted.id && one.kind === wanted.kind));
     if (!found.length) return null;
     return h("section", { "aria-labelledby": "trouble" }, [
       h("h2", { id: "trouble" }, "What it needs"),

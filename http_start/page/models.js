@@ -163,7 +163,7 @@ function build() {
   }
   for (const plan of store.plans) {
     for (const [field, name] of [["failing", "trouble"], ["notCovered", "notCovered"]]) {
-      for (const one of plan[field].models ?? []) {
+      for (const one of plan[field].models) {
         const { cells } = row(plan.source, one.kind, one.modelId);
         (cells[one.target] ??= {})[name] = one;
       }

@@ -72,7 +72,8 @@ async function look() {
   }
   const plans = (await api.get("plans")).plans;
   // the list has only the numbers of models that fail or cannot be copied
-  const whole = (plan) => (plan.failing.count + plan.notCovered.count ? api.get(`plans/${encodeURIComponent(plan.name)}`) : plan);
+  const none = { failing: { count: 0, models: [] }, notCovered: { count: 0, models: [] } };
+  const whole = (plan) => (plan.failing + plan.notCovered ? api.get(`plans/${encodeURIComponent(plan.name)}`) : { ...plan, ...none });
   store.plans = await Promise.all(plans.map(whole));
   changed();
   const runs = JSON.stringify(store.plans.map((plan) => [plan.lastRun?.runId, plan.underWay?.progress]));
