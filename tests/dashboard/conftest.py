@@ -1,0 +1,52 @@
+"""The page of a real app in Debian's Chromium, on a clock that tests move. Whatever a test does, the key stays where it belongs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.dashboard.shown import KEY, MakeShown, PlansStage, Shown
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+)
+
+
+@pytest.fixture(scope="module")  # not longer: while it is open, this thread has a running event loop
+def browser() -> Iterator[Browser]:
+    """Skips the tests of the page where there is no browser or no Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
+    if not CHROMIUM:
+        pytest.skip("the tests of the page need Chromium (Debian: apt install chromium), or its path in CHROMIUM")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def make_shown(
+    tmp_path: Path, browser: Browser, protocol_1: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeShown]:
+    """Opens stages, each with a page on it. In the end the page must have kept every promise that holds in all its states."""
+    monkeypatch.setenv("LOCAL_HOST_FUNCTION_KEY", KEY)
+    for name in ("BACKUP_SCHEDULE", "PROBE_SCHEDULE", "PURGE_SCHEDULE"):
+        monkeypatch.setenv(name, "0 0 2 * * *")
+    with ExitStack() as opened:
+
+        def make(*arguments: object, size: tuple[int, int] = (1280, 860), **options: object) -> Shown:
+            stage = opened.enter_context(PlansStage(tmp_path, *arguments, **options))  # type: ignore[arg-type]
+            shown = opened.enter_context(Shown(stage, browser, size))
+            return shown
+
+        yield make
