@@ -4,6 +4,19 @@ let key = "";
 
 const SLOWEST = 20_000; // milliseconds that a call may take
 
+// Every call that the page makes, and no other: tests/dashboard compares them with what the app documents.
+const named = encodeURIComponent;
+export const CALLS = {
+  health: () => "health",
+  plans: () => "plans",
+  plan: (name) => `plans/${named(name)}`,
+  replicas: () => "replicas?limit=1000",
+  model: ({ source, id, kind }, probe) => `models/${named(source)}/${named(id)}?kind=${named(kind)}${probe ? "&probe=true" : ""}`,
+  runs: (plan) => `runs?limit=50${plan ? `&plan=${named(plan)}` : ""}`,
+  run: (id) => `runs/${named(id)}`,
+  copies: (id) => `runs/${named(id)}/copies`,
+};
+
 export class Refused extends Error {} // the key
 export class Away extends Error {} // nothing answers, or a 5xx
 export class Wrong extends Error {
@@ -22,7 +35,7 @@ export function hasKey() {
   return key !== "";
 }
 
-// Returns the JSON of a call below /api. `path` is relative, or a nextLink of the app.
+// Returns the JSON of a call below /api. `path` is one of CALLS, or a nextLink of the app.
 export async function get(path, { accept503 = false } = {}) {
   let answer;
   try {

@@ -2,43 +2,49 @@
 
 import * as api from "./api.js";
 import { ago, duration, h, show } from "./dom.js";
-import { ask, start, stop, store } from "./store.js";
+import { ask, start, stop, store, wantTable } from "./store.js";
 import { overview } from "./overview.js";
 import { models } from "./models.js";
 import { model } from "./model.js";
-import { run, runs } from "./runs.js";
+import { run } from "./run.js";
+import { runs } from "./runs.js";
 
 const VIEWS = { overview, models, model, runs, run };
+const SECTIONS = { model: "models", run: "runs" };
 const main = document.getElementById("main");
 const away = document.getElementById("away");
+const nav = document.getElementById("nav");
 const freshness = document.getElementById("freshness");
 let view = null;
 let where = null;
-let isStarted = false;
 
 // #model?source=forms-westeurope&id=invoices: the name of a view, and what it shows. There is never a key in it.
-export function readAddress() {
+function readAddress() {
   const [name, query = ""] = location.hash.slice(1).split("?");
-  return { name: name in VIEWS ? name : "overview", query: new URLSearchParams(query) };
+  return { name: Object.hasOwn(VIEWS, name) ? name : "overview", query: new URLSearchParams(query) };
 }
 
 function open() {
-  if (!api.hasKey()) return signIn();
+  if (!api.hasKey()) {
+    if (!document.getElementById("key")) signIn();
+    return;
+  }
   const { name, query } = readAddress();
-  document.getElementById("nav").hidden = false;
-  for (const link of document.querySelectorAll("#nav a")) {
-    const isHere = link.hash === `#${name}` || (link.hash === "#models" && name === "model") || (link.hash === "#runs" && name === "run");
-    if (isHere) link.setAttribute("aria-current", "page");
+  nav.hidden = false;
+  for (const link of nav.querySelectorAll("a")) {
+    if (link.hash === `#${SECTIONS[name] ?? name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (where !== location.hash) {
+  if ((view?.address ?? where) !== location.hash) {
+    const isFirst = view === null;
     view?.close?.();
     view = VIEWS[name](query);
     where = location.hash;
     main.replaceChildren(view.element);
     document.title = `${view.title} – Model backup`;
-    if (isStarted) main.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
+    wantTable(Boolean(view.needsTable));
+    if (!isFirst) main.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }
   view.update();
 }
@@ -46,12 +52,10 @@ function open() {
 function signIn(problem = "") {
   view?.close?.();
   [view, where] = [null, null];
-  document.getElementById("nav").hidden = true;
-  away.hidden = true;
-  freshness.textContent = "";
+  [nav.hidden, away.hidden, freshness.textContent] = [true, true, ""];
   document.title = "Sign in – Model backup";
-  const field = h("input", { id: "key", type: "password", autocomplete: "off", required: true, spellcheck: "false", "aria-describedby": "key-note" });
-  const error = h("p", { class: "error", role: "alert" }, problem);
+  const field = h("input", { id: "key", type: "password", autocomplete: "off", required: true, spellcheck: "false", "aria-describedby": "key-problem key-note" });
+  const error = h("p", { id: "key-problem", class: "error", role: "alert" }, problem);
   const button = h("button", { type: "submit" }, "Open");
   const form = h("form", { class: "sign-in", onsubmit: submit }, [
     h("h1", {}, "Model backup"),
@@ -59,7 +63,7 @@ function signIn(problem = "") {
     field,
     button,
     error,
-    h("p", { id: "key-note", class: "note" }, "The key of the function app: in the portal under App keys, or in .local/serve.json. This tab forgets it when it is closed or loaded again."),
+    h("p", { id: "key-note", class: "note" }, "In the Azure portal it is under App keys of the function app; with make serve it is in .local/serve.json. This tab forgets the key when it is closed or loaded again."),
   ]);
   main.replaceChildren(form);
   field.focus();
@@ -68,55 +72,52 @@ function signIn(problem = "") {
     event.preventDefault();
     [button.disabled, error.textContent] = [true, ""];
     api.setKey(field.value.trim());
+    let health;
     try {
-      await api.get("health", { accept503: true });
+      health = await api.get(api.CALLS.health(), { accept503: true });
     } catch (failure) {
-      if (failure instanceof api.Refused) {
-        api.setKey("");
-        [button.disabled, error.textContent] = [false, "The app refuses this key. Copy it again, whole."];
-        field.select();
-        return;
-      }
-      if (failure instanceof api.Away) {
-        api.setKey("");
-        [button.disabled, error.textContent] = [false, `No answer from the app: ${failure.message}. Try again.`];
-        return;
-      }
-    }
-    isStarted = false;
-    start(refresh, () => {
-      stop();
       api.setKey("");
-      signIn("The app does not accept this key any more. Type the present one.");
-    });
+      const isRefused = failure instanceof api.Refused;
+      [button.disabled, error.textContent] = [false, isRefused ? "The app refuses this key. Copy it again, whole." : `No answer: ${failure.message}. Try again.`];
+      field.select();
+      return;
+    }
+    field.value = "";
+    start(refresh, expire, health);
     open();
-    isStarted = true;
   }
 }
 
+function expire() {
+  stop();
+  api.setKey("");
+  signIn("The app does not accept this key any more. Type the present one.");
+}
+
 function refresh() {
-  if (api.hasKey()) {
-    open();
-    tick();
-  }
+  if (!api.hasKey()) return;
+  open();
+  tick();
 }
 
 // What changes with the seconds alone.
 function tick() {
   if (!api.hasKey()) return;
+  const isOld = store.away !== null;
   freshness.textContent = store.seenAt ? `as of ${ago(new Date(store.seenAt).toISOString())}` : "loading …";
-  away.hidden = store.away === null;
-  if (!store.away) return;
+  away.hidden = !isOld;
+  if (!isOld) return;
   const next = Math.max(0, Math.round((store.away.next - Date.now()) / 1000));
   const shown = store.seenAt ? ` What you see is ${duration((Date.now() - store.seenAt) / 1000)} old.` : "";
-  show(away, `No answer for ${duration((Date.now() - store.away.since) / 1000)}: ${store.away.why}.${shown} Asked again in ${next} s. `, h("button", { id: "again", type: "button", onclick: ask }, "Ask now"));
+  // the seconds are no news for a screen reader
+  show(away, h("span", { role: "alert" }, `The app does not answer: ${store.away.why}.`), h("span", {}, `${shown} Next try in ${next} s. `), h("button", { id: "again", type: "button", onclick: ask }, "Try now"));
 }
 
 addEventListener("hashchange", open);
 addEventListener("keydown", (event) => {
   const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
   const search = document.getElementById("search");
-  if (event.key === "/" && search && !isTyping) {
+  if (event.key === "/" && search && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     search.focus();
     search.select();

@@ -1,189 +1,173 @@
-// The matrix of models and targets. Only the rows that can be seen are in the document, so 15,000 cells cost as much as 100.
+// The matrix of models and targets, the worst first. Only the rows that can be seen are in the document, so 15,000 cells cost as much as 100.
 
-import { ago, badge, h } from "./dom.js";
+import { ago, badge, h, link, number, show } from "./dom.js";
+import { build, EXPIRING, FAILING, HELD, LACKING, NOT_COVERED } from "./matrix.js";
 import { store } from "./store.js";
 
 const ROW = 40; // pixels, as in style.css
 const BEYOND = 12; // rows above and below those that can be seen
 
 const STATES = {
-  "": "every state",
-  good: "verified everywhere",
-  lacking: "lacking somewhere",
-  failing: "failing",
-  notCovered: "cannot be copied",
-  expiring: "expiring",
+  "": ["every state", () => true],
+  lacking: ["lacking somewhere", (bits) => bits & LACKING],
+  failing: ["failing", (bits) => bits & FAILING],
+  expiring: ["expiring", (bits) => bits & EXPIRING],
+  notCovered: ["cannot be copied", (bits) => bits & NOT_COVERED],
+  good: ["verified everywhere", (bits) => bits & HELD && !(bits & LACKING)],
 };
 
 export function models(query) {
   const wanted = Object.fromEntries(["q", "source", "target", "state"].map((name) => [name, query.get(name) ?? ""]));
-  let table = { targets: [], rows: [] };
+  let table = { targets: [], sources: [], rows: [] };
   let shown = [];
+  let columns = [];
+  let active = 0; // the row that Tab comes to; arrow keys go on from there
   let built = -1;
-  let sources = "";
 
   const search = h("input", { id: "search", type: "search", value: wanted.q, placeholder: "model id ( / )", "aria-label": "search for a model id", oninput: () => filter({ q: search.value }) });
-  const sourceChoice = choice("source", "source");
-  const targetChoice = choice("target", "target");
-  const stateChoice = h("select", { id: "state", "aria-label": "state", onchange: () => filter({ state: stateChoice.value }) }, Object.entries(STATES).map(([value, text]) => h("option", { value }, text)));
-  stateChoice.value = wanted.state in STATES ? wanted.state : "";
+  const choices = Object.fromEntries(["source", "target", "state"].map((name) => [name, h("select", { id: name, "aria-label": name, onchange: (event) => filter({ [name]: event.target.value }) })]));
   const count = h("p", { class: "note", role: "status" });
+  const notes = h("div", {});
   const head = h("tr", {});
-  const above = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", {}));
-  const below = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", {}));
   const body = h("tbody", {});
   const grid = h("table", { class: "matrix" }, [h("thead", {}, head), body]);
-  const box = h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "models and targets", onscroll: () => requestAnimationFrame(draw), onkeydown: move }, grid);
-  const empty = h("p", { class: "note" });
-  const element = h("div", {}, [h("h1", {}, "Models"), h("div", { class: "filters" }, [search, sourceChoice, targetChoice, stateChoice]), count, empty, box]);
+  const box = h("div", { class: "scroll tall", role: "group", "aria-label": "models and targets", onscroll: () => requestAnimationFrame(draw), onkeydown: move }, grid);
+  const element = h("div", {}, [h("h1", {}, "Models"), h("div", { class: "filters", role: "search" }, [search, Object.values(choices)]), count, notes, box]);
   const resized = new ResizeObserver(draw);
   resized.observe(box);
 
-  function choice(name, label) {
-    return h("select", { id: name, "aria-label": label, onchange: (event) => filter({ [name]: event.target.value }) });
-  }
-
   function filter(changes) {
     Object.assign(wanted, changes);
-    const set = Object.entries(wanted).filter(([, value]) => value);
-    history.replaceState(null, "", `#models${set.length ? "?" : ""}${new URLSearchParams(set)}`);
-    box.scrollTop = 0;
+    history.replaceState(null, "", link.models(Object.entries(wanted).filter(([, value]) => value)).replace(/\?$/, ""));
+    view.address = location.hash;
+    box.scrollTop = active = 0;
     select();
   }
 
   // Builds the table anew if what is known has changed, and applies the filters.
   function update() {
-    if (built !== store.version) {
-      built = store.version;
-      table = build();
-      fill(sourceChoice, "every source", table.sources, wanted.source);
-      fill(targetChoice, "every target", table.targets, wanted.target);
-    }
+    if (built === store.version) return;
+    built = store.version;
+    table = build(store);
     select();
-  }
-
-  function fill(select, all, names, value) {
-    const text = names.join("\n");
-    if (select.dataset.names === text) return;
-    select.dataset.names = text;
-    select.replaceChildren(h("option", { value: "" }, all), ...names.map((name) => h("option", { value: name }, name)));
-    select.value = names.includes(value) ? value : "";
-  }
-
-  function columns() {
-    return table.targets.filter((name) => !wanted.target || name === wanted.target);
   }
 
   function select() {
     const text = wanted.q.trim().toLowerCase();
-    const targets = columns();
-    shown = table.rows.filter(
-      (row) =>
-        (!text || row.lower.includes(text)) &&
-        (!wanted.source || row.source === wanted.source) &&
-        (!wanted.target || wanted.target in row.cells || row.planned.has(wanted.target)) &&
-        (!wanted.state || isIn(row, wanted.state, targets)),
+    const [, isIn] = STATES[wanted.state] ?? STATES[""];
+    columns = table.targets.filter((name) => !wanted.target || name === wanted.target);
+    const counts = Object.fromEntries(Object.keys(STATES).map((name) => [name, 0]));
+    const totals = columns.map(() => [0, 0]);
+    const ranks = [[], [], [], []];
+    for (const row of table.rows) {
+      if (text && !row.lower.includes(text)) continue;
+      if (wanted.source && row.source !== wanted.source) continue;
+      const bits = wanted.target ? (row.bits[wanted.target] ?? 0) : row.all;
+      if (wanted.target && !bits) continue;
+      for (const [name, [, test]] of Object.entries(STATES)) if (test(bits)) counts[name] += 1;
+      columns.forEach((name, at) => {
+        if (row.bits[name] & LACKING) totals[at][1] += 1;
+        else if (row.bits[name] & HELD) totals[at][0] += 1;
+      });
+      if (isIn(bits)) ranks[bits & FAILING ? 0 : bits & LACKING ? 1 : bits & EXPIRING ? 2 : 3].push(row);
+    }
+    shown = ranks.flat();
+    active = Math.min(active, Math.max(0, shown.length - 1));
+    tell(counts);
+    const isOneSource = table.sources.length < 2;
+    head.replaceChildren(
+      h("th", { scope: "col" }, "model"),
+      ...(isOneSource ? [] : [h("th", { scope: "col" }, "source")]),
+      ...columns.map((name, at) => h("th", { scope: "col", class: totals[at][1] ? "bad" : "" }, [name, h("span", { class: "sum" }, [`${number(totals[at][0])} ✓`, totals[at][1] > 0 && h("b", {}, ` ${number(totals[at][1])} lacking`)])])),
     );
-    const isLoading = store.replicas === null;
-    const more = store.isWhole || isLoading ? "" : ", more are loading";
-    count.textContent = isLoading ? "Loading …" : `${shown.length.toLocaleString("en")} of ${table.rows.length.toLocaleString("en")} models${more}`;
-    empty.textContent = isLoading || shown.length ? "" : table.rows.length ? "No model matches. Change the filters." : "No copies yet. They appear here after the first run of a plan.";
-    box.hidden = !shown.length;
-    head.replaceChildren(...["model", "source", ...targets].map((name) => h("th", { scope: "col" }, name)));
     grid.setAttribute("aria-rowcount", String(shown.length + 1));
     draw();
+  }
+
+  function tell(counts) {
+    fill(choices.source, [["", "every source"], ...table.sources.map((name) => [name, name])], wanted.source);
+    fill(choices.target, [["", "every target"], ...table.targets.map((name) => [name, name])], wanted.target);
+    fill(choices.state, Object.entries(STATES).map(([name, [text]]) => [name, name ? `${text} (${number(counts[name])})` : text]), wanted.state);
+    const isLoading = store.replicas === null;
+    const more = store.isWhole || isLoading ? "" : ", more are loading";
+    count.textContent = isLoading ? "Loading …" : `${number(shown.length)} of ${number(table.rows.length)} models${more}`;
+    const unnamed = store.plans.filter((plan) => plan.failing.models.length && plan.failing.count > plan.failing.models.length);
+    show(notes, [
+      !isLoading && !shown.length && h("p", { class: "note" }, table.rows.length ? ["No model matches. ", h("button", { type: "button", class: "quiet", id: "clear", onclick: clear }, "Clear the filters")] : "No copies yet. They appear here after the first run of a plan."),
+      unnamed.map((plan) => h("p", { class: "note warn" }, [`${number(plan.failing.count)} copies of plan ${plan.name} fail; only ${plan.failing.models.length} are marked here. `, plan.lastRun && h("a", { href: link.run(plan.lastRun.runId) }, "The run has all.")])),
+    ]);
+    box.hidden = !shown.length;
+  }
+
+  function clear() {
+    search.value = "";
+    filter({ q: "", source: "", target: "", state: "" });
+    search.focus();
   }
 
   function draw() {
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - BEYOND);
     const last = Math.min(shown.length, Math.ceil((box.scrollTop + (box.clientHeight || 600)) / ROW) + BEYOND);
-    const targets = columns();
-    above.firstChild.style.height = `${first * ROW}px`;
-    below.firstChild.style.height = `${(shown.length - last) * ROW}px`;
-    const focused = document.activeElement?.dataset?.row;
-    body.replaceChildren(above, ...shown.slice(first, last).map((row, at) => line(row, first + at, targets)), below);
-    if (focused) body.querySelector(`a[data-row="${focused}"]`)?.focus({ preventScroll: true });
+    // the row that Tab comes to must be there
+    const reached = active >= first && active < last ? active : Math.min(last - 1, first + BEYOND);
+    const hasSource = table.sources.length > 1;
+    show(body, [spacer(first), shown.slice(first, last).map((row, at) => line(row, first + at, columns, hasSource, first + at === reached)), spacer(shown.length - last)]);
   }
 
-  // Arrow keys go from model to model.
+  const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+
   function move(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = STEPS[event.key];
     const now = document.activeElement?.dataset?.row;
-    if (!step || now === undefined) return;
+    if (!step || now === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const next = Math.min(shown.length - 1, Math.max(0, Number(now) + step));
-    if (next * ROW < box.scrollTop) box.scrollTop = next * ROW;
-    if ((next + 3) * ROW > box.scrollTop + box.clientHeight) box.scrollTop = (next + 3) * ROW - box.clientHeight;
+    active = Math.min(shown.length - 1, Math.max(0, Number(now) + step));
+    const header = grid.tHead.offsetHeight;
+    if (active * ROW < box.scrollTop) box.scrollTop = active * ROW;
+    if ((active + 1) * ROW + header > box.scrollTop + box.clientHeight) box.scrollTop = (active + 1) * ROW + header - box.clientHeight + ROW / 2;
     draw();
-    body.querySelector(`a[data-row="${next}"]`)?.focus({ preventScroll: true });
+    body.querySelector(`a[data-row="${active}"]`)?.focus({ preventScroll: true });
   }
 
-  return { element, title: "Models", update, close: () => resized.disconnect() };
+  const view = { element, title: "Models", needsTable: true, address: location.hash, update, close: () => resized.disconnect() };
+  select();
+  return view;
 }
 
-function line(row, number, targets) {
-  return h("tr", { "aria-rowindex": String(number + 2) }, [
-    h("th", { scope: "row" }, h("a", { href: address(row), "data-row": String(number), title: row.modelId }, row.modelId), row.kind === "classifier" && h("span", { class: "note" }, " classifier")),
-    h("td", {}, row.source),
-    targets.map((name) => h("td", {}, cell(row, name))),
+// Writes the options of a choice; what is chosen stays, also if it is not there yet.
+function fill(select, options, value) {
+  const text = JSON.stringify(options);
+  if (select.filled !== text) {
+    select.filled = text;
+    const isThere = options.some(([name]) => name === value);
+    show(select, [...options, ...(isThere || !value ? [] : [[value, value]])].map(([name, label]) => h("option", { value: name }, label)));
+  }
+  if (select.value !== value) select.value = value;
+}
+
+function spacer(rows) {
+  const cell = h("td", {});
+  cell.style.height = `${rows * ROW}px`;
+  return h("tr", { class: "spacer", "aria-hidden": "true" }, cell);
+}
+
+function line(row, at, targets, hasSource, isReached) {
+  return h("tr", { "aria-rowindex": String(at + 2) }, [
+    h("th", { scope: "row" }, h("a", { href: link.model(row), "data-row": String(at), tabindex: isReached ? "0" : "-1", title: row.modelId }, row.modelId), row.kind === "classifier" && h("span", { class: "note" }, " classifier")),
+    hasSource && h("td", {}, row.source),
+    targets.map((name) => cell(row, name)),
   ]);
 }
 
 function cell(row, target) {
   const one = row.cells[target];
-  if (one?.trouble) return [badge("failing", one.trouble.code), one.replica && h("span", { class: "note" }, ` copy of ${ago(one.replica.verifiedAt)}`)];
-  if (one?.notCovered) return h("span", { class: "badge plain", title: one.notCovered.message }, "cannot be copied");
-  if (!one?.replica) return row.planned.has(target) ? badge("missing", "no copy") : "–";
-  const { state, verifiedAt, expiresAt } = one.replica;
-  const mark = state === "ready" ? badge("ready", `✓ ${ago(verifiedAt)}`) : badge(state);
-  return [mark, one.isExpiring && h("span", { class: "badge warn" }, `expires ${ago(expiresAt)}`)];
-}
-
-export function address(row) {
-  return `#model?${new URLSearchParams({ source: row.source, kind: row.kind, id: row.modelId })}`;
-}
-
-const SOON = 30 * 86_400_000;
-
-// Returns the rows: every model that has a copy, or that health or a plan names.
-function build() {
-  const rows = new Map();
-  const targetsOf = {};
-  for (const plan of store.plans) targetsOf[plan.source] = new Set([...(targetsOf[plan.source] ?? []), ...plan.targets]);
-  const row = (source, kind, modelId) => {
-    const key = `${source}|${kind}|${modelId}`;
-    if (!rows.has(key)) rows.set(key, { source, kind, modelId, lower: modelId.toLowerCase(), cells: {}, planned: targetsOf[source] ?? new Set() });
-    return rows.get(key);
-  };
-  for (const replica of store.replicas ?? []) {
-    const { cells } = row(replica.source, replica.kind, replica.modelId);
-    const cell = (cells[replica.target] ??= {});
-    if (!cell.replica || rank(replica) > rank(cell.replica)) cell.replica = replica;
-    cell.isExpiring = Boolean(cell.replica.expiresAt) && Date.parse(cell.replica.expiresAt) - Date.now() < SOON;
-  }
-  for (const plan of store.plans) {
-    for (const [field, name] of [["failing", "trouble"], ["notCovered", "notCovered"]]) {
-      for (const one of plan[field].models) {
-        const { cells } = row(plan.source, one.kind, one.modelId);
-        (cells[one.target] ??= {})[name] = one;
-      }
-    }
-  }
-  const all = [...rows.values()].sort((a, b) => (a.modelId < b.modelId ? -1 : a.modelId > b.modelId ? 1 : a.source < b.source ? -1 : 1));
-  const targets = new Set([...Object.values(targetsOf).flatMap((names) => [...names]), ...all.flatMap((one) => Object.keys(one.cells))]);
-  return { rows: all, targets: [...targets].sort(), sources: [...new Set(all.map((one) => one.source))].sort() };
-}
-
-function rank(replica) {
-  return [replica.state === "ready" ? 1 : 0, replica.verifiedAt].join();
-}
-
-function isIn(row, state, targets) {
-  const cells = targets.map((name) => [name, row.cells[name] ?? {}]);
-  const lacks = ([name, cell]) => row.planned.has(name) && !cell.notCovered && (cell.trouble || cell.replica?.state !== "ready");
-  if (state === "good") return !cells.some(lacks) && cells.some(([, cell]) => cell.replica);
-  if (state === "lacking") return cells.some(lacks);
-  if (state === "failing") return cells.some(([, cell]) => cell.trouble);
-  if (state === "notCovered") return cells.some(([, cell]) => cell.notCovered);
-  return cells.some(([, cell]) => cell.isExpiring);
+  const bits = row.bits[target] ?? 0;
+  const { replica, trouble, notCovered } = one ?? {};
+  const earlier = replica && h("span", { class: "note" }, ` copy of ${ago(replica.verifiedAt)}`);
+  if (trouble) return h("td", { class: "bad", title: trouble.message }, [h("b", {}, trouble.code), earlier]);
+  if (notCovered) return h("td", { class: "quiet", title: notCovered.message }, "cannot be copied");
+  if (!replica) return bits & LACKING ? h("td", { class: "bad" }, h("b", {}, "no copy")) : h("td", { class: "quiet" }, "–");
+  if (one.isExpired) return h("td", { class: "bad" }, h("b", {}, `expired ${ago(replica.expiresAt)}`));
+  if (replica.state !== "ready") return h("td", { class: bits & LACKING ? "bad" : "" }, [badge(replica.state), earlier]);
+  return h("td", { class: bits & EXPIRING ? "warn" : "good" }, [`✓ ${ago(replica.verifiedAt)}`, bits & EXPIRING ? h("b", {}, ` expires ${ago(replica.expiresAt)}`) : ""]);
 }

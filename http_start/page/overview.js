@@ -1,6 +1,6 @@
 // What holds: the app, each plan with its promise and targets, what needs a person, and the resources.
 
-import { ago, badge, duration, h, show, time } from "./dom.js";
+import { ago, badge, duration, h, link, number, pair, section, show, since, table, time, tone } from "./dom.js";
 import { store } from "./store.js";
 
 export function overview() {
@@ -10,109 +10,141 @@ export function overview() {
 
 function body() {
   const { health, plans } = store;
-  if (!health) return h("p", { class: "note" }, "Loading …");
   const findings = health.findings ?? [];
+  const isKnown = store.seenAt !== null;
   return [
-    h("h1", {}, "Does the promise hold? ", badge(health.status, WORDS[health.status] ?? health.status)),
-    health.code && h("p", { class: "error" }, health.detail),
-    h("section", { "aria-labelledby": "needs" }, [
-      h("h2", { id: "needs" }, "What needs you"),
-      findings.length ? h("ul", { class: "findings" }, findings.map(finding)) : h("p", { class: "note" }, "Nothing. Every plan does what it promises."),
-    ]),
-    h("section", { "aria-labelledby": "plans" }, [
-      h("h2", { id: "plans" }, "Plans"),
-      plans.length ? h("div", { class: "cards" }, plans.map(plan)) : h("p", { class: "note" }, "No plans yet: backup.json has none, or the app has not answered."),
-    ]),
-    health.resources && h("section", { "aria-labelledby": "resources" }, [h("h2", { id: "resources" }, "Resources"), resources(health.resources)]),
+    h("div", { class: `verdict ${isKnown || health.code ? tone(health.status) : "plain"}` }, [h("h1", {}, verdict(health, plans, isKnown)), h("p", {}, summary(plans, findings))]),
+    findings.length > 0 && section("needs", "What needs you", h("ul", { class: "findings" }, findings.map((one) => finding(one, plans)))),
+    !health.code && section("plans", "Plans", plans.length ? h("div", { class: "cards" }, [...plans].sort(worst).map(plan)) : h("p", { class: "note" }, isKnown ? "No plans. Write one into backup.json: it says which models are copied where." : "Loading …")),
+    health.resources && section("resources", "Resources", table("resources", ["resource", "region", "state", "since", "API versions"], Object.entries(health.resources).map(resource))),
   ];
 }
 
-const WORDS = { ok: "yes", degraded: "yes, but something needs you", failing: "no" };
+const ORDER = ["failing", "degraded", "ok"];
 
-export function finding(one) {
+function worst(a, b) {
+  return ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || (a.name < b.name ? -1 : 1);
+}
+
+function verdict(health, plans, isKnown) {
+  if (health.code) return "The app can do nothing";
+  if (!plans.length) return isKnown ? "No plan backs up anything" : "Loading …";
+  const failing = plans.filter((one) => one.status === "failing").length;
+  const all = plans.length === 1 ? "The plan" : `${failing} of ${number(plans.length)} plans`;
+  if (failing) return `${all} ${failing === 1 ? "does" : "do"} not keep ${failing === 1 ? "its" : "their"} promise`;
+  if (health.status === "failing") return "Something is failing";
+  const every = plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
+  const isNew = plans.every((one) => !one.lastRun && !one.underWay);
+  if (isNew) return "No plan has run yet";
+  return health.status === "degraded" ? `${every}, but something needs you` : every;
+}
+
+function summary(plans, findings) {
+  const targets = plans.flatMap((one) => Object.values(one.coverage?.targets ?? {}));
+  const sum = (field) => targets.reduce((total, one) => total + one[field], 0);
+  const running = plans.filter((one) => one.underWay).length;
+  const last = plans.map((one) => one.lastGoodRun?.endedAt).filter(Boolean).sort().at(-1);
+  const oldest = findings.filter((one) => one.severity === "failing" && one.since).map((one) => one.since).sort()[0];
+  const facts = [
+    oldest && ["failing since ", time(oldest), ` (${ago(oldest)})`],
+    targets.length > 0 && `${number(sum("covered"))} of ${number(sum("models"))} copies verified`,
+    sum("failing") > 0 && h("a", { href: link.models({ state: "failing" }) }, `${number(sum("failing"))} failing`),
+    sum("notCovered") > 0 && h("a", { href: link.models({ state: "notCovered" }) }, `${number(sum("notCovered"))} cannot be copied`),
+    last && ["last good run ", since(last)],
+    running > 0 && `${running} under way`,
+  ].filter(Boolean);
+  return facts.map((fact, at) => [at > 0 && " · ", fact]);
+}
+
+function finding(one, plans) {
+  const plan = plans.find((each) => each.name === one.plan);
+  const isModel = plan && ["CopyFailing", "NotCovered", "ReplicaLost", "ModelExpires"].includes(one.code);
   return h("li", { class: `finding ${one.severity}` }, [
-    h("p", {}, [badge(one.severity), " ", h("strong", {}, one.subject), " ", h("code", {}, one.code), one.since && h("span", { class: "note" }, ` since ${ago(one.since)}`)]),
-    h("p", {}, one.message, one.more ? ` (and ${one.more} more)` : ""),
+    h("p", {}, [badge(one.severity), " ", h("strong", {}, one.subject), " ", h("code", {}, one.code), one.since && h("span", { class: "note" }, [" since ", since(one.since)])]),
+    h("p", {}, one.message, one.more ? ` (and ${number(one.more)} more)` : ""),
     h("p", { class: "remedy" }, h("strong", {}, "Do: "), one.remedy),
-    one.run && h("p", {}, h("a", { href: `#run?id=${encodeURIComponent(one.run)}` }, "the run")),
+    (one.run || plan) && h("p", { class: "more" }, [
+      one.run && h("a", { href: link.run(one.run) }, "The run"),
+      isModel && h("a", { href: link.models({ source: plan.source, state: one.code === "NotCovered" ? "notCovered" : one.code === "ModelExpires" ? "expiring" : "lacking" }) }, "The models"),
+      plan && h("a", { href: link.runs(plan.name) }, `Runs of ${plan.name}`),
+    ]),
   ]);
 }
 
+
 function plan(one) {
   const targets = one.coverage?.targets ?? {};
-  return h("article", { class: "card", "aria-label": `plan ${one.name}` }, [
-    h("h3", {}, [one.name, " ", badge(one.paused ? "paused" : one.status)]),
-    h("p", {}, `${one.source} to ${one.targets.join(", ")}`),
-    h("p", { class: "promise" }, promise(one)),
+  const names = [...one.targets].sort((a, b) => (targets[b]?.failing ?? 0) - (targets[a]?.failing ?? 0));
+  return h("article", { class: `card ${one.status}`, "aria-label": `plan ${one.name}` }, [
+    h("h3", {}, [h("a", { href: link.runs(one.name) }, one.name), " ", badge(one.status), one.paused && badge("paused")]),
+    h("p", { class: "note" }, ["from ", h("a", { href: link.models({ source: one.source }) }, one.source)]),
     one.underWay && progress(one.underWay),
     h("dl", {}, [
-      ...pair("last good run", one.lastGoodRun ? runLink(one.lastGoodRun) : "none yet"),
-      ...(one.lastRun && one.lastRun.runId !== one.lastGoodRun?.runId ? pair("last run", [runLink(one.lastRun), " ", badge(one.lastRun.status)]) : []),
-      ...pair("next start", one.paused ? `paused ${ago(one.paused.since)}: ${one.paused.reason}` : one.nextStart ? time(one.nextStart) : (one.scheduleProblem ?? "no schedule")),
+      pair("promise", promise(one)),
+      pair("last good run", one.lastGoodRun ? runLink(one.lastGoodRun) : "none yet"),
+      one.lastRun && one.lastRun.runId !== one.lastGoodRun?.runId && pair("last run", runLink(one.lastRun), " ", badge(one.lastRun.status)),
+      one.paused ? pair("paused", since(one.paused.since), `: ${one.paused.reason}`) : pair("next start", one.nextStart ? time(one.nextStart) : (one.scheduleProblem ?? "no schedule")),
     ]),
-    one.targets.map((name) => coverage(one, name, targets[name])),
+    one.coverage ? names.map((name) => coverage(one, name, targets[name])) : h("p", { class: "note" }, `to ${one.targets.join(", ")}: not known before the first run`),
   ]);
 }
 
 function promise(one) {
-  if (one.rpoHours === null || one.rpoHours === undefined) return "No RPO is promised (rpoHours).";
-  const met = Object.values(one.coverage?.targets ?? {}).map((target) => target.rpoMet);
-  if (!met.length) return `RPO ${one.rpoHours} h: not known before the first run.`;
-  return [`RPO ${one.rpoHours} h: `, met.every(Boolean) ? badge("holds") : badge("broken")];
+  if (one.rpoHours === null || one.rpoHours === undefined) return "none (rpoHours is not set)";
+  const known = Object.entries(one.coverage?.targets ?? {});
+  const text = `a copy within ${one.rpoHours} h: `;
+  if (!known.length) return `${text}not known before the first run`;
+  const broken = known.filter(([, target]) => target.rpoMet === false).map(([name]) => name);
+  if (!broken.length) return [text, badge("holds")];
+  return [text, badge("broken"), broken.length < known.length && ` in ${broken.join(", ")}`];
 }
 
+const PARTS = { covered: ["good", "covered"], failing: ["bad", "failing"], inTraining: ["busy", "in training"], notCovered: ["plain", "cannot be copied"] };
+
 function coverage(plan, name, numbers) {
-  if (!numbers) return h("p", { class: "note" }, `${name}: not known before the first run`);
-  const parts = [["covered", "good"], ["failing", "bad"], ["inTraining", "busy"], ["notCovered", "plain"]];
-  const said = parts.filter(([field]) => numbers[field]).map(([field]) => `${numbers[field]} ${TITLES[field]}`);
-  const href = `#models?${new URLSearchParams({ source: plan.source, target: name })}`;
+  if (!numbers) return h("p", { class: "note" }, `${name}: not known before the next run`);
+  const parts = Object.entries(PARTS).filter(([field]) => numbers[field]);
+  const filters = { source: plan.source, target: name, ...(numbers.failing ? { state: "lacking" } : {}) };
   return h("div", { class: "coverage" }, [
-    h("p", {}, [h("a", { href }, name), `: ${said.join(", ") || "no models"}`, numbers.lackingSince && ` (the oldest was trained ${ago(numbers.lackingSince)})`]),
-    h("div", { class: "bar", "aria-hidden": "true" }, parts.map(([field, tone]) => bar(numbers[field], numbers.models, tone))),
+    h("p", {}, [h("a", { href: link.models(filters) }, name), " ", h("span", { class: "numbers" }, parts.map(([field, [, text]]) => `${number(numbers[field])} ${text}`).join(", ") || "no models")]),
+    h("div", { class: "bar", "aria-hidden": "true" }, parts.map(([field, [tone]]) => part(numbers[field] / numbers.models, tone))),
+    numbers.lackingSince && h("p", { class: "note" }, ["lacks what was trained ", since(numbers.lackingSince)]),
   ]);
 }
 
-const TITLES = { covered: "covered", failing: "failing", inTraining: "in training", notCovered: "cannot be copied there" };
-
-function bar(count, total, tone) {
-  const part = h("span", { class: tone });
-  part.style.flexGrow = String(total ? count / total : 0);
-  return count ? part : null;
+function part(share, tone) {
+  const element = h("span", { class: tone });
+  element.style.flexGrow = String(share);
+  return element;
 }
 
-export function progress(underWay) {
-  const { done, total } = underWay.progress;
-  const text = total === null || total === undefined ? "making its plan" : `${done} of ${total}`;
+export function progress({ runId, startedAt, progress: { done, total } }) {
+  const passed = (Date.now() - Date.parse(startedAt)) / 1000;
   return h("div", { class: "progress" }, [
-    h("p", {}, [h("a", { href: `#run?id=${encodeURIComponent(underWay.runId)}` }, "run under way"), ` for ${duration((Date.now() - Date.parse(underWay.startedAt)) / 1000)}: ${text}`]),
+    h("p", {}, [h("a", { href: link.run(runId) }, "Run under way"), ` for ${duration(passed)}: ${reached(done, total, passed)}`]),
     h("progress", { max: String(total || 1), value: String(done || 0), "aria-label": "progress of the run" }),
   ]);
 }
 
+// How far a run is, and how long the rest takes if it goes on like this.
+export function reached(done, total, passed) {
+  if (total === null || total === undefined) return "making its plan";
+  const rest = done > 0 && done < total && passed > 10 ? `, about ${duration((passed / done) * (total - done))} more` : "";
+  return `${number(done)} of ${number(total)}${rest}`;
+}
+
 function runLink(note) {
-  return h("a", { href: `#run?id=${encodeURIComponent(note.runId)}` }, ago(note.endedAt ?? note.startedAt));
+  const moment = note.endedAt ?? note.startedAt;
+  return h("a", { href: link.run(note.runId) }, since(moment));
 }
 
-export function pair(term, value) {
-  return [h("dt", {}, term), h("dd", {}, value)];
-}
-
-function resources(byName) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "resources" }, [
-    h("table", {}, [
-      h("thead", {}, h("tr", {}, ["resource", "region", "state", "since", "API versions"].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, Object.entries(byName).map(([name, one]) => resource(name, one))),
-    ]),
-  ]);
-}
-
-function resource(name, one) {
+function resource([name, one]) {
   const seen = one.lastSeen;
-  return h("tr", {}, [
-    h("th", { scope: "row" }, name),
-    h("td", {}, one.region),
-    h("td", {}, seen ? badge(seen.state === "reachable" ? "reachable" : "failing", seen.state) : "never called", seen?.message && h("p", { class: "note" }, seen.message)),
-    h("td", {}, seen ? ago(seen.since) : "–"),
-    h("td", {}, one.apiVersions.join(", ")),
-  ]);
+  return [
+    name,
+    one.region,
+    seen ? [badge(seen.state === "reachable" ? "reachable" : "failing", seen.state), seen.message && h("p", { class: "note" }, seen.message)] : h("span", { class: "note" }, "never called"),
+    seen ? since(seen.since) : "–",
+    one.apiVersions.join(", "),
+  ];
 }

@@ -5,7 +5,8 @@ import * as api from "./api.js";
 const OFTEN = 5_000; // milliseconds between two looks while a run is under way
 const SELDOM = 20_000; // otherwise
 const LONGEST = 60_000; // at most, while the app is away
-const WHOLE_TABLE = 300_000; // the replicas are asked for again after that, or after a run
+const TABLE = 30_000; // at least, between two readings of all replicas
+const OLD_TABLE = 300_000; // then they are read again even if no run has ended
 
 export const store = {
   plans: [],
@@ -21,28 +22,39 @@ let listener = () => {};
 let refused = () => {};
 let timer = 0;
 let failures = 0;
-let lastRuns = "";
+let isTableWanted = false;
+let runsOfTable = "";
 let tableAt = 0;
 let isAsking = false;
 
-export function start(onChange, onRefused) {
-  listener = onChange;
-  refused = onRefused;
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
-  ask();
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
+
+// `health` is the answer that the key was tried with.
+export function start(onChange, onRefused, health) {
+  [listener, refused] = [onChange, onRefused];
+  Object.assign(store, { plans: [], health, replicas: null, isWhole: false, seenAt: null, away: null });
+  failures = 0;
+  ask(health);
 }
 
 export function stop() {
   clearTimeout(timer);
 }
 
+// Views that show models need the table of replicas, which may have many pages. It is read for them alone.
+export function wantTable(isWanted) {
+  const isNew = isWanted && !isTableWanted;
+  isTableWanted = isWanted;
+  if (isNew && store.seenAt && !isAsking) ask();
+}
+
 // Asks for everything now.
-export async function ask() {
+export async function ask(health = null) {
   clearTimeout(timer);
   if (isAsking || !api.hasKey()) return;
   isAsking = true;
   try {
-    await look();
+    await look(health?.status ? health : await api.get(api.CALLS.health(), { accept503: true }));
     failures = 0;
     store.away = null;
     store.seenAt = Date.now();
@@ -62,30 +74,40 @@ export async function ask() {
   if (!document.hidden) timer = setTimeout(ask, wait);
 }
 
-async function look() {
-  const health = await api.get("health", { accept503: true });
+async function look(health) {
   store.health = health;
-  if (health.code) {
-    // neither configuration nor catalog: there is nothing else to ask for
-    changed();
-    return;
-  }
-  const plans = (await api.get("plans")).plans;
+  if (health.code) return; // neither configuration nor catalog: there is nothing else to ask for
+  const listed = (await api.get(api.CALLS.plans())).plans;
   // the list has only the numbers of models that fail or cannot be copied
-  const none = { failing: { count: 0, models: [] }, notCovered: { count: 0, models: [] } };
-  const whole = (plan) => (plan.failing + plan.notCovered ? api.get(`plans/${encodeURIComponent(plan.name)}`) : { ...plan, ...none });
-  store.plans = await Promise.all(plans.map(whole));
+  const names = (plan) => (plan.failing + plan.notCovered ? api.get(api.CALLS.plan(plan.name)) : named(plan));
+  store.plans = await Promise.all(listed.map(isTableWanted ? names : named));
   changed();
+  if (isTableWanted) await readTable();
+}
+
+function named(plan) {
+  const numbers = (count) => ({ count, models: [] });
+  return { ...plan, failing: numbers(plan.failing), notCovered: numbers(plan.notCovered) };
+}
+
+async function readTable() {
   const runs = JSON.stringify(store.plans.map((plan) => [plan.lastRun?.runId, plan.underWay?.progress]));
-  if (store.isWhole && runs === lastRuns && Date.now() - tableAt < WHOLE_TABLE) return;
+  const age = Date.now() - tableAt;
+  if (store.isWhole && (age < TABLE || (runs === runsOfTable && age < OLD_TABLE))) return;
   const isFirst = store.replicas === null;
-  const found = await api.pages("replicas?limit=1000", "replicas", (rows, isLast) => {
-    // the first time, what is there is shown at once; later the table changes as a whole
-    if (!isFirst || isLast) return;
-    store.replicas = rows.slice();
-    changed();
-  });
-  [store.replicas, store.isWhole, lastRuns, tableAt] = [found, true, runs, Date.now()];
+  const found = await api.pages(
+    api.CALLS.replicas(),
+    "replicas",
+    (rows, isLast) => {
+      // the first time, what is there is shown at once; later the table changes as a whole
+      if (!isFirst || isLast) return;
+      store.replicas = rows.slice();
+      changed();
+    },
+    () => isTableWanted,
+  );
+  if (!isTableWanted) return; // another view was opened meanwhile
+  [store.replicas, store.isWhole, runsOfTable, tableAt] = [found, true, runs, Date.now()];
 }
 
 function isBusy() {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 from backup.document_models import Kind
 from backup.records import Replica
 from backup.states import ReplicaState
-from local.host import ManualClock
 from local.inprocess import SOURCE, resource_id, setting
 from tests.nights import Nights
 
@@ -97,7 +95,6 @@ class Shown:
         self.page.set_default_timeout(20_000)
 
     def __enter__(self) -> Self:
-        self.page.clock.install(time=self.stage.clock.now())
         self.page.add_init_script(WATCH)
         self.page.on("request", lambda request: self.requests.append(request))  # not the method: Playwright marks its handlers
         self.page.on("console", self._note)
@@ -132,6 +129,7 @@ class Shown:
 
     def open(self, view: str = "", key: str | None = KEY) -> Self:
         """Open the page at ``view``, such as ``#models``, and sign in."""
+        self.page.clock.install(time=self.stage.clock.now())
         self.page.goto(f"{self.url}/api/dashboard{view}")
         if key is not None:
             self.sign_in(key)
@@ -189,10 +187,3 @@ class Shown:
 
 
 MakeShown = Callable[..., Shown]
-
-
-def now_of(shown: Shown) -> str:
-    """Return the time of the stage."""
-    clock = shown.stage.clock
-    assert isinstance(clock, ManualClock)
-    return json.dumps(clock.now().isoformat())
