@@ -69,7 +69,7 @@ export function duration(seconds) {
 export function ago(moment, now = Date.now()) {
   if (!moment) return "never";
   const seconds = (now - Date.parse(moment)) / 1000;
-  if (Math.abs(seconds) < 2) return "now";
+  if (Math.abs(seconds) < 2) return "just now";
   return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
 }
 
@@ -129,7 +129,7 @@ export function state(answer, problem) {
 }
 
 // A text to copy, with its button.
-export function copyable(id, label, text) {
+export function copyable(id, label, text, ...more) {
   const said = h("span", { role: "status", class: "note", id: `${id}-said` });
   const copy = async () => {
     let result = "copied";
@@ -145,7 +145,7 @@ export function copyable(id, label, text) {
   };
   return [
     h("pre", { id, tabindex: "0", role: "group", "aria-label": label }, text),
-    h("p", {}, [h("button", { id: `${id}-copy`, type: "button", "aria-label": `Copy ${label}`, onclick: copy }, "Copy"), " ", said]),
+    h("p", { class: "buttons" }, [h("button", { id: `${id}-copy`, type: "button", "aria-label": `Copy ${label}`, onclick: copy }, "Copy"), " ", more, " ", said]),
   ];
 }
 

@@ -72,10 +72,9 @@ function failover(places, probe, probed) {
   ]);
   return section("failover", "Use it now", [
     h("p", {}, [h("strong", {}, isUp ? best.resource : `No place is known to work. First try ${best.resource}`), best.role === "source" ? ", where it was trained" : ", a verified copy", ":"]),
-    copyable("answer", "where to use the model now", text),
+    copyable("answer", "where to use the model now", text, h("button", { id: "probe", type: "button", class: "quiet", onclick: probe }, "Ask all places now"), " ", h("span", { id: "probed", role: "status", class: "note" }, probed)),
     h("h3", { class: "after" }, "All places, the best first"),
     table("places where the model can be used", ["place", "what", "reachable", "id there", "verified", "expires"], rows),
-    h("p", {}, [h("button", { id: "probe", type: "button", class: "quiet", onclick: probe }, "Ask all places now"), " ", h("span", { role: "status", class: "note" }, probed)]),
   ]);
 }
 
@@ -100,7 +99,7 @@ function trouble(one) {
 
 function versions(known, { source, id, kind }) {
   const rows = known.map((one) => [
-    [h("code", {}, one.version.slice(0, 8)), one.present && badge("ok", "present")],
+    [h("code", {}, one.version.slice(0, 8)), " ", one.present && badge("ok", "present")],
     one.trained ? time(one.trained) : "not known",
     since(one.verifiedAt),
     one.resources.join(", "),

@@ -78,7 +78,7 @@ export function models(query) {
     head.replaceChildren(
       h("th", { scope: "col" }, "model"),
       ...(isOneSource ? [] : [h("th", { scope: "col" }, "source")]),
-      ...columns.map((name, at) => h("th", { scope: "col", class: totals[at][1] ? "bad" : "" }, [name, h("span", { class: "sum" }, [`${number(totals[at][0])} ✓`, totals[at][1] > 0 && h("b", {}, ` ${number(totals[at][1])} lacking`)])])),
+      ...columns.map((name, at) => h("th", { scope: "col", }, [name, h("span", { class: "sum" }, [`${number(totals[at][0])} ✓`, totals[at][1] > 0 && h("b", {}, ` ${number(totals[at][1])} lacking`), trouble(name) && h("b", {}, ` ${trouble(name)}`)])])),
     );
     grid.setAttribute("aria-rowcount", String(shown.length + 1));
     draw();
@@ -91,10 +91,9 @@ export function models(query) {
     const isLoading = store.replicas === null;
     const more = store.isWhole || isLoading ? "" : ", more are loading";
     count.textContent = isLoading ? "Loading …" : `${number(shown.length)} of ${number(table.rows.length)} models${more}`;
-    const unnamed = store.plans.filter((plan) => plan.failing.models.length && plan.failing.count > plan.failing.models.length);
     show(notes, [
       !isLoading && !shown.length && h("p", { class: "note" }, table.rows.length ? ["No model matches. ", h("button", { type: "button", class: "quiet", id: "clear", onclick: clear }, "Clear the filters")] : "No copies yet. They appear here after the first run of a plan."),
-      unnamed.map((plan) => h("p", { class: "note warn" }, [`${number(plan.failing.count)} copies of plan ${plan.name} fail; only ${plan.failing.models.length} are marked here. `, plan.lastRun && h("a", { href: link.run(plan.lastRun.runId) }, "The run has all.")])),
+      store.plans.flatMap(unmarked),
     ]);
     box.hidden = !shown.length;
   }
@@ -134,6 +133,21 @@ export function models(query) {
   return view;
 }
 
+// What the resource answered last, if it does not work.
+function trouble(target) {
+  const { state } = store.health?.resources?.[target]?.lastSeen ?? {};
+  return state === "reachable" ? "" : state;
+}
+
+// The app names the first 100 models that fail, and none if a whole target does: this says that there are more.
+function unmarked(plan) {
+  return plan.targets.map((target) => {
+    const failing = plan.coverage?.targets[target]?.failing ?? 0;
+    const marked = plan.failing.models.filter((one) => one.target === target).length;
+    return failing > marked && h("p", { class: "note warn" }, [`${number(failing)} copies of plan ${plan.name} to ${target} fail; ${marked ? `only ${marked}` : "they"} are ${marked ? "" : "not "}marked here. `, h("a", { href: plan.coverage.runId ? link.run(plan.coverage.runId) : "#runs" }, "The run says why.")]);
+  });
+}
+
 // Writes the options of a choice; what is chosen stays, also if it is not there yet.
 function fill(select, options, value) {
   const text = JSON.stringify(options);
@@ -163,7 +177,7 @@ function cell(row, target) {
   const one = row.cells[target];
   const bits = row.bits[target] ?? 0;
   const { replica, trouble, notCovered } = one ?? {};
-  const earlier = replica && h("span", { class: "note" }, ` copy of ${ago(replica.verifiedAt)}`);
+  const earlier = replica && h("span", { class: "note" }, ` last copy ${ago(replica.verifiedAt)}`);
   if (trouble) return h("td", { class: "bad", title: trouble.message }, [h("b", {}, trouble.code), earlier]);
   if (notCovered) return h("td", { class: "quiet", title: notCovered.message }, "cannot be copied");
   if (!replica) return bits & LACKING ? h("td", { class: "bad" }, h("b", {}, "no copy")) : h("td", { class: "quiet" }, "–");

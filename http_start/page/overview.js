@@ -34,8 +34,7 @@ function verdict(health, plans, isKnown) {
   if (failing) return `${all} ${failing === 1 ? "does" : "do"} not keep ${failing === 1 ? "its" : "their"} promise`;
   if (health.status === "failing") return "Something is failing";
   const every = plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
-  const isNew = plans.every((one) => !one.lastRun && !one.underWay);
-  if (isNew) return "No plan has run yet";
+  if (plans.every((one) => !one.lastRun)) return plans.some((one) => one.underWay) ? "The first run is under way" : "No plan has run yet";
   return health.status === "degraded" ? `${every}, but something needs you` : every;
 }
 

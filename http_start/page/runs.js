@@ -75,7 +75,7 @@ function grouped(found) {
 function bar(one, at) {
   const start = Date.parse(one.startedAt);
   const element = h("a", { href: link.run(one.runId), tabindex: "-1", class: `run ${tone(one.status)}${one.dryRun ? " dry" : ""}`, title: `${one.status}, ${one.startedAt.slice(0, 16).replace("T", " ")} UTC, ${duration(seconds(one))}` });
-  element.style.left = `${at(start).toFixed(3)}%`;
+  element.style.left = `min(${at(start).toFixed(3)}%, calc(100% - 6px))`;
   element.style.width = `${(at(start + 1000 * seconds(one)) - at(start)).toFixed(3)}%`;
   return element;
 }

@@ -50,7 +50,7 @@ class PlansStage(Nights):
         for name in self._more:
             document["resources"][name] = {
                 "endpoint": f"https://{name}.cognitiveservices.azure.com",
-                "region": name.removeprefix("forms-"),
+                "region": "swedencentral",
                 "resourceId": resource_id(name),
                 "apiVersions": self._versions,
                 "keySetting": setting(name),
