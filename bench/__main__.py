@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import lookups, nights
+from bench import dashboard, lookups, nights
 from bench.copies import COPY_SECONDS, LANES, VERSIONS, Cost, models_of, on_machine_clock, on_manual_clock
 from bench.orchestrations import one_activity_orchestrations
 
-PARTS = ("host", "copies", "generations", "nights", "lookups")
+PARTS = ("host", "copies", "generations", "nights", "lookups", "dashboard")
 NIGHTS = (100, 1000)
 SIZES = (1, 10, 100, 500)
 GROWTH_AT_MOST = 1.2
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             good = _nights() and good
         if "lookups" in parts:
             good = _lookups() and good
+        if "dashboard" in parts:
+            good = _dashboard() and good
     return 0 if good else 1
 
 
@@ -143,6 +145,22 @@ def _lookups() -> bool:
             most = lookups.MOST_MS.get(what, "")
             print(f"| {outage} | {call} | {found[what]['median']} | {found[what]['p99']} | {most} |", flush=True)
     print()
+    for line in wrong:
+        print(line, flush=True)
+    return not wrong
+
+
+def _dashboard() -> bool:
+    print(f"The status page over {dashboard.MODELS} models and {len(dashboard.TARGETS)} targets, in Chromium, in ms\n")
+    print("| first paint | first rows | all rows | filter, median | filter, longest |")
+    print("|---:|---:|---:|---:|---:|")
+    found = dashboard.measure_apart()
+    print(
+        "| "
+        + " | ".join(str(found[name]) for name in ("signIn", "firstRows", "allRows", "filterMedian", "filter"))
+        + " |\n"
+    )
+    wrong = dashboard.broken_bounds(found)
     for line in wrong:
         print(line, flush=True)
     return not wrong

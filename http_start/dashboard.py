@@ -1,6 +1,7 @@
-"""``GET /api/dashboard``: the status page. Its files hold no data, so they need no key; all that the page shows comes from calls with one.
+"""``GET /api/dashboard``: the status page.
 
-They are no calls of the API, so the OpenAPI document does not have them.
+Its files hold no data, so they need no key. All that the page shows comes from calls with one. The files are no calls of the API, so
+the OpenAPI document does not have them.
 """
 
 from __future__ import annotations

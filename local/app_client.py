@@ -33,9 +33,10 @@ class AppClient:
         run_id: str = self._call("POST", "/api/backups", {"plan": plan})["runId"]
         return run_id
 
-    def look_up(self, source: str, model_id: str, kind: str) -> list[dict[str, Any]]:
-        """Return the places where a model can be used, best first. Raises ``AppRefused``."""
-        places: list[dict[str, Any]] = self._call("GET", f"/api/models/{source}/{model_id}?kind={kind}")["places"]
+    def look_up(self, source: str, model_id: str, kind: str, *, probe: bool = False) -> list[dict[str, Any]]:
+        """Return the places where a model can be used, best first; with ``probe`` all are asked now. Raises ``AppRefused``."""
+        query = f"kind={kind}&probe={str(probe).lower()}"
+        places: list[dict[str, Any]] = self._call("GET", f"/api/models/{source}/{model_id}?{query}")["places"]
         return places
 
     def run(self, run_id: str) -> dict[str, Any]:

@@ -153,6 +153,8 @@ INPUTS: dict[str, Any] = {
     "put_models": http("PUT", "models", {"models": [EXPORTED]}),
     "get_replicas": http("GET", "replicas"),
     "get_health": http("GET", "health"),
+    "get_dashboard": http("GET", "dashboard"),
+    "get_dashboard_file": http("GET", "dashboard/main.js", file="main.js"),
     "post_doctor": http("POST", "doctor"),
     "get_openapi": http("GET", "openapi.json"),
     "copy_model": orchestration("copy_model", {"order": ORDER}),

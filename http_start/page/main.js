@@ -36,14 +36,13 @@ function open() {
     else link.removeAttribute("aria-current");
   }
   if ((view?.address ?? where) !== location.hash) {
-    const isFirst = view === null;
     view?.close?.();
     view = VIEWS[name](query);
     where = location.hash;
     main.replaceChildren(view.element);
     document.title = `${view.title} – Model backup`;
     wantTable(Boolean(view.needsTable));
-    if (!isFirst) main.focus({ preventScroll: true });
+    main.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
   view.update();
@@ -114,6 +113,10 @@ function tick() {
 }
 
 addEventListener("hashchange", open);
+document.querySelector(".skip").onclick = (event) => {
+  event.preventDefault(); // the address says which view is shown
+  main.focus();
+};
 addEventListener("keydown", (event) => {
   const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
   const search = document.getElementById("search");

@@ -78,7 +78,7 @@ export function models(query) {
     head.replaceChildren(
       h("th", { scope: "col" }, "model"),
       ...(isOneSource ? [] : [h("th", { scope: "col" }, "source")]),
-      ...columns.map((name, at) => h("th", { scope: "col", }, [name, h("span", { class: "sum" }, [`${number(totals[at][0])} ✓`, totals[at][1] > 0 && h("b", {}, ` ${number(totals[at][1])} lacking`), trouble(name) && h("b", {}, ` ${trouble(name)}`)])])),
+      ...columns.map((name, at) => h("th", { scope: "col", }, [name, h("span", { class: "sum" }, [`${number(totals[at][0])} ✓`, totals[at][1] > 0 && h("b", {}, ` ${number(totals[at][1])} lacking`), trouble(name) && h("b", {}, ` · ${trouble(name)}`)])])),
     );
     grid.setAttribute("aria-rowcount", String(shown.length + 1));
     draw();

@@ -12,10 +12,15 @@ function body() {
   const { health, plans } = store;
   const findings = health.findings ?? [];
   const isKnown = store.seenAt !== null;
+  const isNew = !health.code && !plans.some((one) => one.lastRun);
+  const needs = findings.filter((one) => one.severity !== "info");
+  const others = findings.filter((one) => one.severity === "info");
+  const list = (ones) => h("ul", { class: "findings" }, ones.map((one) => finding(one, plans)));
   return [
-    h("div", { class: `verdict ${isKnown || health.code ? tone(health.status) : "plain"}` }, [h("h1", {}, verdict(health, plans, isKnown)), h("p", {}, summary(plans, findings))]),
-    findings.length > 0 && section("needs", "What needs you", h("ul", { class: "findings" }, findings.map((one) => finding(one, plans)))),
+    h("div", { class: `verdict ${isNew && health.status === "ok" ? "plain" : tone(health.status)}` }, [h("h1", {}, verdict(health, plans, isKnown)), h("p", {}, summary(plans, findings))]),
+    needs.length > 0 && section("needs", "What needs you", list(needs)),
     !health.code && section("plans", "Plans", plans.length ? h("div", { class: "cards" }, [...plans].sort(worst).map(plan)) : h("p", { class: "note" }, isKnown ? "No plans. Write one into backup.json: it says which models are copied where." : "Loading …")),
+    others.length > 0 && section("others", "Good to know", list(others)),
     health.resources && section("resources", "Resources", table("resources", ["resource", "region", "state", "since", "API versions"], Object.entries(health.resources).map(resource))),
   ];
 }
@@ -84,8 +89,18 @@ function plan(one) {
       one.lastRun && one.lastRun.runId !== one.lastGoodRun?.runId && pair("last run", runLink(one.lastRun), " ", badge(one.lastRun.status)),
       one.paused ? pair("paused", since(one.paused.since), `: ${one.paused.reason}`) : pair("next start", one.nextStart ? time(one.nextStart) : (one.scheduleProblem ?? "no schedule")),
     ]),
-    one.coverage ? names.map((name) => coverage(one, name, targets[name])) : h("p", { class: "note" }, `to ${one.targets.join(", ")}: not known before the first run`),
+    one.coverage ? covered(one, names, targets) : h("p", { class: "note" }, `to ${names.length > MOST ? `${names.length} targets` : names.join(", ")}: not known before the first run`),
   ]);
+}
+
+const MOST = 4; // targets of a plan with a bar each; of more, only those that lack something have one
+
+function covered(plan, names, targets) {
+  const isGood = (name) => targets[name] && !targets[name].failing && targets[name].rpoMet !== false;
+  const good = names.length > MOST ? names.filter(isGood) : [];
+  const sums = Object.fromEntries(["models", ...Object.keys(PARTS)].map((field) => [field, good.reduce((sum, name) => sum + targets[name][field], 0)]));
+  const others = names.filter((name) => !good.includes(name));
+  return [others.map((name) => coverage(plan, name, targets[name])), good.length > 0 && coverage(plan, "", sums, `${good.length}${others.length ? " other" : ""} targets`)];
 }
 
 function promise(one) {
@@ -100,12 +115,12 @@ function promise(one) {
 
 const PARTS = { covered: ["good", "covered"], failing: ["bad", "failing"], inTraining: ["busy", "in training"], notCovered: ["plain", "cannot be copied"] };
 
-function coverage(plan, name, numbers) {
+function coverage(plan, name, numbers, title = name) {
   if (!numbers) return h("p", { class: "note" }, `${name}: not known before the next run`);
   const parts = Object.entries(PARTS).filter(([field]) => numbers[field]);
-  const filters = { source: plan.source, target: name, ...(numbers.failing ? { state: "lacking" } : {}) };
+  const filters = { source: plan.source, ...(name ? { target: name } : {}), ...(numbers.failing ? { state: "lacking" } : {}) };
   return h("div", { class: "coverage" }, [
-    h("p", {}, [h("a", { href: link.models(filters) }, name), " ", h("span", { class: "numbers" }, parts.map(([field, [, text]]) => `${number(numbers[field])} ${text}`).join(", ") || "no models")]),
+    h("p", {}, [h("a", { href: link.models(filters) }, title), " ", h("span", { class: "numbers" }, parts.map(([field, [, text]]) => `${number(numbers[field])} ${text}`).join(", ") || "no models")]),
     h("div", { class: "bar", "aria-hidden": "true" }, parts.map(([field, [tone]]) => part(numbers[field] / numbers.models, tone))),
     numbers.lackingSince && h("p", { class: "note" }, ["lacks what was trained ", since(numbers.lackingSince)]),
   ]);

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,27 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.browser import BrowserMissing, chromium
 from tests.dashboard.shown import KEY, MakeShown, PlansStage, Shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
-)
-
 
 @pytest.fixture(scope="module")  # not longer: while it is open, this thread has a running event loop
 def browser() -> Iterator[Browser]:
     """Skips the tests of the page where there is no browser or no Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
-    if not CHROMIUM:
-        pytest.skip("the tests of the page need Chromium (Debian: apt install chromium), or its path in CHROMIUM")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        yield opened
-        opened.close()
+    try:
+        with chromium() as opened:
+            yield opened
+    except BrowserMissing as missing:
+        pytest.skip(f"the tests of the status page: {missing}")
 
 
 @pytest.fixture
@@ -46,7 +38,6 @@ def make_shown(
 
         def make(*arguments: object, size: tuple[int, int] = (1280, 860), **options: object) -> Shown:
             stage = opened.enter_context(PlansStage(tmp_path, *arguments, **options))  # type: ignore[arg-type]
-            shown = opened.enter_context(Shown(stage, browser, size))
-            return shown
+            return opened.enter_context(Shown(stage, browser, size))
 
         yield make
