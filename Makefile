@@ -90,6 +90,7 @@ lint: environment ## Check style, formatting, types and imports
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-logo
+	@command -v node >/dev/null || exit 0; for file in http_start/page/*.js; do node --check --input-type=module < $$file || exit 1; done
 
 templates: environment $(CHECKOV)/.$(CHECKOV_VERSION) ## Check the templates of infra/ with checkov
 	@CHECKOV=$(abspath $(CHECKOV)) $(BIN)/python -m pytest tests/infra/test_checkov.py

@@ -66,7 +66,7 @@ class LargeStage(Stage):
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """Return milliseconds: ``signIn``, ``firstRows``, ``allRows``, and the median and the longest of ``filter``."""
+    """Return milliseconds: ``signIn``, ``firstRows``, ``allRows``, the median of ``filter``, and what nine of ten of them keep."""
     plan = {"source": SOURCE, "targets": list(TARGETS), "rpoHours": 24}
     key = {setting(THIRD_TARGET): "0123456789abcdef" * 2}
     with LargeStage(folder, clock=SystemClock(), plans={"nightly": plan}, settings=key) as stage, chromium() as browser:
@@ -83,7 +83,7 @@ def measure(folder: Path) -> dict[str, float]:
             "firstRows": first_rows,
             "allRows": all_rows,
             "filterMedian": statistics.median(filters),
-            "filter": max(filters),
+            "filter": statistics.quantiles(filters, n=10)[-1],
         }
     return {name: round(value, 1) for name, value in found.items()}
 

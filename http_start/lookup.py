@@ -44,6 +44,8 @@ PAGE = 200
 MOST_ROWS = 1000
 CACHE = {"Cache-Control": "private, max-age=60"}
 NOT_CACHED = {"Cache-Control": "no-store"}
+_MOMENTS = {name: to_camel(name) for name, field in Replica.model_fields.items() if "datetime" in str(field.annotation)}
+"""The moments of a replica, and what they are called in answers."""
 PROBE_TIMEOUT = 1.8
 """Seconds that all probes of a lookup may take together: with its queries, a lookup takes two seconds at most."""
 
@@ -267,8 +269,11 @@ def _resource(
 
 
 def _row(replica: Replica, now: datetime) -> ReplicaRow:
-    moments = {name: value for name, value in replica if isinstance(value, datetime)}
-    row = {**replica.to_json(), **{to_camel(name): written(moment) for name, moment in moments.items()}}
+    row = replica.to_json()
+    for name, key in _MOMENTS.items():
+        moment = getattr(replica, name)
+        if moment is not None:
+            row[key] = written(moment)
     return cast("ReplicaRow", {**row, "ageSeconds": max(0, round((now - replica.verified_at).total_seconds()))})
 
 

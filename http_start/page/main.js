@@ -25,7 +25,8 @@ function readAddress() {
 }
 
 function open() {
-  if (!api.hasKey()) {
+  // a key that is being tried opens nothing yet
+  if (!api.hasKey() || !store.health) {
     if (!document.getElementById("key")) signIn();
     return;
   }
@@ -101,7 +102,7 @@ function refresh() {
 
 // What changes with the seconds alone.
 function tick() {
-  if (!api.hasKey()) return;
+  if (!api.hasKey() || !store.health) return;
   const isOld = store.away !== null;
   freshness.textContent = store.seenAt ? `as of ${ago(new Date(store.seenAt).toISOString())}` : "loading …";
   away.hidden = !isOld;

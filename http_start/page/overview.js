@@ -35,10 +35,10 @@ function verdict(health, plans, isKnown) {
   if (health.code) return "The app can do nothing";
   if (!plans.length) return isKnown ? "No plan backs up anything" : "Loading …";
   const failing = plans.filter((one) => one.status === "failing").length;
-  const all = plans.length === 1 ? "The plan" : `${failing} of ${number(plans.length)} plans`;
-  if (failing) return `${all} ${failing === 1 ? "does" : "do"} not keep ${failing === 1 ? "its" : "their"} promise`;
+  if (failing) return plans.length === 1 ? "The plan is failing" : `${failing} of ${plans.length} plans ${failing === 1 ? "is" : "are"} failing`;
   if (health.status === "failing") return "Something is failing";
-  const every = plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
+  const has = plans.some((one) => one.rpoHours);
+  const every = !has ? "No plan fails" : plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
   if (plans.every((one) => !one.lastRun)) return plans.some((one) => one.underWay) ? "The first run is under way" : "No plan has run yet";
   return health.status === "degraded" ? `${every}, but something needs you` : every;
 }

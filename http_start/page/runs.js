@@ -57,11 +57,11 @@ const name = (one) => one.plan ?? one.kind;
 // What the list says, to see: a line for each plan, and on it a bar for each run, from its start to its end.
 function timeline(found) {
   const last = Date.now();
-  const first = Math.min(...found.map((one) => Date.parse(one.startedAt)), last - 3_600_000);
+  const first = Math.min(...found.map((one) => Date.parse(one.startedAt)), last - 60_000);
   const at = (moment) => (100 * (moment - first)) / (last - first);
   const lanes = Map.groupBy ? Map.groupBy(found, name) : grouped(found);
   return h("div", { class: "timeline", "aria-hidden": "true" }, [
-    [...lanes].map(([title, ones]) => h("div", { class: "lane" }, [h("span", { class: "lane-name" }, title), h("div", { class: "line" }, ones.map((one) => bar(one, at)))])),
+    [...lanes].map(([title, ones]) => h("div", { class: "lane" }, [h("span", { class: "lane-name" }, title), h("div", { class: "line" }, [...ones].reverse().map((one) => bar(one, at)))])),
     h("div", { class: "lane axis" }, [h("span", {}), h("div", { class: "line" }, [h("span", {}, `${duration((last - first) / 1000)} ago`), h("span", {}, "now")])]),
   ]);
 }
@@ -89,7 +89,7 @@ function list(found) {
       [name(one), name(one) !== one.kind && h("span", { class: "note" }, ` ${one.kind}`)],
       [badge(one.status), one.dryRun && h("span", { class: "badge plain" }, "dry run"), one.cancelRequested && !isOver && h("span", { class: "badge warn" }, "cancel requested")],
       duration(seconds(one)),
-      isOver ? (total ? `${number(done)} of ${number(total)}` : "nothing to do") : reached(done, total, seconds(one)),
+      isOver ? (total ? `${number(done)}\u00a0of\u00a0${number(total)}` : "nothing to do") : reached(done, total, seconds(one)),
       [one.code && h("code", {}, one.code), " ", one.message],
     ];
   });

@@ -8,13 +8,17 @@ const LONGEST = 60_000; // at most, while the app is away
 const TABLE = 30_000; // at least, between two readings of all replicas
 const OLD_TABLE = 300_000; // then they are read again even if no run has ended
 
-export const store = {
+const NOTHING = {
   plans: [],
   health: null,
   replicas: null, // null until the first page is there
   isWhole: false, // whether all pages of replicas are there
   seenAt: null,
   away: null, // why the app does not answer, since when, and when it is asked again
+};
+
+export const store = {
+  ...NOTHING,
   version: 0, // counts what has changed, for tables that are built from it
 };
 
@@ -32,13 +36,15 @@ document.addEventListener("visibilitychange", () => (document.hidden ? clearTime
 // `health` is the answer that the key was tried with.
 export function start(onChange, onRefused, health) {
   [listener, refused] = [onChange, onRefused];
-  Object.assign(store, { plans: [], health, replicas: null, isWhole: false, seenAt: null, away: null });
+  Object.assign(store, NOTHING, { health });
   failures = 0;
   ask(health);
 }
 
+// Forgets everything.
 export function stop() {
   clearTimeout(timer);
+  Object.assign(store, NOTHING);
 }
 
 // Views that show models need the table of replicas, which may have many pages. It is read for them alone.
@@ -95,12 +101,14 @@ async function readTable() {
   const age = Date.now() - tableAt;
   if (store.isWhole && (age < TABLE || (runs === runsOfTable && age < OLD_TABLE))) return;
   const isFirst = store.replicas === null;
+  let shownAt = 0;
   const found = await api.pages(
     api.CALLS.replicas(),
     "replicas",
     (rows, isLast) => {
-      // the first time, what is there is shown at once; later the table changes as a whole
-      if (!isFirst || isLast) return;
+      // the first time, what is there is shown at once, and now and then; later the table changes as a whole
+      if (!isFirst || isLast || Date.now() - shownAt < OFTEN / 10) return;
+      shownAt = Date.now();
       store.replicas = rows.slice();
       changed();
     },

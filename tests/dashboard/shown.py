@@ -124,14 +124,18 @@ class Shown:
 
     def check(self) -> None:
         """No error, no violation of the policy, no call of another origin, and the key in nothing but a header of calls."""
-        assert self.errors == []
-        assert self.page.evaluate("() => window.violations") == []
-        assert [one.url for one in self.requests if not one.url.startswith(f"{self.url}/")] == []
-        assert KEY not in self.page.evaluate(STORED)
-        assert [one.url for one in self.requests if KEY in one.url or "code=" in one.url] == []
-        assert [
-            one.url for one in self.requests if "/api/dashboard" in one.url and "x-functions-key" in one.headers
-        ] == []
+        addresses = [one.url for one in self.requests]
+        with_key = [one.url for one in self.requests if "x-functions-key" in one.headers]
+        wrong = {
+            "errors": self.errors,
+            "violations of the policy": self.page.evaluate("() => window.violations"),
+            "other origins": [url for url in addresses if not url.startswith(f"{self.url}/")],
+            "key in an address": [url for url in addresses if KEY in url or "code=" in url],
+            "key sent for a file": [url for url in with_key if "/api/dashboard" in url],
+            "key kept": [text for text in [self.page.evaluate(STORED)] if KEY in text],
+        }
+        found = {name: what for name, what in wrong.items() if what}
+        assert not found, found
 
     def open(self, view: str = "", key: str | None = KEY) -> Self:
         """Open the page at ``view``, such as ``#models``, and sign in."""

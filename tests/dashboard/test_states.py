@@ -39,6 +39,18 @@ def test_a_key_that_is_refused_later(make_shown: MakeShown) -> None:
     assert "forms-" not in shown.page.locator("body").inner_text()
 
 
+def test_a_key_that_is_being_tried_opens_nothing(make_shown: MakeShown) -> None:
+    shown = make_shown(plan=RPO)
+    shown.page.route("**/api/health", lambda route: None)  # no answer yet
+    shown.open()
+    shown.go("#models")
+    shown.go("#overview")
+    assert shown.at("#key").is_visible()
+    assert shown.page.locator("nav").is_hidden()
+    shown.page.unroute("**/api/health")
+    shown.says("No plan has run yet")
+
+
 def test_nothing_has_run_yet(make_shown: MakeShown) -> None:
     shown = make_shown(plan=RPO).open()
     shown.says("No plan has run yet")
@@ -88,7 +100,7 @@ def test_a_target_refuses_copies(make_shown: MakeShown) -> None:
         stage.backup()
     stage.host.run_timer("watch_backups")
     shown.open()
-    shown.says("The plan does not keep its promise")
+    shown.says("The plan is failing")
     shown.at(".badge", "broken")
     shown.shoot("failing-overview", whole=True)
     shown.go("#models")
@@ -153,12 +165,12 @@ def test_the_source_is_down(make_shown: MakeShown) -> None:
 
 
 def test_a_run_under_way(make_shown: MakeShown) -> None:
-    shown = make_shown([v4_model(f"model-{number}") for number in range(40)], copy_seconds=(2.0, 120.0), plan=RPO)
+    shown = make_shown([v4_model(f"model-{number}") for number in range(12)], copy_seconds=(2.0, 120.0), plan=RPO)
     stage = shown.stage
     run_id = stage.begin(seconds=60)
     shown.open()
     shown.says("Run under way")
-    shown.at(".progress p", "of 80, about")
+    shown.at(".progress p", "of 24, about")
     shown.shoot("running-overview", whole=True)
     shown.go(f"#run?id={run_id}")
     shown.at("#work")
@@ -168,7 +180,7 @@ def test_a_run_under_way(make_shown: MakeShown) -> None:
     shown.at(f"progress:not([value='{before:.0f}'])")
     shown.later(600)
     shown.at(".badge", "Succeeded")
-    shown.at("dd", "80 of 80")
+    shown.at("dd", "24 of 24")
 
 
 def test_a_paused_plan(make_shown: MakeShown) -> None:
