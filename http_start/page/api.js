@@ -47,7 +47,7 @@ export async function get(path, { accept503 = false } = {}) {
       signal: AbortSignal.timeout(SLOWEST),
     });
   } catch {
-    throw new Away("the app does not answer");
+    throw new Away(navigator.onLine ? "no connection to it, or nothing within 20 s" : "this device has no network");
   }
   if (answer.status === 401 || answer.status === 403) throw new Refused("the app refuses this key");
   let body;

@@ -26,9 +26,9 @@ export function show(element, ...children) {
   const next = document.createElement("div");
   append(next, children);
   merge(element, next);
-  if (!hash || focused.hash === hash) return;
+  if (!focused || (focused.isConnected && focused.hash === hash)) return;
   // the list has moved below the link that has the focus
-  const again = [...element.querySelectorAll("a")].find((link) => link.hash === hash);
+  const again = hash && [...element.querySelectorAll("a")].find((link) => link.hash === hash);
   if (again) again.focus({ preventScroll: true });
   else focused.blur();
 }
@@ -128,9 +128,11 @@ export function state(answer, problem) {
   return answer ? null : h("p", { class: "note" }, "Loading …");
 }
 
+const told = new Map(); // what came of the last copy, by the id of its text: it outlives a refresh
+
 // A text to copy, with its button.
 export function copyable(id, label, text, ...more) {
-  const said = h("span", { role: "status", class: "note", id: `${id}-said` });
+  const said = h("span", { role: "status", class: "note", id: `${id}-said` }, told.get(id));
   const copy = async () => {
     let result = "copied";
     try {
@@ -139,9 +141,13 @@ export function copyable(id, label, text, ...more) {
       getSelection().selectAllChildren(document.getElementById(id));
       result = "the browser does not allow it: the text is selected, press Ctrl+C";
     }
+    tell(result);
+    setTimeout(tell, 4000, "");
+  };
+  const tell = (result) => {
+    told.set(id, result);
     const there = document.getElementById(said.id);
-    there.textContent = result;
-    setTimeout(() => (there.textContent = ""), 4000);
+    if (there) there.textContent = result;
   };
   return [
     h("pre", { id, tabindex: "0", role: "group", "aria-label": label }, text),

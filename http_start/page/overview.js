@@ -17,7 +17,7 @@ function body() {
   const others = findings.filter((one) => one.severity === "info");
   const list = (ones) => h("ul", { class: "findings" }, ones.map((one) => finding(one, plans)));
   return [
-    h("div", { class: `verdict ${isNew && health.status === "ok" ? "plain" : tone(health.status)}` }, [h("h1", {}, verdict(health, plans, isKnown)), h("p", {}, summary(plans, findings))]),
+    h("div", { class: `verdict ${store.away || (isNew && health.status === "ok") ? "plain" : tone(health.status)}` }, [h("h1", {}, [store.away && "When last seen: ", verdict(health, plans, isKnown)]), h("p", {}, summary(plans, findings))]),
     needs.length > 0 && section("needs", "What needs you", list(needs)),
     !health.code && section("plans", "Plans", plans.length ? h("div", { class: "cards" }, [...plans].sort(worst).map(plan)) : h("p", { class: "note" }, isKnown ? "No plans. Write one into backup.json: it says which models are copied where." : "Loading …")),
     others.length > 0 && section("others", "Good to know", list(others)),

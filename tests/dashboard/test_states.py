@@ -113,7 +113,7 @@ def test_a_target_refuses_copies(make_shown: MakeShown) -> None:
     shown.at("#answer")
     shown.shoot("failing-model", whole=True)
     shown.go("#runs")
-    shown.at(".timeline .run.bad")
+    shown.at(".timeline .run.warn")
     shown.shoot("failing-runs")
     shown.at("tbody tr", "PartiallyFailed").locator("a").first.click()
     shown.at("#work")
@@ -178,7 +178,7 @@ def test_a_run_under_way(make_shown: MakeShown) -> None:
     shown.shoot("running-run")
     shown.later(30)
     shown.at(f"progress:not([value='{before:.0f}'])")
-    shown.later(600)
+    shown.later(200)
     shown.at(".badge", "Succeeded")
     shown.at("dd", "24 of 24")
 
@@ -252,6 +252,7 @@ def test_the_app_is_away_and_back(make_shown: MakeShown) -> None:
         waits.append(shown.at("#away").inner_text().partition("Next try in ")[2].partition(" s")[0])
     assert [int(wait) for wait in waits][-1] > int(waits[0]), waits
     assert shown.at("#away button").is_visible()
+    shown.at(".verdict.plain h1", "When last seen: The plan keeps its promise")
     shown.shoot("away-overview")
     shown.stage.host = shown.stage.new_host()
     shown.stage.host.start()
