@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 
+from backup.states import ReplicaState
 from local.inprocess import SOURCE, TARGET
 from local.simulator.models import v4_model
 from tests.dashboard.shown import KEY, MakeShown
@@ -173,16 +174,23 @@ def test_five_thousand_models(make_shown: MakeShown) -> None:
     shown.stage.put_replicas(
         1, [TARGET], model_id="model-02500", target_model_id="m", verified_at=shown.stage.clock.now()
     )
+    lost = {"model_id": "zebra", "target_model_id": "zebra", "state": ReplicaState.MISSING}
+    shown.stage.put_replicas(1, [TARGET], **lost)
     shown.page.route("**/api/replicas*after=*", lambda route: None)  # no answer yet
     shown.open("#models")
     shown.at("[role=status]", "models, more are loading")
     shown.at(".matrix tbody a", "model-00000")
     assert shown.calls()[:3] == ["health", "plans", "replicas"]
     shown.page.unroute("**/api/replicas*after=*")
-    shown.at("[role=status]", re.compile("^5,000 of 5,000 models$"))
+    shown.at("[role=status]", re.compile("^5,001 of 5,001 models$"))
     assert shown.calls().count("replicas") == 16
     assert shown.page.locator(".matrix tr").count() < 60
-    assert shown.page.locator(".matrix thead .sum").all_inner_texts() == ["5,000 ✓"] * 3
+    assert shown.page.locator(".matrix thead .sum").all_inner_texts() == [
+        "5,000 ✓ 1 lacking",
+        "5,000 ✓ 1 lacking",
+        "5,000 ✓ 1 lacking",
+    ]
+    assert shown.page.locator(".matrix tbody a").first.inner_text() == "zebra", "what lacks comes first"
     shown.shoot("large-models")
     shown.page.locator("#search").fill("04999")
     assert shown.page.locator(".matrix tbody a").all_inner_texts() == ["model-04999"]

@@ -69,6 +69,11 @@ def test_every_field_of_an_answer_is_named(nights: Nights) -> None:
     assert sorted(found - NAMED) == []
 
 
+def test_moments_have_the_form_of_the_page(nights: Nights) -> None:
+    (replica, *_) = nights.http("GET", "/api/replicas").body["replicas"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", replica["verifiedAt"])
+
+
 def test_every_code_of_a_problem_is_named() -> None:
     table = PAGE.partition("| status | code |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([A-Z]\w+)`", table)) - {"Retry"} == set(TITLES)
