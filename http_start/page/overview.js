@@ -38,20 +38,25 @@ function verdict(health, plans, isKnown) {
   if (failing) return plans.length === 1 ? "The plan is failing" : `${failing} of ${plans.length} plans ${failing === 1 ? "is" : "are"} failing`;
   if (health.status === "failing") return "Something is failing";
   const has = plans.some((one) => one.rpoHours);
-  const every = !has ? "No plan fails" : plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
+  const every = !has ? "Every plan works" : plans.length === 1 ? "The plan keeps its promise" : "Every plan keeps its promise";
   if (plans.every((one) => !one.lastRun)) return plans.some((one) => one.underWay) ? "The first run is under way" : "No plan has run yet";
-  return health.status === "degraded" ? `${every}, but something needs you` : every;
+  if (health.status !== "degraded") return every;
+  const lacking = total(plans, "failing");
+  return `${lacking ? `${number(lacking)} ${lacking === 1 ? "copy fails" : "copies fail"}` : "Something needs you"}${has ? "; every promise still holds" : ""}`;
+}
+
+function total(plans, field) {
+  return plans.flatMap((one) => Object.values(one.coverage?.targets ?? {})).reduce((sum, one) => sum + one[field], 0);
 }
 
 function summary(plans, findings) {
-  const targets = plans.flatMap((one) => Object.values(one.coverage?.targets ?? {}));
-  const sum = (field) => targets.reduce((total, one) => total + one[field], 0);
+  const sum = (field) => total(plans, field);
   const running = plans.filter((one) => one.underWay).length;
   const last = plans.map((one) => one.lastGoodRun?.endedAt).filter(Boolean).sort().at(-1);
   const oldest = findings.filter((one) => one.severity === "failing" && one.since).map((one) => one.since).sort()[0];
   const facts = [
     oldest && ["failing since ", time(oldest), ` (${ago(oldest)})`],
-    targets.length > 0 && `${number(sum("covered"))} of ${number(sum("models"))} copies verified`,
+    sum("models") > 0 && `${number(sum("covered"))} of ${number(sum("models"))} copies verified`,
     sum("failing") > 0 && h("a", { href: link.models({ state: "failing" }) }, `${number(sum("failing"))} failing`),
     sum("notCovered") > 0 && h("a", { href: link.models({ state: "notCovered" }) }, `${number(sum("notCovered"))} cannot be copied`),
     last && ["last good run ", since(last)],
