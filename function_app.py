@@ -23,7 +23,19 @@ from activities import (
     verify_copy,
     waiting,
 )
-from http_start import backups, copies, dashboard, description, doctor, health, lookup, mapping, plans, rebuilding, restores
+from http_start import (
+    backups,
+    copies,
+    dashboard,
+    description,
+    doctor,
+    health,
+    lookup,
+    mapping,
+    plans,
+    rebuilding,
+    restores,
+)
 from http_start import runs as run_status
 from orchestrator import copy_model, lane, list_resource, run
 from timer_start import nightly, probing, purging, watching

@@ -104,6 +104,13 @@ def registered_calls() -> set[str]:
     """The calls that the HTTP functions register, such as ``GET /api/plans/{name}``."""
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "http_start").glob("*.py"))
     found = re.findall(r'^@endpoint\(\s*blueprint,\s*"\w+",\s*"([A-Z]+)",\s*"([^"]+)"', sources, flags=re.MULTILINE)
+    # the files of the status page are no calls of the API
+    found += [
+        (method, route)
+        for route, method in re.findall(
+            r'^@blueprint\.route\("([^"]+)", methods=\["([A-Z]+)"\]', sources, flags=re.MULTILINE
+        )
+    ]
     return {f"{method} /api/{route}" for method, route in found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -23,13 +24,15 @@ GIVEN = {
 
 
 def documented() -> dict[str, set[str]]:
-    """Return the GET calls of docs/http-api.md: their paths as patterns, with the names of their parameters."""
-    text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
-    calls = re.findall(r"`GET /api/([^`?\s]+)\??([^`]*)`", text)
-    known: dict[str, set[str]] = {}
-    for path, query in calls:
-        known.setdefault(re.sub(r"\{\w+\}", "[^/]+", path), set()).update(re.findall(r"(\w+)=", query))
-    return known
+    """Return the GET calls of docs/openapi.json: their paths as patterns, with the names of their parameters."""
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"]
+    return {
+        re.sub(r"\{\w+\}", "[^/]+", path.lstrip("/")): {
+            each["name"] for each in calls["get"].get("parameters", []) if each.get("in") == "query"
+        }
+        for path, calls in paths.items()
+        if "get" in calls
+    }
 
 
 def test_all_calls_are_documented(make_shown: MakeShown) -> None:
