@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,7 +30,10 @@ def _show_version(wanted: bool) -> None:
         try:
             raw(version("formsbackup"))
         except PackageNotFoundError:
-            raw("not installed: it runs from a checkout")
+            project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))[
+                "project"
+            ]
+            raw(f"{project['version']} (from a checkout)")
         raise typer.Exit
 
 

@@ -73,7 +73,8 @@ def _keep(stage: Stage, address: Path) -> None:
     try:
         write_stage_address(address, stage)
         _print(
-            f"\nThe app goes on at {stage.url}, until Ctrl-C. In another terminal:\n\n  ./formsbackup where {DEMO_MODEL}\n"
+            f"\nThe app goes on at {stage.url}, until Ctrl-C. In another terminal:\n\n  ./formsbackup where {DEMO_MODEL}\n\n"
+            f"Status page: {stage.url}/api/dashboard (its key is functionKey in {address})"
         )
         while True:
             stage.wait(0.2)
