@@ -127,7 +127,18 @@ def make_doctor(folder: Path, *variables: str) -> subprocess.CompletedProcess[st
     """Run ``make doctor`` in a folder. What make would install is there already."""
     (folder / "host.json").touch()  # the mark of a checkout
     virtual = ROOT / ".venv" / f"{sys.version_info[0]}.{sys.version_info[1]}"
-    names = ("FORMSBACKUP_URL", "FORMSBACKUP_KEY", "APP_URL", "FUNCTION_KEY", "RESOURCES", "PLANS", "ALL", "MAKEFLAGS")
+    names = (
+        "FORMSBACKUP_URL",
+        "FORMSBACKUP_KEY",
+        "APP_URL",
+        "FUNCTION_KEY",
+        "RESOURCES",
+        "PLANS",
+        "ALL",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    )
     environment = {name: text for name, text in os.environ.items() if name not in names}
     return subprocess.run(
         [
