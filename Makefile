@@ -66,7 +66,7 @@ serve: deployed ## Run the app and the simulated service until Ctrl-C (PORT, SIM
 	@$(BIN)/python -m local.serve
 
 doctor: deployed ## Find out what is wrong with a running app and its resources (APP_URL, FUNCTION_KEY, RESOURCES, PLANS, ALL=1)
-	@FORMSBACKUP_URL="$${APP_URL:-$$FORMSBACKUP_URL}" FORMSBACKUP_KEY="$${FUNCTION_KEY:-$$FORMSBACKUP_KEY}" $(BIN)/python -P -m cli doctor \
+	@FORMSBACKUP_URL="$${APP_URL:-$$FORMSBACKUP_URL}" FORMSBACKUP_KEY="$${FUNCTION_KEY:-$$FORMSBACKUP_KEY}" $(BIN)/python -m cli doctor \
 	  $(foreach name,$(subst $(comma), ,$(RESOURCES)),--resource '$(name)') $(foreach name,$(subst $(comma), ,$(PLANS)),--plan '$(name)') $(if $(filter 1,$(ALL)),--all)
 
 test: environment emulator ## Run the tests
