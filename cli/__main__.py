@@ -53,7 +53,7 @@ def formsbackup(
 def main() -> None:
     """Run the program."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
     program.registered_commands.sort(key=lambda one: _ORDER.index(one.name) if one.name in _ORDER else len(_ORDER))
     program(prog_name="formsbackup")
 

@@ -109,7 +109,7 @@ def command(
         added = [inspect.Parameter(name, keyword, default=default, annotation=kind) for name, kind, default in common]
         hints = get_type_hints(function, include_extras=True)
         parameters = [one.replace(kind=keyword, annotation=hints[one.name]) for one in own] + added
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it; functions are not typed to have one
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         program.command(name, epilog=epilog(example))(run)
         return run

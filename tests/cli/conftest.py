@@ -228,9 +228,9 @@ class Scripted:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = _answer  # noqa: N815
+            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - the names of http.server
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of http.server
                 pass
 
         return Handler

@@ -62,7 +62,7 @@ class CountedPages:
         self.copies = copies
         self.asked: list[int] = []
 
-    def once(self, call: Call, query: Mapping[str, int], id: str) -> dict[str, Any]:  # noqa: A002
+    def once(self, call: Call, query: Mapping[str, int], id: str) -> dict[str, Any]:  # noqa: A002 - the name of what it stands for
         self.asked.append(query["first"])
         return {"copies": self.copies[query["first"] : query["first"] + PAGE]}
 

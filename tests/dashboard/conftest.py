@@ -40,7 +40,7 @@ def make_shown(
     with ExitStack() as opened:
 
         def make(*arguments: object, size: tuple[int, int] = (1280, 860), **options: object) -> Shown:
-            stage = opened.enter_context(PlansStage(tmp_path, *arguments, **options))  # type: ignore[arg-type]
+            stage = opened.enter_context(PlansStage(tmp_path, *arguments, **options))  # type: ignore[arg-type]  # passed on as given
             return opened.enter_context(Shown(stage, browser, size))
 
         yield make

@@ -67,7 +67,7 @@ def test_a_model_too_large_for_the_catalog_is_refused(
     make_scene: MakeScene, part: str, more: dict[str, object]
 ) -> None:
     """Before anything is authorized, and with what to shorten."""
-    scene = make_scene(v4_model("invoices", **more))  # type: ignore[arg-type]
+    scene = make_scene(v4_model("invoices", **more))  # type: ignore[arg-type]  # of many types, each test its own
     copy = scene.copy_one("invoices")
     assert (copy["status"], copy["code"]) == ("Failed", "ModelTooLarge")
     assert f"the longest part is its {part}" in copy["message"]

@@ -115,7 +115,7 @@ def _only_dry(stage: WatchedNights) -> None:
 def _dead(stage: WatchedNights) -> None:
     stage.host.stop()
     stage.host = stage.new_host()  # it is not started, so nothing fires
-    stage.wait_until = lambda moment: None  # type: ignore[method-assign]
+    stage.wait_until = lambda moment: None  # type: ignore[method-assign]  # nothing fires, so there is nothing to wait for
 
 
 def _lists_refused(stage: WatchedNights) -> None:

@@ -126,7 +126,7 @@ def test_copy_durations(story: Story, ask: Ask) -> None:
     took: dict[tuple[datetime, str], list[float]] = {}
     for copy in copies(story, "Succeeded"):
         ended = moment(copy["endedAt"])
-        took.setdefault((datetime(ended.year, ended.month, ended.day), copy["target"]), []).append(seconds_of(copy))  # noqa: DTZ001
+        took.setdefault((datetime(ended.year, ended.month, ended.day), copy["target"]), []).append(seconds_of(copy))  # noqa: DTZ001 - as DuckDB gives it
     rows = {(row["day"], row["target"]): row for row in ask("copy-durations")}
     assert rows.keys() == took.keys()
     for key, each in took.items():
