@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup.configuration.sections import OnChange
 from backup.document_models import Kind, ModelSummary
 from backup.names import fallback_ids
 from backup.planning.backup_plan import plan_backup
@@ -164,10 +165,11 @@ def test_versions_are_ordered_by_training() -> None:
 def test_the_newest_versions_always_stay(facts: PlanFacts, keep: int, days: int | None) -> None:
     """Whatever the lists and the catalog say: of each model as many versions stay as are to be kept, and nothing is deleted blindly."""
     retention = facts.plan.retention.model_copy(update={"keep_versions": keep, "version_days": days})
-    facts = replace(facts, plan=facts.plan.model_copy(update={"on_change": "version", "retention": retention}))
+    facts = replace(facts, plan=facts.plan.model_copy(update={"on_change": OnChange.VERSION, "retention": retention}))
     plan = plan_backup(facts)
     known = {(one.target, one.kind, one.target_model_id): one for one in facts.all_replicas}
     gone = {(one.target, one.kind, one.model_id) for one in plan.decisions if one.action is Action.DELETE}
+    leaving = {(one.target, one.kind, one.target_model_id) for one in plan.removals}
     for removal in plan.removals:
         one, key = (
             known[removal.target, removal.kind, removal.target_model_id],
@@ -184,7 +186,7 @@ def test_the_newest_versions_always_stay(facts: PlanFacts, keep: int, days: int 
             for other in facts.replicas
             if (other.target, other.kind, other.model_id) == key
             and other.state in {ReplicaState.READY, ReplicaState.RETIRING}
-            and other.target_model_id not in removed(plan)
+            and (other.target, other.kind, other.target_model_id) not in leaving
             and _is_usable(facts, listing, other)
         }
         newest = facts.ready[key]
